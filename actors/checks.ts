@@ -1,0 +1,5 @@
+import type { ActorKind } from './define.ts';
+
+export function checkKind(_kind: Omit<ActorKind, 'hash'>): string {
+  return '';
+}

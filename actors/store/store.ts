@@ -1,0 +1,277 @@
+import type { RowOp } from '../define.ts';
+import type { ActorState, Json } from '../types.ts';
+
+/** One accepted event as it is journaled. Values that the database holds as jsonb are JSON text already. */
+export interface JournalRow {
+  readonly actorId: string;
+  readonly seq: number;
+  readonly at: number;
+  readonly type: string;
+  readonly event: string;
+  readonly patch: string;
+  readonly reply: string | null;
+  /** 32 hexadecimal digits, or null for events nobody may repeat */
+  readonly idem: string | null;
+  readonly mver: number;
+  readonly meta: string | null;
+}
+
+export interface NewActor {
+  readonly actorId: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly slot: number;
+  readonly mver: number;
+}
+
+/** A timer row to be written (`due` set) or removed. */
+export interface TimerChange {
+  readonly actorId: string;
+  readonly timerId: string;
+  readonly set?: { readonly slot: number; readonly due: number; readonly armedSeq: number; readonly type: string };
+}
+
+/** Names one tell, effect or job for ever: `n` counts those of one event from 1. */
+export interface EffectId {
+  readonly actorId: string;
+  readonly seq: number;
+  readonly n: number;
+}
+
+export interface OutboxRow extends EffectId {
+  readonly slot: number;
+  readonly op: 'tell' | 'effect';
+  readonly target: string;
+  /** JSON text */
+  readonly payload: string;
+  readonly nextAt: number;
+}
+
+/** A companion row of an event; `n` numbers the rows of the event from 1. */
+export interface CompanionChange {
+  readonly into: string;
+  readonly op: RowOp;
+  readonly n: number;
+  readonly row: { readonly [column: string]: Json };
+}
+
+/** Everything that one event writes; never reduced, so that any prefix of a batch can be planned anew. */
+export interface EventRows {
+  readonly journal: JournalRow;
+  readonly kind: string;
+  readonly born?: NewActor;
+  readonly timers: readonly TimerChange[];
+  readonly outbox: readonly OutboxRow[];
+  /** outbox rows that this event finishes or withdraws */
+  readonly outboxDone: readonly EffectId[];
+  readonly companions: readonly CompanionChange[];
+}
+
+/** Deletions that belong to no event and ride on any batch of the lane. Losing them is harmless. */
+export interface Housekeeping {
+  readonly outboxDone: readonly EffectId[];
+  readonly timersGone: readonly { readonly actorId: string; readonly timerId: string; readonly armedSeq: number }[];
+}
+
+/** A net change of one companion row, with the event that caused it. */
+export interface NetRow {
+  readonly op: RowOp;
+  readonly actorId: string;
+  readonly seq: number;
+  readonly n: number;
+  readonly row: { readonly [column: string]: Json };
+}
+
+/** What one statement writes: at most one change per key in every part. */
+export interface Batch {
+  /** random 63-bit number as decimal text, equal for every attempt to commit these rows */
+  readonly cid: string;
+  readonly journal: readonly JournalRow[];
+  readonly born: readonly NewActor[];
+  readonly timersSet: readonly Required<TimerChange>[];
+  readonly timersGone: readonly { readonly actorId: string; readonly timerId: string; readonly armedSeq?: number }[];
+  readonly outbox: readonly OutboxRow[];
+  readonly outboxDone: readonly EffectId[];
+  /** by companion name `kind/name` in the registry, tables in name order */
+  readonly companions: readonly { readonly companion: string; readonly rows: readonly NetRow[] }[];
+}
+
+/** [actorId, seq, n] of a companion row */
+export type RefusedRow = readonly [actorId: string, seq: number, n: number];
+
+/**
+ * Why a commit failed. Except for `in-doubt` nothing was applied.
+ *
+ * - `fence`      some actor of the batch has a newer tail
+ * - `duplicate`  an idempotency key of the batch is journaled already
+ * - `refused`    companion rows were refused; `rows` names all of one companion
+ * - `companion`  a constraint of a companion table fired without naming the actor
+ * - `transient`  serialization failure, deadlock, cancelled: send again unchanged
+ * - `in-doubt`   connection lost or timed out: send the identical batch again
+ * - `bad-row`    the kernel's own tables refused a value
+ */
+export type StoreFailure = 'fence' | 'duplicate' | 'refused' | 'companion' | 'transient' | 'in-doubt' | 'bad-row';
+
+export class StoreError extends Error {
+  readonly failure: StoreFailure;
+  readonly companion: string | undefined;
+  readonly rows: readonly RefusedRow[];
+
+  constructor(failure: StoreFailure, message: string, o: { companion?: string; rows?: readonly RefusedRow[]; cause?: unknown } = {}) {
+    super(message, o.cause === undefined ? undefined : { cause: o.cause });
+    this.name = 'StoreError';
+    this.failure = failure;
+    this.companion = o.companion;
+    this.rows = o.rows ?? [];
+  }
+}
+
+/** One serial commit pipeline. The caller never has two commits of one lane under way. */
+export interface Lane {
+  /** One atomic statement. @throws StoreError */
+  commit(batch: Batch): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RingEntry {
+  readonly idem: string;
+  readonly seq: number;
+  readonly type: string;
+  readonly reply: Json;
+  /** checksum of the payload, from `meta.chk` */
+  readonly chk: number;
+}
+
+export interface TailRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly patch: Json;
+  readonly mver: number;
+}
+
+export interface Loaded {
+  /** directory status: active, done, paused, quarantined or erased */
+  readonly status: string;
+  readonly snapshot?: {
+    readonly seq: number;
+    readonly mver: number;
+    readonly state: ActorState;
+    readonly heads: { readonly [view: string]: number } | null;
+  };
+  /** journal rows after the snapshot, ascending; without snapshot from seq 1 */
+  readonly tail: readonly TailRow[];
+  /** `at` of the journal tail */
+  readonly lastAt: number;
+  /** newest first */
+  readonly ring: readonly RingEntry[];
+}
+
+export interface SnapshotRow {
+  readonly actorId: string;
+  readonly seq: number;
+  readonly mver: number;
+  /** JSON text of the ActorState */
+  readonly state: string;
+  readonly heads: { readonly [view: string]: number };
+}
+
+export interface DueTimer {
+  readonly actorId: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly timerId: string;
+  readonly due: number;
+  readonly armedSeq: number;
+  readonly type: string;
+}
+
+export interface PendingOutbox extends OutboxRow {
+  readonly kind: string;
+  readonly id: string;
+  readonly attempts: number;
+}
+
+export interface DeadRow {
+  readonly actorId: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly source: string;
+  readonly event: Json;
+  readonly error: Json;
+  readonly attempts: number;
+}
+
+export interface DirectoryRow {
+  readonly actorId: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly status: string;
+  readonly mver: number;
+  readonly state: string | null;
+  readonly lastSeq: number;
+  readonly lastAt: number | null;
+  readonly createdAt: number;
+}
+
+export interface HistoryRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly type: string;
+  readonly event: Json;
+  readonly patch: Json;
+  readonly reply: Json;
+  readonly mver: number;
+  readonly meta: Json;
+}
+
+/** The authority: an append-only journal with what commits beside it. Drivers: Postgres and PGlite (pg.ts), memory (mem.ts). */
+export interface JournalStore {
+  /** What survives: `power`, `process` (kill -9 of the server) or `none`. */
+  readonly durability: 'power' | 'process' | 'none';
+  /** Compares every declared companion with its table. @throws CompanionMismatch with the whole list */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  openLane(n: number): Promise<Lane>;
+  /** 32 hexadecimal digits that name this history of the database */
+  dataId(): Promise<string>;
+
+  /** At most 256 ids a call. Ids without history are absent from the answer. `ring`: keys not older than `since` (epoch ms), at most 256 each */
+  load(actorIds: readonly string[], since: number): Promise<Map<string, Loaded>>;
+  /** Commit id of one journal row, to recognise an attempt of one's own. */
+  cidAt(actorId: string, seq: number): Promise<string | undefined>;
+  byIdem(actorId: string, idem: string): Promise<RingEntry | undefined>;
+
+  saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
+  /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
+  touch(rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number }[]): Promise<void>;
+  setStatus(actorId: string, status: 'active' | 'paused' | 'quarantined'): Promise<void>;
+
+  /** Timers with `due < before`, in order of due, at most `limit`, after the given row. */
+  timersDue(before: number, limit: number, after?: { due: number; actorId: string; timerId: string }): Promise<DueTimer[]>;
+  /** Pending outbox rows with `nextAt < before`, in order of (actorId, seq, n). */
+  outboxDue(before: number, limit: number): Promise<PendingOutbox[]>;
+  /** Remembers a failed attempt. */
+  postpone(rows: readonly (EffectId & { attempts: number; nextAt: number; error: string })[]): Promise<void>;
+  /** Moves outbox rows to the dead letters; without `outbox` only writes the dead letter. */
+  bury(row: DeadRow, outbox?: EffectId): Promise<void>;
+
+  /** Items with number > `after`, ascending, at most `limit`; or the newest `last` items. `floor`: smallest number kept, or `upTo + 1` */
+  topicItems(actorId: string, view: string, q: { after: number; limit: number } | { last: number }): Promise<{ n: number; item: Json }[]>;
+  topicFloor(actorId: string, view: string): Promise<number | undefined>;
+  /** Removes items beyond the retention of one log topic, over all actors of the kind. Gives the number removed. */
+  trimTopic(kind: string, view: string, o: { before: number; items: number }): Promise<number>;
+
+  directory(q: {
+    kind?: string;
+    state?: string;
+    status?: string;
+    q?: string;
+    limit: number;
+    after?: { lastAt: number; actorId: string };
+  }): Promise<DirectoryRow[]>;
+  entry(actorId: string): Promise<DirectoryRow | undefined>;
+  /** Newest first. */
+  history(actorId: string, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
+  /** Actors with a journal row at or after `since` (epoch ms). */
+  recent(since: number): Promise<{ actorId: string; seq: number }[]>;
+}

@@ -1,0 +1,24 @@
+/** Compiles everything: TypeScript by its incremental build, the web pages by Vite when their sources have changed. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+function run(command, args) {
+  const { status } = spawnSync(join('node_modules', '.bin', command), args, { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Newest modification time below a folder, ms; 0 when it does not exist. */
+function newest(path) {
+  if (!existsSync(path)) return 0;
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+run('tsc', ['-b']);
+
+const sources = ['web/src', 'web/public', 'web/app.html', 'web/inspect.html', 'web/vite.config.ts', 'client-sdk/dist', 'package-lock.json'];
+if (existsSync('web/vite.config.ts') && newest('dist/web/.built') < Math.max(...sources.map(newest))) {
+  run('vite', ['build', 'web', '--logLevel', 'warn']);
+}
