@@ -1,6 +1,6 @@
 /** Compiles everything: TypeScript by its incremental build, the web pages by Vite when their sources have changed. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 function run(command, args) {
@@ -16,6 +16,16 @@ function newest(path) {
   return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
 }
 
+/** Removes compiled files whose source has gone, so that a deleted test is not run for ever. */
+function prune(path) {
+  for (const entry of existsSync(path) ? readdirSync(path, { withFileTypes: true }) : []) {
+    const full = join(path, entry.name);
+    if (entry.isDirectory()) prune(full);
+    else if (/\.js(\.map)?$/.test(entry.name) && !existsSync(full.replace(/^dist\//, '').replace(/\.js(\.map)?$/, '.ts'))) rmSync(full);
+  }
+}
+
+for (const folder of ['actors', 'bench', 'calc', 'machines', 'migrations', 'scripts', 'server', 'test']) prune(join('dist', folder));
 run('tsc', ['-b']);
 
 const sources = ['web/src', 'web/public', 'web/app.html', 'web/inspect.html', 'web/vite.config.ts', 'client-sdk/dist', 'package-lock.json'];
