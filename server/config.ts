@@ -1,0 +1,182 @@
+/** The only file that reads the environment. One table: name, schema, default, unit and a sentence; parsed once, frozen, passed on. */
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+interface Setting<S extends z.ZodType> {
+  readonly name: string;
+  readonly schema: S;
+  /** text of the default as an operator would write it; undefined = absent */
+  readonly default?: string;
+  readonly unit?: string;
+  readonly text: string;
+}
+
+const setting = <S extends z.ZodType>(name: string, schema: S, text: string, o: { default?: string; unit?: string } = {}): Setting<S> => ({
+  name,
+  schema,
+  text,
+  ...o,
+});
+
+const int = (min: number, max: number) =>
+  z
+    .stringFormat('integer', /^-?\d{1,12}$/)
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+const url = (protocols: RegExp) => z.url({ protocol: protocols });
+const origin = url(/^https?$/).refine((u) => u === new URL(u).origin || u === `${new URL(u).origin}/`, 'must be an origin without path');
+
+export const settings = {
+  port: setting('PORT', int(0, 65_535), 'Port of the HTTP and socket server; 0 takes any free one.', { default: '3000' }),
+  host: setting('HOST', z.string().min(1).optional(), 'Address to listen on; absent means every address of the machine.'),
+  publicUrl: setting(
+    'PUBLIC_URL',
+    origin.transform((u) => new URL(u).origin).optional(),
+    'Origin under which clients reach the server; issuer of the tokens. Default: http://localhost:PORT.',
+  ),
+  dataDir: setting('DATA_DIR', z.string().min(1), 'Directory of the embedded database, the keys and files.', { default: './data' }),
+  databaseUrl: setting('DATABASE_URL', url(/^postgres(ql)?$/).optional(), 'PostgreSQL to use; absent means the embedded one in DATA_DIR.'),
+  redisUrl: setting(
+    'REDIS_URL',
+    url(/^rediss?$/).optional(),
+    'Redis of a cluster. This version runs on one node and only checks the form.',
+  ),
+  logLevel: setting('LOG_LEVEL', z.enum(['debug', 'info', 'warn', 'error', 'silent']), 'Least level that is logged.', { default: 'info' }),
+  allowedOrigins: setting(
+    'ALLOWED_ORIGINS',
+    z
+      .string()
+      .transform((s) => s.split(',').map((o) => o.trim()))
+      .pipe(z.array(origin.transform((u) => new URL(u).origin)).min(1))
+      .optional(),
+    'Origins, separated by commas, whose pages may call with credentials. Default: PUBLIC_URL and its localhost spellings.',
+  ),
+  trustedProxies: setting('TRUSTED_PROXIES', int(0, 16), 'Number of proxies in front whose X-Forwarded-For is believed.', { default: '0' }),
+  kernelLanes: setting('KERNEL_LANES', int(1, 64), 'Commit pipelines; each uses one database connection.', { default: '4' }),
+  argon2Concurrency: setting('ARGON2_CONCURRENCY', int(1, 64), 'Password hashes computed at once.', {
+    default: String(Math.min(64, availableParallelism())),
+  }),
+  argon2MemoryKib: setting('ARGON2_MEMORY_KIB', int(8_192, 1_048_576), 'Memory of one password hash.', { default: '19456', unit: 'KiB' }),
+  argon2Time: setting('ARGON2_TIME', int(1, 16), 'Passes of one password hash.', { default: '2' }),
+  accessTtlS: setting('ACCESS_TTL_S', int(60, 900), 'Life of an access token.', { default: '900', unit: 's' }),
+  refreshTtlS: setting('REFRESH_TTL_S', int(600, 7_776_000), 'Life of a refresh token that is not used.', {
+    default: '2592000',
+    unit: 's',
+  }),
+  sessionMaxS: setting('SESSION_MAX_S', int(600, 31_536_000), 'Greatest age of a login session.', { default: '7776000', unit: 's' }),
+  bodyBytes: setting('BODY_BYTES', int(1_024, 16_777_216), 'Greatest JSON body, unless a route says otherwise.', {
+    default: '65536',
+    unit: 'bytes',
+  }),
+  webhookBytes: setting('WEBHOOK_MAX_BYTES', int(1_024, 67_108_864), 'Greatest body of an incoming webhook.', {
+    default: '10485760',
+    unit: 'bytes',
+  }),
+  connectionsPerAddress: setting('RT_CONNECTIONS_PER_ADDRESS', int(1, 1_000_000), 'Sockets open at once from one address.', {
+    default: '200',
+  }),
+  connectsPerMinute: setting(
+    'RT_CONNECTS_PER_MINUTE',
+    int(1, 10_000_000),
+    'New sockets a minute from one address, with half as many in a burst.',
+    {
+      default: '60',
+    },
+  ),
+  connectionsPerUser: setting('RT_CONNECTIONS_PER_USER', int(1, 1_000_000), 'Sockets open at once of one user; the oldest idle one goes.', {
+    default: '20',
+  }),
+  commandsPerSecond: setting(
+    'RT_COMMANDS_PER_SECOND',
+    int(1, 1_000_000),
+    'Commands a second of one socket, with twice as many in a burst.',
+    {
+      default: '20',
+    },
+  ),
+  commandsPerUser: setting('RT_COMMANDS_PER_USER', int(1, 1_000_000), 'Commands a second of one user over all sockets.', { default: '60' }),
+  topicsPerConnection: setting('RT_TOPICS', int(1, 100_000), 'Topics of one socket.', { default: '256' }),
+  requestsPerMinute: setting(
+    'HTTP_REQUESTS_PER_MINUTE',
+    int(1, 10_000_000),
+    'Requests a minute of one caller, webhooks and probes apart.',
+    {
+      default: '6000',
+    },
+  ),
+  loginsPerAddress: setting('LOGINS_PER_ADDRESS', int(1, 1_000_000), 'Failed logins of one address in 15 minutes.', { default: '20' }),
+  drainMs: setting('DRAIN_MS', int(0, 60_000), 'Time over which sockets are told to leave when the server stops.', {
+    default: '1000',
+    unit: 'ms',
+  }),
+  demo: setting('DEMO', z.enum(['auto', 'off']), 'auto: an empty database gets the demo studio and its users; off: never.', {
+    default: 'auto',
+  }),
+  simulator: setting('SIMULATOR', z.enum(['on', 'off']), 'Whether the built-in wearables provider runs and feeds the demo users.', {
+    default: 'on',
+  }),
+} as const;
+
+type Parsed = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> };
+
+export type Config = Omit<Parsed, 'publicUrl' | 'allowedOrigins'> & {
+  readonly publicUrl: string;
+  readonly allowedOrigins: readonly string[];
+};
+
+/** All faults of the environment at once: names and rules, never values. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`the configuration is wrong:\n${faults.map((f) => `  ${f}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads the settings.
+ *
+ * @throws ConfigError naming every faulty variable
+ */
+export function readConfig(env: { readonly [name: string]: string | undefined } = process.env): Config {
+  const faults: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [key, s] of Object.entries(settings) as [string, Setting<z.ZodType>][]) {
+    const text = env[s.name];
+    const result = s.schema.safeParse(text === undefined || text === '' ? s.default : text);
+    if (result.success) values[key] = result.data;
+    else faults.push(`${s.name}: ${rule(result.error)}. ${s.text}`);
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+  const parsed = values as unknown as Parsed;
+  const publicUrl = parsed.publicUrl ?? `http://localhost:${parsed.port}`;
+  return Object.freeze({ ...parsed, publicUrl, allowedOrigins: parsed.allowedOrigins ?? ownOrigins(publicUrl) });
+}
+
+/** What was expected; zod's own messages may quote the value, so only their harmless part is taken. */
+function rule(error: z.ZodError): string {
+  const issue = error.issues[0];
+  if (issue === undefined) return 'invalid';
+  switch (issue.code) {
+    case 'too_small':
+      return `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.join(', ')}`;
+    case 'invalid_format':
+      return `must be a valid ${issue.format}`;
+    default:
+      return 'is not valid';
+  }
+}
+
+/** A browser on the same machine may spell its own address in three ways. */
+function ownOrigins(publicUrl: string): string[] {
+  const { protocol, hostname, port } = new URL(publicUrl);
+  const local = ['localhost', '127.0.0.1', '[::1]'];
+  if (!local.includes(hostname)) return [publicUrl];
+  return local.map((host) => `${protocol}//${host}${port === '' ? '' : `:${port}`}`);
+}

@@ -1,0 +1,21 @@
+import type { Principal } from '../../actors/types.ts';
+
+/** What a verified access token says. Times in epoch ms. */
+export interface Session {
+  readonly sid: string;
+  readonly userId: string;
+  readonly roles: readonly string[];
+  readonly exp: number;
+}
+
+/** Who stands behind a request or a socket, and how we know. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly session: Session | undefined;
+  readonly via: 'none' | 'bearer' | 'cookie';
+}
+
+export const ANONYMOUS: Caller = { principal: { kind: 'anonymous', id: 'anonymous', roles: [] }, session: undefined, via: 'none' };
+
+export const isStaff = (p: Principal): boolean => p.roles.includes('staff') || p.roles.includes('admin');
+export const isAdmin = (p: Principal): boolean => p.roles.includes('admin');

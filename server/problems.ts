@@ -1,0 +1,108 @@
+/**
+ * Every problem a client can meet, over HTTP (RFC 9457) and over the socket alike. The key is public API: never rename, only add.
+ * Modules add their codes below the edge's own.
+ */
+import { KernelProblem, kernelProblems } from '../actors/errors.ts';
+import type { Json, Refusal } from '../actors/types.ts';
+
+interface Entry {
+  readonly status: number;
+  readonly title: string;
+  readonly retryable: boolean;
+}
+
+export const problems = {
+  ...kernelProblems,
+
+  // edge and identity (realtime R2, R8; biosync 1)
+  TOKEN_EXPIRED: { status: 401, title: 'The access token has expired', retryable: true },
+  REFRESH_REUSED: { status: 401, title: 'The refresh token was used before; the session is closed', retryable: false },
+  CSRF: { status: 403, title: 'The request did not come from our own pages', retryable: false },
+  ORIGIN_DENIED: { status: 403, title: 'Cookies are not accepted from this origin', retryable: false },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'The path does not answer this method', retryable: false },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be JSON in UTF-8', retryable: false },
+  ACCOUNT_LOCKED: { status: 423, title: 'Too many failed logins; the account is locked for a while', retryable: true },
+  UNSUPPORTED_VERSION: { status: 426, title: 'The protocol version is not supported', retryable: false },
+  RATE_LIMITED: { status: 429, title: 'Too many requests', retryable: true },
+  TOO_MANY_TOPICS: { status: 429, title: 'The connection has too many topics', retryable: false },
+  TOO_MANY_IN_FLIGHT: { status: 429, title: 'Too many commands wait for their answer', retryable: true },
+  INVALID_IDEMPOTENCY_KEY: { status: 400, title: 'The idempotency key must be 1 to 255 visible ASCII characters', retryable: false },
+  NOT_READY: { status: 503, title: 'The server is not ready', retryable: true },
+  INTERNAL: { status: 500, title: 'Something failed on our side', retryable: true },
+} as const satisfies Record<string, Entry>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** RFC 9457 object; the same over HTTP and over the socket. */
+export interface ProblemDocument {
+  readonly type: `urn:thrum:error:${string}`;
+  readonly code: string;
+  readonly status: number;
+  readonly title: string;
+  readonly detail?: string;
+  /** `urn:thrum:request:<id>`; finds the log line */
+  readonly instance: `urn:thrum:request:${string}`;
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number;
+  readonly details?: Json;
+}
+
+interface ProblemOptions {
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+  /** another status than the catalogue's: 412 for a `SEQ_MISMATCH` that came from `If-Match` */
+  readonly status?: number | undefined;
+}
+
+/** An error that the client should see. */
+export class Problem extends Error {
+  readonly code: string;
+  readonly detail: string | undefined;
+  readonly details: Json | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly status: number | undefined;
+
+  constructor(code: ProblemCode, detail?: string, details?: Json, o: ProblemOptions = {}) {
+    super(detail ?? code, o.cause === undefined ? undefined : { cause: o.cause });
+    this.name = 'Problem';
+    this.code = code;
+    this.detail = detail;
+    this.details = details;
+    this.retryAfterMs = o.retryAfterMs;
+    this.status = o.status;
+  }
+
+  /** A refusal by the kernel or by a machine, whose code stands in the catalogue too. */
+  static from(r: Refusal, o: ProblemOptions = {}): Problem {
+    return new Problem(r.code as ProblemCode, r.detail, r.details, { retryAfterMs: r.retryAfterMs, ...o });
+  }
+}
+
+/** `VALIDATION` with `details.issues`, the paths dotted. */
+export const invalid = (issues: readonly { path: string; message: string }[], detail = 'the input does not fit its schema'): Problem =>
+  new Problem('VALIDATION', detail, { issues: issues.slice(0, 50).map(({ path, message }) => ({ path, message })) });
+
+/** True for errors that are meant for the client; everything else is a bug and is logged with its stack. */
+export const isProblem = (error: unknown): error is Problem | KernelProblem => error instanceof Problem || error instanceof KernelProblem;
+
+/** The document of any error. Bugs become `INTERNAL` and tell nothing but the request id. */
+export function toProblem(error: unknown, requestId: string): ProblemDocument {
+  if (!isProblem(error)) return document({ code: 'INTERNAL' }, requestId);
+  return document(error, requestId, error instanceof Problem ? error.status : undefined);
+}
+
+/** The document of a refusal as the kernel answers it. */
+export function document(r: Omit<Refusal, 'details'> & { readonly details?: Json }, requestId: string, status?: number): ProblemDocument {
+  const entry: Entry = (problems as Record<string, Entry>)[r.code] ?? { status: 409, title: 'The request was refused', retryable: false };
+  return {
+    type: `urn:thrum:error:${r.code}`,
+    code: r.code,
+    status: status ?? entry.status,
+    title: entry.title,
+    ...(r.detail === undefined ? {} : { detail: r.detail }),
+    instance: `urn:thrum:request:${requestId}`,
+    retryable: entry.retryable,
+    ...(r.retryAfterMs === undefined ? {} : { retryAfterMs: r.retryAfterMs }),
+    ...(r.details === undefined ? {} : { details: r.details }),
+  };
+}
