@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { changeOf } from '../../calc/energy/change.ts';
 import { baseline60, hrvLn7, loads, sleepDebtH, sleepEfficiency, sleepNeedH } from '../../calc/energy/derived.ts';
 import { components } from '../../calc/energy/model.ts';
