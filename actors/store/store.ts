@@ -73,12 +73,14 @@ export interface Housekeeping {
   readonly timersGone: readonly { readonly actorId: string; readonly timerId: string; readonly armedSeq: number }[];
 }
 
-/** A net change of one companion row, with the event that caused it. */
+/** A net change of one companion row, with the row of the event that is to blame if it is refused. */
 export interface NetRow {
   readonly op: RowOp;
   readonly actorId: string;
   readonly seq: number;
   readonly n: number;
+  /** seq of the event that last wrote the row; fills the stamp column */
+  readonly wrote: number;
   readonly row: { readonly [column: string]: Json };
 }
 

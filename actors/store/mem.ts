@@ -1,0 +1,313 @@
+/**
+ * The journal store in memory, with the semantics of the database: a batch applies as a whole or not at all, a row that exists is a fence, a
+ * key that exists is a duplicate, companion rows may be refused. No clock, timer or chance of its own, so a simulation can drive it.
+ */
+import type { Registry } from '../companion.ts';
+import { builtins, keyText } from '../companion.ts';
+import { scalarText, unstorable } from '../columns.ts';
+import type { Json } from '../types.ts';
+import { companionChanges } from './mem-tables.ts';
+import type { MemRow, MemTable } from './mem-tables.ts';
+import { StoreError } from './store.ts';
+import type {
+  Batch,
+  DeadRow,
+  DirectoryRow,
+  DueTimer,
+  EffectId,
+  HistoryRow,
+  JournalRow,
+  JournalStore,
+  Lane,
+  Loaded,
+  OutboxRow,
+  PendingOutbox,
+  RingEntry,
+  SnapshotRow,
+} from './store.ts';
+
+/** What becomes of one commit. `fail`: refused as a bad row. `lost-…`: the answer is lost after, or before, the batch was applied. */
+export type Fate = 'ok' | 'fail' | 'lost-applied' | 'lost-unapplied' | 'transient' | StoreError;
+
+export interface MemoryOptions {
+  readonly registry: Registry;
+  readonly tables?: { readonly [table: string]: MemTable };
+  /** asked before every commit; `n` counts the commits of the store from 1 */
+  readonly fault?: (attempt: { lane: number; batch: Batch; n: number }) => Promise<Fate>;
+  readonly dataId?: string;
+}
+
+/** The memory store and what tests look into. */
+export interface MemoryStore extends JournalStore {
+  /** Rows of a companion table, in no particular order. */
+  rows(table: string): readonly MemRow[];
+  /** Journal rows of one actor, ascending. */
+  journal(actorId: string): readonly (JournalRow & { readonly cid: string })[];
+  timers(): readonly Omit<DueTimer, 'kind' | 'id'>[];
+  outbox(): readonly Omit<PendingOutbox, 'kind' | 'id'>[];
+  dead(): readonly DeadRow[];
+  snapshots(actorId: string): readonly SnapshotRow[];
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type StoredTimer = Omit<DueTimer, 'kind' | 'id'>;
+type StoredOutbox = OutboxRow & { attempts: number; error: string | null };
+type Stored = JournalRow & { readonly cid: string };
+
+const idOf = (e: EffectId): string => `${e.actorId}/${e.seq}/${e.n}`;
+const parse = (text: string | null): Json => (text === null ? null : (JSON.parse(text) as Json));
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.repeat(32) }: MemoryOptions): MemoryStore {
+  const actors = new Map<string, Mutable<DirectoryRow>>();
+  const journal = new Map<string, Map<number, Stored>>();
+  const idems = new Map<string, number>();
+  const snapshots = new Map<string, SnapshotRow[]>();
+  const timers = new Map<string, StoredTimer>();
+  const outbox = new Map<string, StoredOutbox>();
+  const dead: DeadRow[] = [];
+  const companions = new Map<string, Map<string, MemRow>>();
+  let commits = 0;
+
+  const items = (): Map<string, MemRow> => companions.get(builtins.items.table) ?? new Map();
+  const rowsOf = (actorId: string): Stored[] => [...(journal.get(actorId)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
+  const ofActor = (actorId: string): { kind: string; id: string } => {
+    const { kind, id } = actors.get(actorId) ?? { kind: '', id: '' };
+    return { kind, id };
+  };
+
+  /** All or nothing: everything that can fail comes before the first change. */
+  function apply(batch: Batch): void {
+    const seen = new Set<string>();
+    for (const row of batch.journal) {
+      if (unstorable(row.event) || unstorable(row.patch) || (row.reply !== null && unstorable(row.reply))) {
+        throw new StoreError('bad-row', 'unsupported Unicode escape sequence');
+      }
+    }
+    for (const { actorId, seq, idem } of batch.journal) {
+      if (journal.get(actorId)?.has(seq) || seen.has(`${actorId}/${seq}`)) throw new StoreError('fence', `${actorId} has a row ${seq}`);
+      const key = `${actorId}/${idem}`;
+      if (idem !== null && (idems.has(key) || seen.has(key))) throw new StoreError('duplicate', `${actorId} knows the key ${idem}`);
+      seen.add(`${actorId}/${seq}`).add(key);
+    }
+    const overlay = companionChanges(batch, registry, companions, tables);
+
+    for (const row of batch.journal) {
+      let rows = journal.get(row.actorId);
+      if (!rows) journal.set(row.actorId, (rows = new Map()));
+      rows.set(row.seq, { ...row, cid: batch.cid });
+      if (row.idem !== null) idems.set(`${row.actorId}/${row.idem}`, row.seq);
+    }
+    for (const { actorId, kind, id, mver } of batch.born) {
+      const createdAt = batch.journal.find((row) => row.actorId === actorId)?.at ?? 0;
+      if (!actors.has(actorId))
+        actors.set(actorId, { actorId, kind, id, status: 'active', mver, state: null, lastSeq: 0, lastAt: null, createdAt });
+    }
+    for (const { actorId, timerId, armedSeq } of batch.timersGone) {
+      const key = `${actorId}/${timerId}`;
+      if (armedSeq === undefined || timers.get(key)?.armedSeq === armedSeq) timers.delete(key);
+    }
+    for (const { actorId, timerId, set } of batch.timersSet) {
+      timers.set(`${actorId}/${timerId}`, { actorId, timerId, due: set.due, armedSeq: set.armedSeq, type: set.type });
+    }
+    for (const id of batch.outboxDone) outbox.delete(idOf(id));
+    for (const row of batch.outbox) outbox.set(idOf(row), { ...row, attempts: 0, error: null });
+    for (const [name, changes] of overlay) {
+      let table = companions.get(name);
+      if (!table) companions.set(name, (table = new Map()));
+      for (const [key, row] of changes) {
+        if (row) table.set(key, row);
+        else table.delete(key);
+      }
+    }
+  }
+
+  async function commit(lane: number, batch: Batch): Promise<void> {
+    const n = ++commits;
+    const fate = fault ? await fault({ lane, batch, n }) : 'ok';
+    if (fate instanceof StoreError) throw fate;
+    if (fate === 'fail') throw new StoreError('bad-row', 'the commit failed');
+    if (fate === 'transient') throw new StoreError('transient', 'could not serialize access');
+    if (fate === 'lost-unapplied') throw new StoreError('in-doubt', 'connection lost');
+    if (fate === 'ok') return apply(batch);
+    try {
+      apply(batch);
+    } catch {
+      // the answer is lost, whatever it was
+    }
+    throw new StoreError('in-doubt', 'connection lost');
+  }
+
+  function loadOne(actorId: string, since: number): Loaded | undefined {
+    const rows = rowsOf(actorId);
+    const last = rows.at(-1);
+    if (!last) return undefined;
+    const snapshot = snapshots.get(actorId)?.[0];
+    const tail = rows.filter((row) => row.seq > (snapshot?.seq ?? 0));
+    return {
+      status: actors.get(actorId)?.status ?? 'active',
+      ...(snapshot
+        ? {
+            snapshot: {
+              seq: snapshot.seq,
+              mver: snapshot.mver,
+              state: JSON.parse(snapshot.state) as NonNullable<Loaded['snapshot']>['state'],
+              heads: snapshot.heads,
+            },
+          }
+        : {}),
+      tail: tail.map(({ seq, at, patch, mver }) => ({ seq, at, patch: parse(patch), mver })),
+      lastAt: last.at,
+      ring: rows
+        .filter((row) => row.idem !== null && row.at >= since)
+        .reverse()
+        .slice(0, 256)
+        .map(ringEntry),
+    };
+  }
+
+  return {
+    durability: 'none',
+    start: async () => undefined,
+    stop: async () => undefined,
+    openLane: async (n): Promise<Lane> => ({ commit: (batch) => commit(n, batch), close: async () => undefined }),
+    dataId: async () => dataId,
+
+    load: async (actorIds, since) => {
+      const loaded = new Map<string, Loaded>();
+      for (const actorId of actorIds) {
+        const one = loadOne(actorId, since);
+        if (one) loaded.set(actorId, one);
+      }
+      return loaded;
+    },
+    cidAt: async (actorId, seq) => journal.get(actorId)?.get(seq)?.cid,
+    byIdem: async (actorId, idem) => {
+      const row = journal.get(actorId)?.get(idems.get(`${actorId}/${idem}`) ?? -1);
+      return row && ringEntry(row);
+    },
+
+    saveSnapshots: async (rows) => {
+      for (const row of rows) {
+        const others = (snapshots.get(row.actorId) ?? []).filter((other) => other.seq !== row.seq);
+        const sorted = [...others, row].sort((a, b) => b.seq - a.seq);
+        snapshots.set(row.actorId, sorted.slice(0, 2));
+      }
+    },
+    touch: async (rows) => {
+      for (const { actorId, state, lastSeq, lastAt, done, mver } of rows) {
+        const row = actors.get(actorId);
+        if (!row || row.lastSeq > lastSeq) continue;
+        Object.assign(row, { state, lastSeq, lastAt, mver, status: done && row.status === 'active' ? 'done' : row.status });
+      }
+    },
+    setStatus: async (actorId, status) => {
+      const row = actors.get(actorId);
+      if (row && row.status !== 'erased') row.status = status;
+    },
+
+    timersDue: async (before, limit, after) =>
+      [...timers.values()]
+        .filter((t) => t.due < before && (!after || compareTimers(t, after) > 0))
+        .sort(compareTimers)
+        .slice(0, limit)
+        .map((t) => ({ ...t, ...ofActor(t.actorId) })),
+    outboxDue: async (before, limit) =>
+      [...outbox.values()]
+        .filter((row) => row.nextAt < before)
+        .sort((a, b) => compare(a.actorId, b.actorId) || a.seq - b.seq || a.n - b.n)
+        .slice(0, limit)
+
+        .map((row) => ({ ...row, payload: JSON.stringify(parse(row.payload)), ...ofActor(row.actorId) })),
+    postpone: async (rows) => {
+      for (const { attempts, nextAt, error, ...id } of rows) {
+        const row = outbox.get(idOf(id));
+        if (row) outbox.set(idOf(id), { ...row, attempts, nextAt, error });
+      }
+    },
+    bury: async (row, id) => {
+      dead.push(row);
+      if (id) outbox.delete(idOf(id));
+    },
+
+    topicItems: async (actorId, view, q) => {
+      const all = [...items().values()].filter((row) => row['actor_id'] === actorId && row['view'] === view).map(topicItem);
+      all.sort((a, b) => a.n - b.n);
+      return 'last' in q ? all.slice(Math.max(0, all.length - q.last)) : all.filter(({ n }) => n > q.after).slice(0, q.limit);
+    },
+    topicFloor: async (actorId, view) => {
+      const numbers = [...items().values()]
+        .filter((row) => row['actor_id'] === actorId && row['view'] === view)
+        .map((row) => Number(row['n']));
+      return numbers.length === 0 ? undefined : Math.min(...numbers);
+    },
+    trimTopic: async (kind, view, o) => {
+      let removed = 0;
+      const mine = [...items().values()].filter((row) => row['view'] === view && ofActor(scalarText(row['actor_id'])).kind === kind);
+      const newest = new Map<Json | undefined, number>();
+      for (const row of mine) newest.set(row['actor_id'], Math.max(newest.get(row['actor_id']) ?? 0, Number(row['n'])));
+      for (const row of mine) {
+        if (Number(row['at']) >= o.before && Number(row['n']) > (newest.get(row['actor_id']) ?? 0) - o.items) continue;
+        items().delete(keyText(builtins.items, scalarText(row['actor_id']), row));
+        removed++;
+      }
+      return removed;
+    },
+
+    directory: async ({ kind, state, status, q, limit, after }) =>
+      [...actors.values()]
+        .filter((a) => (kind ?? a.kind) === a.kind && (state ?? a.state) === a.state && (status ?? a.status) === a.status)
+        .filter((a) => q === undefined || a.id.toLowerCase().includes(q.toLowerCase()))
+        .sort((a, b) => (b.lastAt ?? 0) - (a.lastAt ?? 0) || compare(a.actorId, b.actorId))
+        .filter((a) => !after || (a.lastAt ?? 0) < after.lastAt || ((a.lastAt ?? 0) === after.lastAt && a.actorId > after.actorId))
+        .slice(0, limit)
+        .map((a) => ({ ...a })),
+    entry: async (actorId) => {
+      const row = actors.get(actorId);
+      return row && { ...row };
+    },
+    history: async (actorId, { before = Infinity, after = 0, limit }) =>
+      rowsOf(actorId)
+        .filter((row) => row.seq < before && row.seq > after)
+        .reverse()
+        .slice(0, limit)
+        .map(historyRow),
+    recent: async (since) => {
+      const found: { actorId: string; seq: number }[] = [];
+      for (const actorId of journal.keys()) {
+        const seq = Math.max(0, ...rowsOf(actorId).flatMap((row) => (row.at >= since ? [row.seq] : [])));
+        if (seq > 0) found.push({ actorId, seq });
+      }
+      return found;
+    },
+
+    rows: (table) => [...(companions.get(table)?.values() ?? [])],
+    journal: rowsOf,
+    timers: () => [...timers.values()],
+    outbox: () => [...outbox.values()],
+    dead: () => dead,
+    snapshots: (actorId) => snapshots.get(actorId) ?? [],
+  };
+}
+
+function ringEntry(row: Stored): RingEntry {
+  const meta = parse(row.meta) as { readonly chk?: number } | null;
+  return { idem: row.idem ?? '', seq: row.seq, type: row.type, reply: parse(row.reply), chk: meta?.chk ?? 0 };
+}
+
+const historyRow = ({ seq, at, type, event, patch, reply, mver, meta }: Stored): HistoryRow => ({
+  seq,
+  at,
+  type,
+  event: parse(event),
+  patch: parse(patch),
+  reply: parse(reply),
+  mver,
+  meta: parse(meta),
+});
+
+const topicItem = (row: MemRow): { n: number; item: Json } => ({ n: Number(row['n']), item: row['item'] ?? null });
+
+function compareTimers(a: { due: number; actorId: string; timerId: string }, b: typeof a): number {
+  return a.due - b.due || compare(a.actorId, b.actorId) || compare(a.timerId, b.timerId);
+}
