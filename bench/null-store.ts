@@ -1,0 +1,33 @@
+/** A store that keeps nothing: what remains is the cost of the kernel itself. It can pass what it is given to `seen`. */
+import type { Batch, JournalStore } from '../actors/store/store.ts';
+
+const nobody = async (): Promise<undefined> => undefined;
+const nothing = async (): Promise<never[]> => [];
+const ignore = async (): Promise<void> => undefined;
+
+export function nullStore(seen: (batch: Batch) => void = () => undefined): JournalStore {
+  return {
+    durability: 'none',
+    start: ignore,
+    stop: ignore,
+    openLane: async () => ({ commit: async (batch) => seen(batch), close: ignore }),
+    dataId: async () => '0'.repeat(32),
+    load: async () => new Map(),
+    cidAt: nobody,
+    byIdem: nobody,
+    saveSnapshots: ignore,
+    touch: ignore,
+    setStatus: ignore,
+    timersDue: nothing,
+    outboxDue: nothing,
+    postpone: ignore,
+    bury: ignore,
+    topicItems: nothing,
+    topicFloor: nobody,
+    trimTopic: async () => 0,
+    directory: nothing,
+    entry: nobody,
+    history: nothing,
+    recent: nothing,
+  };
+}

@@ -1,0 +1,42 @@
+/** `npm run bench -- NAME [--quick] [--json FILE]`: runs one bench, prints one table, ends with 1 when a target is missed by more than 30 %. */
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { FULL, QUICK, machine, table } from './harness.ts';
+import type { Plan, Report, Row } from './harness.ts';
+
+/** A bench measures by the plan and gives its rows; `notes` describe what it ran on. */
+export type Bench = (plan: Plan, say: (line: string) => void) => Promise<{ rows: readonly Row[]; notes?: readonly string[] }>;
+
+const benches: { readonly [name: string]: () => Promise<Bench> } = {
+  http: async () => (await import('./http.ts')).httpBench,
+  kernel: async () => (await import('./kernel.ts')).kernelBench,
+};
+
+const TOLERANCE = 0.7;
+
+/** A target that is missed by less than 30 % is noise on a shared machine; more than that fails the run. */
+const broken = ({ ok, ratio, target }: Row): boolean =>
+  ok === false && ratio !== undefined && target !== undefined && ratio < TOLERANCE * Number(target.replace(/[^\d.]/g, ''));
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  });
+  const name = positionals[0] ?? '';
+  const load = benches[name];
+  if (load === undefined) {
+    process.stderr.write(`usage: npm run bench -- NAME [--quick] [--json FILE]\nbenches: ${Object.keys(benches).join(', ')}\n`);
+    return 2;
+  }
+  const bench = await load();
+  const on = machine();
+  process.stdout.write(`${name} on ${on}\n`);
+  const { rows, notes = [] } = await bench(values.quick ? QUICK : FULL, (line) => void process.stdout.write(`${line}\n`));
+  process.stdout.write(`\n${notes.map((n) => `${n}\n`).join('')}\n${table(rows)}\n`);
+  const report: Report = { name, at: new Date().toISOString(), machine: [on, ...notes].join('; '), rows };
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  return values.quick || !rows.some(broken) ? 0 : 1;
+}
+
+process.exitCode = await main();
