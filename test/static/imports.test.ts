@@ -4,12 +4,12 @@ import test from 'ava';
 import { at, holds, imports, sources, walk } from './sources.ts';
 import type { Offence, Source } from './sources.ts';
 
-/** For each folder: what it may import of ours, and which packages. A package of `types` may be imported for its types only. */
-const LAYERS: { readonly [folder: string]: { ours: RegExp; packages: RegExp; types?: RegExp } } = {
+/** For each folder: what it may import of ours, and which packages. Outside calc and machines any package may be imported for its types. */
+const LAYERS: { readonly [folder: string]: { ours: RegExp; packages: RegExp } } = {
   calc: { ours: /^calc\//, packages: /^temporal-polyfill$/ },
   machines: { ours: /^(calc|machines)\/|^actors\/(define|scope)\.ts$/, packages: /^(xstate|zod)$/ },
   actors: { ours: /^(actors|calc)\//, packages: /^(node:.+|pg|prom-client|xstate|zod)$/ },
-  migrations: { ours: /^migrations\//, packages: /^$/, types: /^knex$/ },
+  migrations: { ours: /^migrations\//, packages: /^node:crypto$/ },
   server: { ours: /^(actors|calc|machines|server)\//, packages: /./ },
   'client-sdk': { ours: /^client-sdk\//, packages: /^socket\.io-client$/ },
   web: { ours: /^web\//, packages: /^(@thrum\/client|preact(\/.+)?|uplot|uplot\/.+|vite|@preact\/.+)$/ },
