@@ -54,7 +54,8 @@ export const AlertItem = z.strictObject({
   delta: z.number(),
   /** where a new point is expected with 95 % confidence */
   band: z.strictObject({ lower: z.number(), upper: z.number() }),
-  z: z.number(),
+  /** absent while the baseline is flat */
+  z: z.number().optional(),
   /** effective threshold of |z| */
   threshold: z.number(),
   /** persistence score in [0, 1]; 1 = a lasting shift */
