@@ -1,0 +1,130 @@
+/**
+ * The one database of the server: real Postgres by URL, else PGlite in a worker thread. Both are reached through the `pg` driver, by Knex for
+ * everything that is not hot and by connections of their own for the kernel.
+ */
+import knexFactory from 'knex';
+import type { Knex } from 'knex';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { Client } from 'pg';
+import type { ClientConfig } from 'pg';
+import type { Log } from '../../actors/types.ts';
+import { startEmbedded } from './embedded.ts';
+import type { Embedded } from './embedded.ts';
+import { takeLock } from './lock.ts';
+import { migrate } from './migrate.ts';
+import { types } from './parsers.ts';
+
+export interface DatabaseConfig {
+  /** of a Postgres server; without it the embedded database is used */
+  readonly url?: string;
+  /** the embedded database lives in `<dataDir>/pg` */
+  readonly dataDir: string;
+  /** connections of the pool behind `knex`; default 8, embedded 4 */
+  readonly pool?: number;
+}
+
+export interface Database {
+  readonly engine: 'postgres' | 'pglite';
+  /** what survives: loss of power, or only the end of the process (the embedded engine does not call fsync) */
+  readonly durability: 'power' | 'process';
+  /** of the server, like '15.7' */
+  readonly version: string;
+  /** migrations that ran at this start */
+  readonly migrated: readonly string[];
+  readonly knex: Knex;
+  /** A connection of one's own, with the schema on its path; the caller ends it. It answers queries one after the other, without waiting between. */
+  connect(): Promise<Client>;
+  /** Ends the pool, then the embedded engine. */
+  close(): Promise<void>;
+}
+
+const SEARCH_PATH = ['thrum', 'public'];
+const CONNECT_TIMEOUT = 5_000;
+
+/** @throws LockedError when another process uses the data directory */
+export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Database> {
+  return config.url === undefined
+    ? openEmbedded(config, log)
+    : open('postgres', { connectionString: config.url }, config.pool ?? 8, async () => undefined);
+}
+
+async function openEmbedded({ dataDir, pool = 4 }: DatabaseConfig, log: Log): Promise<Database> {
+  mkdirSync(dataDir, { recursive: true });
+  const release = takeLock(join(dataDir, 'pg.lock'));
+  let engine: Embedded | undefined;
+  let starting: Promise<void> | undefined;
+  let closing = false;
+  /** Starts the engine, and again after its death, as a server comes back after a crash. */
+  const start = async (): Promise<void> => {
+    engine = await startEmbedded(join(dataDir, 'pg'), log, () => {
+      engine = undefined;
+      starting = closing ? undefined : start().catch((error: unknown) => log.error({ err: error }, 'embedded database does not start'));
+    });
+  };
+  const stream = (): Duplex => {
+    if (!engine) throw new Error('the embedded database is not running');
+    return engine.open();
+  };
+  const stop = async (): Promise<void> => {
+    closing = true;
+    await starting;
+    await engine?.stop();
+    release();
+  };
+  try {
+    await start();
+    return await open('pglite', { stream, user: 'postgres', database: 'postgres', password: '' }, pool, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function open(engine: Database['engine'], connection: ClientConfig, pool: number, stop: () => Promise<void>): Promise<Database> {
+  const settings = { ...connection, types, connectionTimeoutMillis: CONNECT_TIMEOUT, keepAlive: true };
+  const connect = async (): Promise<Client> => {
+    const client = new Client({ ...settings, pipeline: true });
+    await client.connect();
+    await client.query(`set search_path to ${SEARCH_PATH.join(', ')}`);
+    return client;
+  };
+  const first = await connect();
+  let facts: { version: string; durable: boolean };
+  try {
+    await first.query('create schema if not exists thrum');
+    const { rows } = await first.query<typeof facts>(
+      `select current_setting('server_version') as version,
+              current_setting('synchronous_commit') <> 'off' and current_setting('fsync') = 'on' as durable`,
+    );
+    facts = rows[0] ?? { version: '', durable: false };
+  } finally {
+    await first.end();
+  }
+  const knex = knexFactory.default({
+    client: 'pg',
+    connection: settings as Knex.PgConnectionConfig,
+    searchPath: SEARCH_PATH,
+    pool: { min: 0, max: pool },
+    acquireConnectionTimeout: 10_000,
+  });
+  try {
+    const migrated = await migrate(knex);
+    return {
+      engine,
+      durability: facts.durable ? 'power' : 'process',
+      version: facts.version,
+      migrated,
+      knex,
+      connect,
+      close: async () => {
+        await knex.destroy();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await knex.destroy();
+    throw error;
+  }
+}
