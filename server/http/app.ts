@@ -1,0 +1,211 @@
+/**
+ * Builds the HTTP application from the route table. Order of a request: id, headers, CORS, route, credentials, request limit, body,
+ * validation, handler; one log line and one problem document at the most.
+ */
+import { createHash } from 'node:crypto';
+import { Router } from '@koa/router';
+import Koa from 'koa';
+import type { Context } from 'koa';
+import type { Registry } from 'prom-client';
+import type { ActorSystem } from '../../actors/system.ts';
+import type { Clock, Log } from '../../actors/types.ts';
+import type { Config } from '../config.ts';
+import { isAdmin, isStaff } from '../identity/caller.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { NewId } from '../ids.ts';
+import { memoryLimiter } from '../limits/limiter.ts';
+import { httpMetrics } from '../observe/metrics.ts';
+import { isProblem, Problem, toProblem } from '../problems.ts';
+import { clientAddress } from './address.ts';
+import { parseJson, readBody } from './body.ts';
+import { cors, fromOwnPages, secure } from './headers.ts';
+import { check, defaultParams, idempotencyKey, ifMatch, queryObject, rename } from './input.ts';
+import type { Answer, Route, RouteContext } from './route.ts';
+
+export interface Credentials {
+  readonly authorization: string | undefined;
+  readonly cookie: string | undefined;
+}
+
+export interface HttpDeps {
+  readonly config: Config;
+  readonly routes: readonly Route[];
+  readonly actors: ActorSystem;
+  /** @throws Problem UNAUTHENTICATED or TOKEN_EXPIRED for a bad bearer token; a bad cookie is as good as none */
+  readonly authenticate: (c: Credentials) => Promise<Caller>;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** answers GET and HEAD that no route takes; false when it has nothing either */
+  readonly pages?: (ctx: Context) => Promise<boolean>;
+  /** compare JSON answers with their schemas and fail loudly; for tests */
+  readonly checkReplies?: boolean;
+}
+
+interface State {
+  requestId: string;
+  caller?: Caller;
+}
+
+type Ctx = Koa.ParameterizedContext<State>;
+
+export function createHttp(d: HttpDeps): Koa<State> {
+  const app = new Koa<State>();
+  const router = new Router<State>();
+  const metrics = httpMetrics(d.registry);
+  const limiter = memoryLimiter({ perSecond: d.config.requestsPerMinute / 60, burst: Math.ceil(d.config.requestsPerMinute / 4) }, () =>
+    d.clock.mono(),
+  );
+
+  app.use(async (ctx, next) => {
+    const started = d.clock.mono();
+    const sent = ctx.get('x-request-id');
+    ctx.state.requestId = /^[A-Za-z0-9_-]{8,64}$/.test(sent) ? sent : d.newId();
+    ctx.set('x-request-id', ctx.state.requestId);
+    try {
+      secure(ctx, d.config);
+      if (!cors(ctx, d.config)) await next();
+    } catch (error) {
+      fail(ctx, error);
+    }
+    const ms = d.clock.mono() - started;
+    const name = typeof ctx._matchedRoute === 'string' ? ctx._matchedRoute : 'none';
+    metrics.requests.inc({ method: ctx.method, route: name, status: ctx.status });
+    metrics.seconds.observe({ route: name }, ms / 1_000);
+    const { caller, requestId } = ctx.state;
+    const fields = { requestId, method: ctx.method, path: ctx.path, status: ctx.status, ms: Math.round(ms * 10) / 10 };
+    d.log.info(caller?.session === undefined ? fields : { ...fields, userId: caller.session.userId }, 'request');
+  });
+
+  for (const r of d.routes) {
+    for (const path of [r.path, ...(r.aliases ?? [])]) router.register(path, [r.method.toLowerCase()], (ctx) => handle(ctx, r));
+  }
+  app.use(router.routes());
+  app.use(async (ctx) => {
+    const { path: known } = router.match(ctx.path, ctx.method);
+    if (known.length > 0) {
+      const allow = [...new Set(known.flatMap((l) => l.methods))];
+      ctx.set('allow', allow.join(', '));
+      if (ctx.method === 'OPTIONS') {
+        ctx.status = 204;
+        return;
+      }
+      throw new Problem('METHOD_NOT_ALLOWED', undefined, { allow });
+    }
+    const readable = ctx.method === 'GET' || ctx.method === 'HEAD';
+    if (!readable || d.pages === undefined || !(await d.pages(ctx))) throw new Problem('NOT_FOUND', `nothing is at ${ctx.path}`);
+  });
+  app.on('error', (error: unknown) => d.log.warn({ err: error }, 'response not sent'));
+
+  async function handle(ctx: Ctx & { params: Record<string, string> }, r: Route): Promise<void> {
+    const caller = await d.authenticate({ authorization: ctx.headers.authorization, cookie: ctx.headers.cookie });
+    ctx.state.caller = caller;
+    if (caller.via === 'cookie' && ctx.method !== 'GET' && ctx.method !== 'HEAD' && !fromOwnPages(ctx, d.config)) throw new Problem('CSRF');
+    const address = clientAddress(ctx.req, d.config.trustedProxies);
+    if (r.unlimited !== true) {
+      const verdict = limiter.take(caller.session?.userId ?? address);
+      if (!verdict.ok) throw new Problem('RATE_LIMITED', undefined, undefined, verdict);
+    }
+    permit(r, caller);
+    const takesBody = r.body !== undefined || r.rawBody === true;
+    const raw = takesBody ? await readBody(ctx.req, r.bodyBytes ?? d.config.bodyBytes) : NO_BYTES;
+    const sentKey = r.idempotent === true ? idempotencyKey(ctx.headers['idempotency-key']?.toString()) : undefined;
+    const version = r.ifMatch === true ? ifMatch(ctx.headers['if-match']) : undefined;
+    const principal = caller.principal;
+    const key = sentKey === undefined ? d.newId() : kernelKey(sentKey);
+    const c: RouteContext = {
+      params: check(r.params ?? defaultParams, ctx.params, 'path'),
+      query: r.query === undefined ? undefined : check(r.query, rename(queryObject(ctx.querystring), r.rename), 'query'),
+      body: r.body === undefined ? undefined : check(r.body, rename(parseJson(raw, ctx.headers['content-type']), r.rename), ''),
+      raw,
+      header: (name) => ctx.headers[name]?.toString(),
+      caller: principal,
+      session: caller.session,
+      address,
+      key,
+      idempotencyKey: sentKey,
+      ifMatch: version,
+      requestId: ctx.state.requestId,
+      actors: d.actors,
+      ask: async (ref, command, o = {}) => {
+        const reply = await d.actors.ask(ref, command, { key, from: principal, seq: version, trace: ctx.state.requestId, ...o });
+        if (reply.ok) return { body: reply.reply, seq: reply.seq, dup: reply.dup === true };
+        throw Problem.from(reply.error, reply.error.code === 'SEQ_MISMATCH' && version !== undefined ? { status: 412 } : {});
+      },
+      read: async (ref, query, input = {}) => {
+        const { seq, value } = await d.actors.read(ref, query, input, { from: principal });
+        return { body: value, seq };
+      },
+    };
+    send(ctx, r, await r.run(c));
+  }
+
+  function send(ctx: Ctx, r: Route, a: Answer): void {
+    const status = a.status ?? firstSuccess(r);
+    if (d.checkReplies === true) checkReply(r, status, a);
+    if (a.headers !== undefined)
+      for (const [name, value] of Object.entries(a.headers)) ctx.set(name, typeof value === 'string' ? value : [...value]);
+    if (ctx.response.get('cache-control') === '') ctx.set('cache-control', 'private, no-store');
+    if (a.dup === true) ctx.set('idempotency-replayed', 'true');
+    ctx.status = status;
+    if (a.seq !== undefined) {
+      ctx.set('etag', `"${a.seq}"`);
+      ctx.set('cache-control', 'private, no-cache');
+      if (r.method === 'GET' && ctx.get('if-none-match') === `"${a.seq}"`) {
+        ctx.status = 304;
+        return;
+      }
+    }
+    if (a.body === undefined || status === 204) {
+      ctx.body = null;
+      ctx.status = status;
+      return;
+    }
+    if (a.headers?.['content-type'] !== undefined) {
+      ctx.body = a.body;
+      return;
+    }
+    ctx.type = 'application/json; charset=utf-8';
+    ctx.body = JSON.stringify(a.body);
+  }
+
+  function fail(ctx: Ctx, error: unknown): void {
+    const { requestId } = ctx.state;
+    if (!isProblem(error)) d.log.error({ err: error, requestId, path: ctx.path }, 'request failed');
+    const problem = toProblem(error, requestId);
+    ctx.status = problem.status;
+    ctx.set('cache-control', 'no-store');
+    if (problem.status === 401) ctx.set('www-authenticate', 'Bearer');
+    if (problem.retryAfterMs !== undefined) ctx.set('retry-after', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1_000))));
+    else if (problem.status === 503) ctx.set('retry-after', '1');
+    ctx.type = 'application/problem+json; charset=utf-8';
+    ctx.body = JSON.stringify(problem);
+  }
+
+  return app;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** The kernel's keys have at most 128 characters. */
+const kernelKey = (key: string): string => (key.length <= 128 ? key : createHash('sha256').update(key).digest('hex'));
+
+function permit(r: Route, caller: Caller): void {
+  if (r.auth === 'none') return;
+  if (caller.session === undefined) throw new Problem('UNAUTHENTICATED');
+  if (r.auth === 'staff' && !isStaff(caller.principal)) throw new Problem('FORBIDDEN');
+  if (r.auth === 'admin' && !isAdmin(caller.principal)) throw new Problem('FORBIDDEN');
+}
+
+function firstSuccess(r: Route): number {
+  return Number(Object.keys(r.reply).find((s) => s.startsWith('2') || s.startsWith('3')) ?? 200);
+}
+
+function checkReply(r: Route, status: number, a: Answer): void {
+  if (!(status in r.reply)) throw new Error(`${r.method} ${r.path} answers ${status}, which it does not declare`);
+  const schema = r.reply[status];
+  if (schema === null || schema === undefined || typeof schema === 'string') return;
+  const result = schema.safeParse(JSON.parse(JSON.stringify(a.body ?? null)));
+  if (!result.success) throw new Error(`${r.method} ${r.path} answers outside its schema: ${result.error.message}`);
+}

@@ -1,0 +1,104 @@
+import type { IncomingMessage } from 'node:http';
+import { invalid, Problem } from '../problems.ts';
+
+const DRAIN_BYTES = 4_194_304;
+const MOST_DEPTH = 16;
+const MOST_KEYS = 1_000;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The whole body.
+ *
+ * @throws Problem PAYLOAD_TOO_LARGE beyond `limit` bytes; VALIDATION when the client stopped in the middle
+ */
+export async function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+  const tooLarge = (): Problem => new Problem('PAYLOAD_TOO_LARGE', `the body may have ${limit} bytes`, { limit });
+  if (req.headers['content-encoding'] !== undefined && req.headers['content-encoding'] !== 'identity') {
+    throw new Problem('UNSUPPORTED_MEDIA_TYPE', 'compressed bodies are not accepted');
+  }
+  if (Number(req.headers['content-length'] ?? 0) > limit) {
+    discard(req);
+    throw tooLarge();
+  }
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const done = (): void => {
+      req.off('data', onData).off('end', onEnd).off('error', onError).off('aborted', onError);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size <= limit) {
+        chunks.push(chunk);
+        return;
+      }
+      done();
+      discard(req);
+      reject(tooLarge());
+    };
+    const onEnd = (): void => {
+      done();
+      resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks));
+    };
+    const onError = (): void => {
+      done();
+      reject(new Problem('VALIDATION', 'the body ended early'));
+    };
+    req.on('data', onData).on('end', onEnd).on('error', onError).on('aborted', onError);
+  });
+}
+
+/** Reads on for a while, so that the client sees the answer and not a broken connection. */
+function discard(req: IncomingMessage): void {
+  let left = DRAIN_BYTES;
+  req.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) req.destroy();
+  });
+  req.on('error', () => undefined);
+  req.resume();
+}
+
+/**
+ * The JSON value of a body; an empty body is `{}`.
+ *
+ * @throws Problem UNSUPPORTED_MEDIA_TYPE unless JSON in UTF-8; VALIDATION when malformed, too deep or with too many keys
+ */
+export function parseJson(raw: Buffer, contentType: string | undefined): unknown {
+  if (raw.length === 0) return {};
+  const [media = '', ...params] = (contentType ?? '').toLowerCase().split(';');
+  const charset = params.map((p) => /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(p)?.[1]).find((c) => c !== undefined) ?? 'utf-8';
+  if (!/^application\/(?:json|[\w.+-]+\+json)$/.test(media.trim()) || (charset !== 'utf-8' && charset !== 'utf8')) {
+    throw new Problem('UNSUPPORTED_MEDIA_TYPE');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(raw));
+  } catch (cause) {
+    throw new Problem('VALIDATION', 'the body is not JSON', { issues: [{ path: '', message: 'not JSON in UTF-8' }] }, { cause });
+  }
+  const fault = jsonFault(value);
+  if (fault !== undefined) throw invalid([{ path: '', message: fault }]);
+  return value;
+}
+
+/** What is wrong with the shape of any incoming JSON value (realtime R9), or nothing. */
+export function jsonFault(value: unknown, depth = 0): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth >= MOST_DEPTH) return `nested deeper than ${MOST_DEPTH}`;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const fault = jsonFault(item, depth + 1);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+  const keys = Object.keys(value);
+  if (keys.length > MOST_KEYS) return `more than ${MOST_KEYS} keys in one object`;
+  for (const key of keys) {
+    if (key === '__proto__') return 'the key __proto__ is not accepted';
+    const fault = jsonFault((value as Record<string, unknown>)[key], depth + 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}

@@ -1,0 +1,72 @@
+import type { Context } from 'koa';
+
+export interface OriginRules {
+  readonly publicUrl: string;
+  readonly allowedOrigins: readonly string[];
+}
+
+const COMMON = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+} as const;
+
+/** Nothing of a JSON answer is ever a page. */
+const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
+
+/** Our pages: own scripts and styles, data images, sockets to the same host; no inline script or style, nobody frames them. */
+export const PAGE_POLICY = [
+  "default-src 'self'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self' ws: wss:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+export function secure(ctx: Context, rules: OriginRules): void {
+  ctx.set(COMMON);
+  ctx.set('content-security-policy', API_POLICY);
+  if (rules.publicUrl.startsWith('https:')) ctx.set('strict-transport-security', 'max-age=31536000');
+}
+
+/** CORS by the list of origins, with credentials. Gives true when the request was a preflight and is answered. */
+export function cors(ctx: Context, rules: OriginRules): boolean {
+  const { origin } = ctx.headers;
+  ctx.vary('Origin');
+  const known = origin !== undefined && rules.allowedOrigins.includes(origin);
+  if (known) {
+    ctx.set({
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      'access-control-expose-headers': 'ETag, Idempotency-Replayed, Location, Retry-After, X-Request-Id',
+    });
+  }
+  if (ctx.method !== 'OPTIONS' || ctx.headers['access-control-request-method'] === undefined) return false;
+  if (known) {
+    ctx.set({
+      'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
+      'access-control-allow-headers': 'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id',
+      'access-control-max-age': '600',
+    });
+  }
+  ctx.status = 204;
+  return true;
+}
+
+/**
+ * Whether a request that rests on a cookie comes from our own pages: `Origin` is in the list; without it the browser must say that the
+ * request is not from another site.
+ */
+export function fromOwnPages(ctx: Context, rules: OriginRules): boolean {
+  const { origin } = ctx.headers;
+  if (origin !== undefined) return rules.allowedOrigins.includes(origin);
+  const site = ctx.headers['sec-fetch-site'];
+  return site === 'same-origin' || site === 'none';
+}
