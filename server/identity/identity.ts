@@ -1,0 +1,135 @@
+/** Who somebody is: logins, sessions, tokens. The rest of the server asks {@link Identity.authenticate} and nothing else. */
+import type { Knex } from 'knex';
+import type { ActorSystem } from '../../actors/system.ts';
+import type { Clock } from '../../actors/types.ts';
+import type { Config } from '../config.ts';
+import { Problem } from '../problems.ts';
+import { createAttempts } from './attempts.ts';
+import { ANONYMOUS } from './caller.ts';
+import type { Caller, Session } from './caller.ts';
+import { accessCookie, readCookie } from './cookies.ts';
+import type { Secrets } from './keys.ts';
+import { createPasswords } from './password.ts';
+import { createSessions } from './sessions.ts';
+import type { Sessions } from './sessions.ts';
+import { createTokens } from './tokens.ts';
+import { createUsers, normalEmail, userOf } from './users.ts';
+import type { User, UserRow, Users } from './users.ts';
+
+export interface TokenPair {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  /** seconds until the access token expires */
+  readonly expiresIn: number;
+  readonly user: User;
+}
+
+export interface Identity {
+  readonly users: Users;
+  readonly sessions: Sessions;
+  readonly jwks: () => { keys: object[] };
+  /** HTTP. @throws Problem UNAUTHENTICATED, TOKEN_EXPIRED for a bearer token; a cookie that is not valid counts as none */
+  authenticate(c: { authorization: string | undefined; cookie: string | undefined }): Promise<Caller>;
+  /** One access token. @throws Problem UNAUTHENTICATED, TOKEN_EXPIRED */
+  verify(token: string): Promise<Session>;
+  /** @throws Problem UNAUTHENTICATED, ACCOUNT_LOCKED, RATE_LIMITED, OVERLOADED */
+  login(o: { email: string; password: string; address: string; userAgent: string | undefined }): Promise<TokenPair>;
+  /** @throws Problem UNAUTHENTICATED, REFRESH_REUSED */
+  refresh(refreshToken: string): Promise<TokenPair>;
+  /** A session without password, for local scripts that hold the operator secret. @throws Problem NOT_FOUND */
+  impersonate(email: string): Promise<TokenPair>;
+}
+
+export interface IdentityDeps {
+  readonly config: Config;
+  readonly knex: Knex;
+  readonly actors: ActorSystem;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+  readonly newId: () => string;
+}
+
+export async function createIdentity(d: IdentityDeps): Promise<Identity> {
+  const { config, clock, newId } = d;
+  const passwords = createPasswords({ concurrency: config.argon2Concurrency, memoryKib: config.argon2MemoryKib, time: config.argon2Time });
+  const tokens = await createTokens({ secrets: d.secrets, issuer: config.publicUrl, ttlS: config.accessTtlS, clock, newId });
+  const attempts = createAttempts({ clock, perAddress: config.loginsPerAddress });
+  const sessions = createSessions({
+    knex: d.knex,
+    clock,
+    newId,
+    refreshSecret: d.secrets.refresh,
+    refreshTtlS: config.refreshTtlS,
+    maxS: config.sessionMaxS,
+  });
+  const users = createUsers({ knex: d.knex, actors: d.actors, hash: (p) => passwords.hash(p), newId, wall: () => clock.wall() });
+  const cookieName = accessCookie(config.publicUrl);
+
+  const pair = async (row: UserRow, s: { sid: string; refreshToken: string }): Promise<TokenPair> => {
+    const user = userOf(row);
+    const { token, expiresIn } = await tokens.sign({ userId: user.id, sid: s.sid, roles: user.roles, plan: user.plan });
+    return { accessToken: token, refreshToken: s.refreshToken, expiresIn, user };
+  };
+  const verify = async (token: string): Promise<Session> => {
+    const session = await tokens.verify(token);
+    if (sessions.isRevoked(session.sid)) throw new Problem('UNAUTHENTICATED', 'the session has ended');
+    return session;
+  };
+
+  return {
+    users,
+    sessions,
+    jwks: () => tokens.jwks(),
+    verify,
+
+    async authenticate({ authorization, cookie }) {
+      if (authorization !== undefined) {
+        const token = /^Bearer ([\w.~+/=-]{1,4096})$/i.exec(authorization)?.[1];
+        if (token === undefined) throw new Problem('UNAUTHENTICATED', 'the Authorization header must be a bearer token');
+        return callerOf(await verify(token), 'bearer');
+      }
+      const token = readCookie(cookie, cookieName);
+      if (token === undefined) return ANONYMOUS;
+      try {
+        return callerOf(await verify(token), 'cookie');
+      } catch (error) {
+        if (error instanceof Problem) return ANONYMOUS;
+        throw error;
+      }
+    },
+
+    async login({ email, password, address, userAgent }) {
+      const name = normalEmail(email);
+      attempts.admit(name, address);
+      const row = await users.byEmail(name);
+      const right = await passwords.verify(password, row?.password_hash ?? undefined);
+      if (!right || row === undefined || row.status !== 'active') {
+        attempts.failed(name, address);
+        throw new Problem('UNAUTHENTICATED', 'e-mail or password is wrong');
+      }
+      attempts.succeeded(name, address);
+      if (row.password_hash !== null && passwords.isOld(row.password_hash))
+        await users.setPasswordHash(row.id, await passwords.hash(password));
+      return pair(row, await sessions.start(row.id, userAgent));
+    },
+
+    async refresh(refreshToken) {
+      const next = await sessions.rotate(refreshToken);
+      const row = await users.byId(next.userId);
+      if (row === undefined || row.status !== 'active') throw new Problem('UNAUTHENTICATED', 'the account is closed');
+      return pair(row, next);
+    },
+
+    async impersonate(email) {
+      const row = await users.byEmail(email);
+      if (row === undefined) throw new Problem('NOT_FOUND', 'no user has this e-mail');
+      return pair(row, await sessions.start(row.id, 'local script'));
+    },
+  };
+}
+
+export const callerOf = (session: Session, via: 'bearer' | 'cookie'): Caller => ({
+  principal: { kind: 'user', id: session.userId, roles: session.roles },
+  session,
+  via,
+});

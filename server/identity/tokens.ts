@@ -1,0 +1,125 @@
+/** Access tokens: JWT by ES256 (realtime R2). */
+import { createHash } from 'node:crypto';
+import { errors, importJWK, jwtVerify, SignJWT } from 'jose';
+import type { JWTPayload } from 'jose';
+import { z } from 'zod';
+import type { Clock } from '../../actors/types.ts';
+import { Problem } from '../problems.ts';
+import type { Session } from './caller.ts';
+import type { Secrets } from './keys.ts';
+
+export interface TokenSubject {
+  readonly userId: string;
+  readonly sid: string;
+  readonly roles: readonly string[];
+  readonly plan: string;
+}
+
+export interface Tokens {
+  sign(s: TokenSubject): Promise<{ token: string; expiresIn: number }>;
+  /** @throws Problem TOKEN_EXPIRED, UNAUTHENTICATED */
+  verify(token: string): Promise<Session>;
+  /** public keys, RFC 7517 */
+  jwks(): { keys: object[] };
+}
+
+const Claims = z.object({
+  sub: z.string().min(1),
+  sid: z.string().min(1),
+  jti: z.string().min(1),
+  iat: z.int(),
+  exp: z.int(),
+  roles: z.array(z.string()).default([]),
+});
+
+const TOLERANCE_S = 30;
+const LONGEST_S = 900;
+const MOST_CACHED = 50_000;
+
+export async function createTokens(o: {
+  secrets: Secrets;
+  issuer: string;
+  ttlS: number;
+  clock: Clock;
+  newId: () => string;
+}): Promise<Tokens> {
+  const keys = await Promise.all(
+    o.secrets.signing.map(async ({ kid, jwk }) => {
+      const { d: _, ...open } = jwk;
+      return { kid, open, private: await importJWK(jwk, 'ES256'), public: await importJWK(open, 'ES256') };
+    }),
+  );
+  const [first] = keys;
+  if (first === undefined) throw new Error('no signing key');
+  /** SHA-256 of the token -> session; the oldest entry goes first */
+  const verified = new Map<string, Session>();
+  const isOver = (s: Session): boolean => o.clock.wall() > s.exp + TOLERANCE_S * 1_000;
+
+  return {
+    async sign(s) {
+      const iat = Math.floor(o.clock.wall() / 1_000);
+      const token = await new SignJWT({ sid: s.sid, roles: s.roles, plan: s.plan })
+        .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid: first.kid })
+        .setIssuer(o.issuer)
+        .setAudience(['api', 'realtime'])
+        .setSubject(s.userId)
+        .setJti(o.newId())
+        .setIssuedAt(iat)
+        .setExpirationTime(iat + o.ttlS)
+        .sign(first.private);
+      return { token, expiresIn: o.ttlS };
+    },
+
+    async verify(token) {
+      const digest = createHash('sha256').update(token).digest('base64url');
+      const known = verified.get(digest);
+      if (known !== undefined) {
+        if (!isOver(known)) return known;
+        verified.delete(digest);
+        throw new Problem('TOKEN_EXPIRED');
+      }
+      const session = sessionOf(await payloadOf(token));
+      if (verified.size >= MOST_CACHED) {
+        const oldest = verified.keys().next().value;
+        if (oldest !== undefined) verified.delete(oldest);
+      }
+      verified.set(digest, session);
+      return session;
+    },
+
+    jwks: () => ({ keys: keys.map(({ kid, open }) => ({ ...open, kid, alg: 'ES256', use: 'sig' })) }),
+  };
+
+  async function payloadOf(token: string): Promise<JWTPayload> {
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        (header) => {
+          const key = keys.find((k) => k.kid === header.kid);
+          if (key === undefined) throw new errors.JWKSNoMatchingKey();
+          return key.public;
+        },
+        {
+          algorithms: ['ES256'],
+          issuer: o.issuer,
+          audience: ['api', 'realtime'],
+          clockTolerance: TOLERANCE_S,
+          currentDate: new Date(o.clock.wall()),
+        },
+      );
+      return payload;
+    } catch (cause) {
+      if (cause instanceof errors.JWTExpired) throw new Problem('TOKEN_EXPIRED', undefined, undefined, { cause });
+      if (cause instanceof errors.JOSEError) throw new Problem('UNAUTHENTICATED', 'the access token is not valid', undefined, { cause });
+      throw cause;
+    }
+  }
+}
+
+function sessionOf(payload: JWTPayload): Session {
+  const claims = Claims.safeParse(payload);
+  if (!claims.success || claims.data.exp - claims.data.iat > LONGEST_S)
+    throw new Problem('UNAUTHENTICATED', 'the access token lacks claims');
+  const { sub, sid, roles, exp } = claims.data;
+  return { userId: sub, sid, roles, exp: exp * 1_000 };
+}
