@@ -1,2 +1,13 @@
-/** Version of the wire protocol that this client speaks (realtime protocol major). */
-export const PROTOCOL = 1;
+export type { CommandOptions, Receipt } from './command.ts';
+export type { Client, ClientEvents, ClientOptions } from './client.ts';
+export { createClient } from './client.ts';
+export type { Connection, ConnectionState } from './connection.ts';
+export type { ErrorCode } from './errors.ts';
+export { ThrumError } from './errors.ts';
+export type { Gap, ItemMeta, TopicStatus, ViewMeta } from './feed.ts';
+export type { Commands, Topics } from './generated/contract.ts';
+export type { Log, LogOptions } from './log.ts';
+export type { ActorName, ItemOf, LogName, StateName, ViewOf } from './names.ts';
+export type { Bye, Cursor, Hello, Problem } from './protocol.ts';
+export { PROTOCOL } from './protocol.ts';
+export type { Topic } from './topic.ts';

@@ -1,0 +1,466 @@
+import test from 'ava';
+import { uuidv7 } from '#sdk/command';
+import type { Problem, SubRequest } from '#sdk/protocol';
+import { bench, settle } from './bench.ts';
+import type { Sent } from './bench.ts';
+
+const ENERGY = 'user:me/energy';
+const snap = (t: string, s: number, d: unknown): object => ({ ok: true, t, kind: 'state', e: 'e', s, m: 'snap', d });
+const asked = (sent: Sent): SubRequest[] => (sent.payload as { l: SubRequest[] }).l;
+const problem = (code: string, more: Partial<Problem> = {}): object => ({ ok: false, id: 'x', error: { code, status: 409, ...more } });
+
+test('the first consumer connects, subscribes by canonical name and gets the snapshot', async (t) => {
+  const b = bench();
+  const energy = b.client.topic(ENERGY);
+  const seen: unknown[] = [];
+  const statuses: string[] = [];
+  energy.subscribe(
+    (v, meta) => seen.push([v.score, meta.cause]),
+    (s) => statuses.push(s),
+  );
+  t.is(energy.status, 'loading');
+  await b.hello();
+  const sub = b.take('sub');
+  t.deepEqual(asked(sub), [{ t: 'user:u1/energy', n: undefined }]);
+  await sub.answer({ ok: true, l: [snap('user:u1/energy', 7, { score: 65 })] });
+  b.wire.pub({ t: 'user:u1/energy', e: 'e', s: 9, p: 7, k: 'd', d: { score: 66 }, at: 1 });
+  t.deepEqual(seen, [
+    [65, 'snapshot'],
+    [66, 'delta'],
+  ]);
+  t.is(energy.value?.score, 66);
+  t.deepEqual(statuses, ['loading', 'live']);
+});
+
+test('topics of one tick share a request, at most 64 in each', async (t) => {
+  const b = bench();
+  for (let i = 0; i < 70; i += 1) b.client.topic(`user:u${i}/energy`).subscribe(() => undefined);
+  await b.hello();
+  t.is(asked(b.take('sub')).length, 64);
+  t.is(asked(b.take('sub')).length, 6);
+});
+
+test('two consumers share a subscription, and it ends 5 s after the last has left', async (t) => {
+  const b = bench();
+  const one = b.client.topic(ENERGY).subscribe(() => undefined);
+  const two = b.client.topic(ENERGY).subscribe(() => undefined);
+  await b.hello();
+  const sub = b.take('sub');
+  t.is(asked(sub).length, 1);
+  await sub.answer({ ok: true, l: [snap('user:u1/energy', 7, {})] });
+  one();
+  await b.timers.advance(10_000);
+  two();
+  await b.timers.advance(4_999);
+  t.true(b.none('unsub'));
+  const three = b.client.topic(ENERGY).subscribe(() => undefined);
+  await b.timers.advance(10_000);
+  t.true(b.none('unsub'), 'who comes back in time keeps the subscription');
+  three();
+  await b.timers.advance(5_000);
+  t.deepEqual(b.take('unsub').payload, { l: ['user:u1/energy'] } as never);
+});
+
+test('after a disconnect the view stays, is marked stale, and is resumed with its cursor', async (t) => {
+  const b = bench();
+  const energy = b.client.topic(ENERGY);
+  energy.subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, { score: 65 })] });
+  b.wire.down();
+  t.is(energy.status, 'stale');
+  t.is(energy.value?.score, 65);
+  await b.timers.advance(1_000);
+  await b.hello();
+  const again = b.take('sub');
+  t.deepEqual(asked(again), [{ t: 'user:u1/energy', e: 'e', s: 7 }]);
+  await again.answer({ ok: true, l: [{ ok: true, t: 'user:u1/energy', kind: 'state', e: 'e', s: 8, m: 'delta', d: [{ score: 70 }] }] });
+  t.is(energy.status, 'live');
+  t.is(energy.value?.score, 70);
+});
+
+test('another user on the same page sees nothing of the one before', async (t) => {
+  const b = bench();
+  const energy = b.client.topic(ENERGY);
+  energy.subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, { score: 65 })] });
+  b.wire.down();
+  await b.timers.advance(1_000);
+  await b.hello({ user: 'u2' });
+  t.is(energy.value, undefined);
+  t.deepEqual(asked(b.take('sub')), [{ t: 'user:u2/energy', n: undefined }]);
+});
+
+test('a refused topic is denied with the problem, and a retryable refusal is asked again', async (t) => {
+  const b = bench();
+  const energy = b.client.topic('user:other/energy');
+  const busy = b.client.topic(ENERGY);
+  energy.subscribe(() => undefined);
+  busy.subscribe(() => undefined);
+  await b.hello();
+  const refusal = (t: string, error: object): object => ({ ok: false, t, error });
+  await b.take('sub').answer({
+    ok: true,
+    l: [
+      refusal('user:other/energy', { code: 'NOT_FOUND', status: 404 }),
+      refusal('user:u1/energy', { code: 'OVERLOADED', retryable: true, retryAfterMs: 200 }),
+    ],
+  });
+  t.is(energy.status, 'denied');
+  t.is(energy.error?.code, 'NOT_FOUND');
+  t.is(busy.status, 'loading');
+  await b.timers.advance(200);
+  t.deepEqual(asked(b.take('sub')), [{ t: 'user:u1/energy', n: undefined }]);
+});
+
+test('an async iterator of a state topic skips to the newest value', async (t) => {
+  const b = bench();
+  const iterator = b.client.topic(ENERGY)[Symbol.asyncIterator]();
+  const first = iterator.next();
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 1, { score: 1 })] });
+  t.is((await first).value?.score, 1);
+  for (const s of [2, 3, 4]) b.wire.pub({ t: 'user:u1/energy', e: 'e', s, p: s - 1, k: 'd', d: { score: s }, at: 1 });
+  t.is((await iterator.next()).value?.score, 4);
+  await iterator.return?.();
+  t.true((await iterator.next()).done);
+});
+
+const page = (d: unknown[], s: number, more = false, gap?: object): object => ({
+  ok: true,
+  l: [{ ok: true, t: 'user:u1/alerts', kind: 'log', e: 'e', s, m: 'items', d, floor: 1, more, gap }],
+});
+const numbered = (from: number, to: number): object[] => Array.from({ length: to - from + 1 }, (_, i) => ({ n: from + i }));
+
+test('a log gives every item once and in order through pages, and a gap is an event (cases 22, 23)', async (t) => {
+  const b = bench();
+  const items: unknown[] = [];
+  const gaps: unknown[] = [];
+  b.client.on('gap', (gap) => gaps.push(gap));
+  b.client.log('user:me/alerts', { limit: 50 }).subscribe((item) => items.push(item['n']));
+  await b.hello();
+  const sub = b.take('sub');
+  t.deepEqual(asked(sub), [{ t: 'user:u1/alerts', n: 50 }]);
+  await sub.answer(page(numbered(21, 40), 40));
+  b.wire.down();
+  await b.timers.advance(1_000);
+  await b.hello();
+  await b.take('sub').answer(page(numbered(100, 599), 599, true, { from: 41, to: 99 }));
+  const next = b.take('sub');
+  t.deepEqual(asked(next), [{ t: 'user:u1/alerts', e: 'e', s: 599 }]);
+  await next.answer(page(numbered(600, 610), 610));
+  t.deepEqual(gaps, [{ topic: 'user:me/alerts', reason: 'retention', from: 41, to: 99 }]);
+  t.deepEqual(
+    items,
+    [...numbered(21, 40), ...numbered(100, 610)].map((i) => (i as { n: number }).n),
+  );
+});
+
+test('a consumer that comes later gets the newest items that are known, then the live ones', async (t) => {
+  const b = bench();
+  const log = b.client.log('user:me/alerts', { limit: 3 });
+  log.subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer(page(numbered(1, 5), 5));
+  const items: unknown[] = [];
+  log.subscribe((item, meta) => items.push([item['n'], meta.n]));
+  b.wire.pub({ t: 'user:u1/alerts', e: 'e', s: 6, p: 5, k: 'i', d: [{ n: 6 }], at: 1 });
+  t.deepEqual(
+    items,
+    [3, 4, 5, 6].map((n) => [n, n]),
+  );
+});
+
+test('an iterator that cannot keep up leaves the log and continues from its cursor without a loss', async (t) => {
+  const b = bench();
+  const iterator = b.client.log('user:me/alerts')[Symbol.asyncIterator]();
+  const first = iterator.next();
+  await b.hello();
+  await b.take('sub').answer(page(numbered(1, 1_000), 1_000));
+  t.is((await first).value?.['n'], 1);
+  t.deepEqual(b.take('unsub').payload, { l: ['user:u1/alerts'] } as never);
+  b.wire.pub({ t: 'user:u1/alerts', e: 'e', s: 1_001, p: 1_000, k: 'i', d: [{ n: 1_001 }], at: 1 });
+  const got = [1];
+  while (got.length < 600) got.push((await iterator.next()).value?.['n'] as number);
+  const again = b.take('sub');
+  t.deepEqual(asked(again), [{ t: 'user:u1/alerts', e: 'e', s: 1_000 }]);
+  await again.answer(page(numbered(1_001, 1_002), 1_002));
+  while (got.length < 1_002) got.push((await iterator.next()).value?.['n'] as number);
+  t.deepEqual(
+    got,
+    numbered(1, 1_002).map((i) => (i as { n: number }).n),
+  );
+});
+
+test('seen names the item by its number', async (t) => {
+  const b = bench();
+  const log = b.client.log('user:me/alerts');
+  const items: { [field: string]: unknown; type: string; at: number }[] = [];
+  log.subscribe((item) => items.push(item));
+  await b.hello();
+  await b.take('sub').answer(page(numbered(21, 22), 22));
+  void log.seen(items[1]!, 'opened');
+  t.deepEqual(b.take('seen').payload, { t: 'user:u1/alerts', s: 22, how: 'opened' } as never);
+});
+
+// -------------------------------------------------------------------------------------------------------------- commands
+
+test('a command whose answer was lost is repeated with the same key (case 28)', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  const call = b.client.command('booking:b1', 'booking.cancel', { reason: 'ill' });
+  const first = b.take('cmd').payload as { id: string; d: object };
+  b.wire.down();
+  await b.timers.advance(1_000);
+  await b.hello();
+  const second = b.take('cmd');
+  t.deepEqual((second.payload as { id: string }).id, first.id);
+  t.deepEqual(first.d, { reason: 'ill' });
+  await second.answer({ ok: true, id: first.id, seq: 12, reply: { state: 'cancelled' }, dup: true });
+  const receipt = await call;
+  t.deepEqual([receipt.seq, receipt.dup, receipt.reply.state], [12, true, 'cancelled']);
+});
+
+test('commands that were under way are repeated in their order', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  const ids = [1, 2, 3].map((n) => {
+    void b.client.command('booking:b1', 'booking.cancel', { reason: `${n}` }).catch(() => undefined);
+    return (b.take('cmd').payload as { id: string }).id;
+  });
+  b.wire.down();
+  await b.timers.advance(1_000);
+  await b.hello();
+  t.deepEqual(
+    [1, 2, 3].map(() => (b.take('cmd').payload as { id: string }).id),
+    ids,
+  );
+});
+
+test('without an answer in time the outcome is unknown and the key is in the error', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  const call = b.client.command('booking:b1', 'booking.cancel', {}, { timeout: 500 });
+  const { id } = b.take('cmd').payload as { id: string };
+  const caught = t.throwsAsync(call, { code: 'COMMIT_UNKNOWN' });
+  await b.timers.advance(500);
+  t.deepEqual(((await caught) as unknown as { details: unknown }).details, { key: id });
+});
+
+test('a command of a client that is known to be away fails at once (case 41)', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  b.wire.down();
+  await t.throwsAsync(b.client.command('booking:b1', 'booking.cancel'), { code: 'OFFLINE' });
+  t.true(b.none('cmd'));
+});
+
+test('a command before the first connection waits for it', async (t) => {
+  const b = bench();
+  const call = b.client.command('booking:b1', 'booking.cancel');
+  await b.hello();
+  await b.take('cmd').answer({ ok: true, id: 'x', seq: 1, reply: { state: 'cancelled' } });
+  t.is((await call).seq, 1);
+});
+
+test('a refusal is a ThrumError with the code of the catalogue; a retryable one is repeated with the same key', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  const call = b.client.command('booking:b1', 'booking.cancel');
+  const first = b.take('cmd');
+  await first.answer(problem('RETRY', { retryable: true, retryAfterMs: 50 }));
+  await b.timers.advance(50);
+  const second = b.take('cmd');
+  t.is((second.payload as { id: string }).id, (first.payload as { id: string }).id);
+  const caught = t.throwsAsync(call, { name: 'ThrumError', code: 'SLOT_UNAVAILABLE' });
+  await second.answer(problem('SLOT_UNAVAILABLE', { details: { reason: 'overlap' } }));
+  t.deepEqual(((await caught) as unknown as { details: unknown }).details, { reason: 'overlap' });
+});
+
+test('an aborted command rejects at once', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  const abort = new AbortController();
+  const call = b.client.command('booking:b1', 'booking.cancel', {}, { signal: abort.signal });
+  abort.abort();
+  await t.throwsAsync(call, { code: 'ABORTED' });
+});
+
+test('settled waits for the open topics among those that the command changed (case 58)', async (t) => {
+  const b = bench();
+  b.client.topic(ENERGY).subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, { score: 65 })] });
+  const call = b.client.command('user:me' as never, 'booking.cancel' as never);
+  await b.take('cmd').answer({ ok: true, id: 'x', seq: 9, ch: ['energy', 'summary'] });
+  let settled = false;
+  const waiting = (await call).settled().then(() => {
+    return (settled = true);
+  });
+  await settle();
+  t.false(settled);
+  b.wire.pub({ t: 'user:u1/energy', e: 'e', s: 9, p: 7, k: 'd', d: { score: 66 }, at: 1 });
+  await waiting;
+  t.true(settled);
+});
+
+test('settled resolves at once when no open topic is concerned', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  const call = b.client.command('booking:b1', 'booking.cancel');
+  await b.take('cmd').answer({ ok: true, id: 'x', seq: 9, ch: ['status'] });
+  await t.notThrowsAsync((await call).settled());
+});
+
+test('keys are UUIDv7 and carry their time', (t) => {
+  const now = 1_732_150_000_123;
+  const key = uuidv7(now, 5, () => 0.999);
+  t.regex(key, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  t.is(Number.parseInt(key.replaceAll('-', '').slice(0, 12), 16), now);
+  t.is(key, `01934c2f-79fb-7005-bffb-${key.slice(-12)}`);
+});
+
+// ------------------------------------------------------------------------------------------------------------ connection
+
+test('credentials are renewed before they end, on the same connection (case 5)', async (t) => {
+  let calls = 0;
+  const b = bench({ token: () => Promise.resolve(`token${++calls}`) });
+  b.client.connect();
+  await settle();
+  t.is(b.opened[0]?.token, 'token1');
+  await b.hello({ exp: b.timers.now() + 900_000 });
+  await b.timers.advance(674_000);
+  t.true(b.none('auth'));
+  await b.timers.advance(2_000);
+  const auth = b.take('auth');
+  t.is((auth.payload as { token: string }).token, 'token2');
+  t.deepEqual((auth.payload as { c: object }).c, { gaps: 0, dups: 0, same: 0, delta: 0, snap: 0 });
+  await auth.answer({ ok: true, exp: b.timers.now() + 900_000 });
+  t.is(b.opened.length, 1);
+  await b.timers.advance(676_000);
+  t.is((b.take('auth').payload as { token: string }).token, 'token3');
+});
+
+test('an expired token leads to a new one and a new attempt at once (case 3)', async (t) => {
+  let calls = 0;
+  const b = bench({ token: () => Promise.resolve(`token${++calls}`) });
+  b.client.connect();
+  await settle();
+  b.wire.refused({ code: 'TOKEN_EXPIRED', status: 401, retryable: true });
+  await b.timers.advance(0);
+  t.deepEqual(
+    b.opened.map((o) => o.token),
+    ['token1', 'token2'],
+  );
+});
+
+test('a token function that fails leads to back-off and not to a refusal', async (t) => {
+  let calls = 0;
+  const b = bench({ token: () => (++calls === 1 ? Promise.reject(new Error('network')) : Promise.resolve('ok')) });
+  b.client.connect();
+  await settle();
+  t.is(b.client.connection.state, 'waiting');
+  await b.timers.advance(1_000);
+  t.is(b.opened[0]?.token, 'ok');
+});
+
+test('a refused handshake ends the attempts until somebody calls connect', async (t) => {
+  const b = bench({ token: 'bad' });
+  const energy = b.client.topic(ENERGY);
+  energy.subscribe(() => undefined);
+  await settle();
+  b.wire.refused({ code: 'UNAUTHENTICATED', status: 401, retryable: false });
+  t.is(b.client.connection.state, 'refused');
+  t.is(b.client.connection.code, 'UNAUTHENTICATED');
+  t.is(energy.status, 'denied');
+  await b.timers.advance(60_000);
+  t.is(b.opened.length, 1);
+  b.client.connect();
+  await settle();
+  t.is(b.opened.length, 2);
+});
+
+test('a revoked session erases what is shown and does not come back (case 7)', async (t) => {
+  const b = bench();
+  const energy = b.client.topic(ENERGY);
+  energy.subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, { score: 65 })] });
+  b.wire.bye({ code: 'REVOKED', retry: false });
+  t.is(energy.value, undefined);
+  t.is(b.client.connection.state, 'refused');
+  await b.timers.advance(60_000);
+  t.is(b.opened.length, 1);
+});
+
+test('a draining server is left at once and returned to when it said (R13)', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  b.wire.bye({ code: 'DRAINING', retry: true, retryAfterMs: 1_700 });
+  t.is(b.client.connection.state, 'waiting');
+  await b.timers.advance(1_699);
+  t.is(b.opened.length, 1);
+  await b.timers.advance(1);
+  t.is(b.opened.length, 2);
+});
+
+test('topics that moved on during a sleep are asked for again', async (t) => {
+  const b = bench();
+  b.client.topic(ENERGY).subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, {})] });
+  b.client.wake(30_000);
+  t.true(b.none('pos'));
+  b.client.wake(61_000);
+  const pos = b.take('pos');
+  t.deepEqual(pos.payload, { l: [{ t: 'user:u1/energy', e: 'e', s: 7 }] } as never);
+  await pos.answer({ ok: true, behind: ['user:u1/energy'] });
+  await b.timers.advance(0);
+  t.deepEqual(asked(b.take('sub')), [{ t: 'user:u1/energy', e: 'e', s: 7 }]);
+});
+
+test('resync asks again with the cursors of the named topics', async (t) => {
+  const b = bench();
+  b.client.topic(ENERGY).subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, {})] });
+  b.wire.resync({ t: '*', jitterMs: 5_000 });
+  await b.timers.advance(2_499);
+  t.true(b.none('sub'));
+  await b.timers.advance(1);
+  t.deepEqual(asked(b.take('sub')), [{ t: 'user:u1/energy', e: 'e', s: 7 }]);
+});
+
+test('an answer to a request of a former connection is not taken for the present one', async (t) => {
+  const b = bench();
+  const energy = b.client.topic(ENERGY);
+  energy.subscribe(() => undefined);
+  await b.hello();
+  const old = b.take('sub');
+  b.wire.down();
+  await b.timers.advance(1_000);
+  await b.hello();
+  await old.answer({ ok: true, l: [snap('user:u1/energy', 99, { score: 99 })] });
+  t.is(energy.value, undefined);
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, { score: 65 })] });
+  t.is(energy.value?.score, 65);
+});
+
+test('a closed client ends its iterators and fails its commands', async (t) => {
+  const b = bench();
+  const turn = b.client.topic(ENERGY)[Symbol.asyncIterator]().next();
+  await b.hello();
+  const call = t.throwsAsync(b.client.command('booking:b1', 'booking.cancel'), { code: 'CLOSED' });
+  await b.client.close();
+  t.true((await turn).done);
+  await call;
+});
