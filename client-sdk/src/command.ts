@@ -119,7 +119,7 @@ export function createCommands(link: CommandLink, timers: Timers) {
         if (!link.online && !link.hopeful) {
           return reject(new ThrumError({ code: 'OFFLINE', retryable: true }));
         }
-        const message = { id: o.key ?? uuidv7(timers.now(), count++, timers.random), to, type, d: d ?? {}, seq: o.seq };
+        const message = { id: o.key ?? uuidv7(timers.now(), count++, () => timers.random()), to, type, d: d ?? {}, seq: o.seq };
         const p: Pending = { message, deadline: timers.now() + (o.timeout ?? TIMEOUT_MS), resolve, reject, sent: false, attempts: 0 };
         pending.set(message.id, p);
         o.signal?.addEventListener('abort', () => finish(p, { code: 'ABORTED' }), { once: true });
