@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { resolve } from 'node:path';
+
+/** The product as a process of its own, as `npm start` runs it. */
+export interface ServerProcess {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** ms from the start of the process to the first answer of `/readyz` */
+  readonly readyMs: number;
+  /** everything it has written, standard output and error */
+  readonly output: () => string;
+  /** Sends the signal and waits for the end. Gives the exit code, or the signal that ended it. */
+  readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | string>;
+}
+
+const READY_WITHIN_MS = 60_000;
+const KEPT_CHARS = 200_000;
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => {
+    server.listen(0, '127.0.0.1', done);
+  });
+  const address = server.address();
+  await new Promise((done) => {
+    server.close(done);
+  });
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+export const pause = (ms: number): Promise<void> =>
+  new Promise((done) => {
+    setTimeout(done, ms);
+  });
+
+async function ready(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Starts the compiled server and waits until it is ready.
+ *
+ * @param env settings beside PORT and DATA_DIR; nothing of the caller's environment but PATH and HOME is passed on
+ * @throws when it ends or does not answer within a minute, with what it has written
+ */
+export async function startServer(o: { port: number; dataDir: string; env?: { readonly [name: string]: string } }): Promise<ServerProcess> {
+  const url = `http://127.0.0.1:${o.port}`;
+  const began = performance.now();
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, [resolve('dist/server/main.js')], {
+    env: { PATH, HOME, PORT: String(o.port), DATA_DIR: o.dataDir, ...o.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const keep = (chunk: Buffer): void => {
+    text = (text + chunk.toString('utf8')).slice(-KEPT_CHARS);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  const ended = new Promise<number | string>((done) => {
+    child.once('exit', (code, signal) => done(code ?? signal ?? 'unknown'));
+  });
+  const over = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string> => {
+    child.kill(signal);
+    return ended;
+  };
+
+  while (!(await ready(url))) {
+    const late = performance.now() - began > READY_WITHIN_MS;
+    if (late) await end('SIGKILL');
+    if (late || over()) throw new Error(`the server ${late ? 'did not become ready' : 'ended'}:\n${text}`);
+    await pause(25);
+  }
+  return { url, port: o.port, pid: child.pid ?? 0, readyMs: performance.now() - began, output: () => text, end };
+}
