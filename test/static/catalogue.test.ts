@@ -63,7 +63,7 @@ test('the catalogue is written as its readers expect', (t) => {
 });
 
 const ROUTES = new Set(['route', 'askRoute', 'readRoute']);
-const OPEN_PATHS = /^\/(v1\/|api\/|healthz$|readyz$|metrics$|cache\/|performance\/|analytics\/|dashboard\/)/;
+const OPEN_PATHS = /^\/(v1\/|\.well-known\/|api\/|healthz$|readyz$|metrics$|cache\/|performance\/|analytics\/|dashboard\/)/;
 
 /** Each entry of the route table says who may call it, and lies below a prefix that clients know. */
 function entries(source: Source): Offence[] {
