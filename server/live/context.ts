@@ -1,0 +1,60 @@
+import type { Server as HttpServer } from 'node:http';
+import type { Registry } from 'prom-client';
+import type { z } from 'zod';
+import type { ActorSystem } from '../../actors/system.ts';
+import type { Clock, Log } from '../../actors/types.ts';
+import type { Config } from '../config.ts';
+import { jsonFault } from '../http/body.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { NewId } from '../ids.ts';
+import type { Limiter, Verdict } from '../limits/limiter.ts';
+import type { LiveMetrics } from '../observe/metrics.ts';
+import { invalid, Problem } from '../problems.ts';
+import type { ProblemDocument } from '../problems.ts';
+import type { LiveSocket } from './connection.ts';
+import type { Bye } from './protocol.ts';
+import type { coalescedSlices } from './slices.ts';
+
+export interface GatewayDeps {
+  readonly http: HttpServer;
+  readonly config: Config;
+  readonly actors: ActorSystem;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly newId: NewId;
+  /** name of this node in `hello` */
+  readonly node: string;
+  readonly log: Log;
+  readonly registry: Registry;
+}
+
+/** What the handlers of single messages share. */
+export interface LiveContext extends Omit<GatewayDeps, 'http'> {
+  readonly slices: ReturnType<typeof coalescedSlices>;
+  readonly metrics: LiveMetrics;
+  /** commands of one user over all sockets */
+  readonly perUser: Limiter;
+  problem(error: unknown): ProblemDocument;
+  bye(socket: LiveSocket, bye: Omit<Bye, 'retry'>): void;
+}
+
+/** @throws Problem RATE_LIMITED */
+export function limited(verdict: Verdict): void {
+  if (!verdict.ok) throw new Problem('RATE_LIMITED', undefined, undefined, verdict);
+}
+
+/** Reads a message. Ten of a wrong shape in a minute end the connection. @throws Problem VALIDATION */
+export function parse<S extends z.ZodType>(x: LiveContext, socket: LiveSocket, schema: S, payload: unknown): z.output<S> {
+  const result = schema.safeParse(payload);
+  const fault = result.success ? jsonFault(payload) : undefined;
+  if (result.success && fault === undefined) return result.data;
+  countMalformed(x, socket);
+  if (result.success) throw invalid([{ path: '', message: fault ?? 'malformed' }]);
+  throw invalid(result.error.issues.map((i) => ({ path: i.path.map(String).join('.'), message: i.message })));
+}
+
+export function countMalformed(x: LiveContext, socket: LiveSocket): void {
+  const verdict = socket.data.connection.limits.malformed.take(x.clock.mono());
+  if (!verdict.ok) x.bye(socket, { code: 'RATE_LIMITED', retryAfterMs: verdict.retryAfterMs });
+}

@@ -1,0 +1,106 @@
+/** Messages of the socket (realtime R2, R4, R7). Unknown fields are ignored. */
+import { z } from 'zod';
+import type { Publication, TopicSlice } from '../../actors/system.ts';
+import type { Json } from '../../actors/types.ts';
+import type { ProblemDocument } from '../problems.ts';
+
+export const Handshake = z.object({
+  /** absent when the session cookie of our own pages is used */
+  token: z.string().max(4_096).optional(),
+  proto: z.int().default(1),
+  sdk: z.string().max(40).optional(),
+  app: z.string().max(64).optional(),
+  device: z.string().max(64).optional(),
+});
+
+const topicName = z.string().min(1).max(1_000);
+const epoch = z.string().max(64);
+const number = z.int().min(0);
+
+export const Sub = z.object({
+  l: z
+    .array(z.object({ t: topicName, e: epoch.optional(), s: number.optional(), n: z.int().min(1).max(100).optional() }))
+    .min(1)
+    .max(64),
+});
+export const Unsub = z.object({ l: z.array(topicName).min(1).max(256) });
+export const Pos = z.object({ l: z.array(z.object({ t: topicName, e: epoch, s: number })).max(256) });
+export const Auth = z.object({
+  token: z.string().min(1).max(4_096),
+  /** what the client counted since the last report */
+  c: z.object({ gaps: number, dups: number, same: number, delta: number, snap: number }).partial().optional(),
+});
+export const Cmd = z.object({
+  id: z.string().regex(/^[\x21-\x7e]{8,64}$/),
+  to: z.string().min(3).max(160),
+  type: z.string().min(1).max(80),
+  d: z.record(z.string(), z.unknown()).default({}),
+  seq: number.optional(),
+  ms: z.int().min(1).max(30_000).optional(),
+});
+export type Cmd = z.output<typeof Cmd>;
+
+export type Ack =
+  | {
+      readonly ok: true;
+      readonly id: string;
+      readonly seq: number;
+      readonly reply?: Json;
+      readonly dup?: true;
+      readonly ch?: readonly string[];
+    }
+  | { readonly ok: false; readonly id: string; readonly error: ProblemDocument; readonly seq?: number };
+
+export type SubResult =
+  | ({ readonly ok: true; readonly a?: string; readonly seen?: number } & TopicSlice)
+  | { readonly ok: false; readonly t: string; readonly error: ProblemDocument };
+
+export interface Hello {
+  readonly proto: 1;
+  readonly conn: string;
+  readonly node: string;
+  readonly user: string | null;
+  readonly exp: number | null;
+  readonly now: number;
+  readonly limits: { readonly topics: number; readonly cmdPerSec: number; readonly bytes: number };
+}
+
+export type ByeCode =
+  | 'DRAINING'
+  | 'TOKEN_EXPIRED'
+  | 'REVOKED'
+  | 'IDENTITY_CHANGED'
+  | 'SLOW_CONSUMER'
+  | 'RATE_LIMITED'
+  | 'TOO_MANY_CONNECTIONS'
+  | 'INTERNAL';
+
+export interface Bye {
+  readonly code: ByeCode;
+  readonly retry: boolean;
+  readonly retryAfterMs?: number;
+}
+
+type Answered<T> = (payload: unknown, ack?: (answer: T) => void) => void;
+interface Refused {
+  readonly ok: false;
+  readonly error: ProblemDocument;
+}
+
+export interface ClientEvents {
+  sub: Answered<{ ok: true; l: SubResult[] } | Refused>;
+  unsub: Answered<{ ok: true } | Refused>;
+  pos: Answered<{ ok: true; behind: string[] } | Refused>;
+  auth: Answered<{ ok: true; exp: number } | Refused>;
+  cmd: Answered<Ack | Refused>;
+  ping1: Answered<{ now: number }>;
+}
+
+export interface ServerEvents {
+  hello: (hello: Hello) => void;
+  bye: (bye: Bye) => void;
+  'auth.expiring': (at: { exp: number }) => void;
+  pub: (p: Publication) => void;
+  resync: (r: { t: readonly string[] | '*'; r: 'slow' | 'bus' | 'owner'; jitterMs: number }) => void;
+  unsub: (u: { t: string; code: string }) => void;
+}

@@ -1,0 +1,52 @@
+import type { z } from 'zod';
+import { Problem } from '../problems.ts';
+import { resolveMe } from './commands.ts';
+import { topicRoom } from './connection.ts';
+import type { LiveSocket } from './connection.ts';
+import { limited, parse } from './context.ts';
+import type { LiveContext } from './context.ts';
+import { Sub } from './protocol.ts';
+import type { SubResult } from './protocol.ts';
+
+type Entry = z.output<typeof Sub>['l'][number];
+
+const LOG_ITEMS = 20;
+
+/**
+ * `sub`: joins the room of each topic first and reads where it stands then, so that every later publication is delivered or recognised as
+ * missing by its numbers (realtime R4).
+ */
+export async function handleSub(x: LiveContext, socket: LiveSocket, payload: unknown): Promise<{ ok: true; l: SubResult[] }> {
+  const { l } = parse(x, socket, Sub, payload);
+  limited(socket.data.connection.limits.sub.take(x.clock.mono(), l.length));
+  return { ok: true, l: await Promise.all(l.map((entry) => subscribe(x, socket, entry))) };
+}
+
+async function subscribe(x: LiveContext, socket: LiveSocket, { t: asked, e, s, n }: Entry): Promise<SubResult> {
+  const c = socket.data.connection;
+  let joined: string | undefined;
+  try {
+    const { principal } = c.caller;
+    const topic = await x.actors.authorize(resolveMe(asked, principal), principal);
+    if (!socket.connected) throw new Problem('UNAVAILABLE', 'the connection has ended');
+    if (!c.topics.has(topic)) {
+      if (c.topics.size >= x.config.topicsPerConnection) {
+        throw new Problem('TOO_MANY_TOPICS', `a connection may have ${x.config.topicsPerConnection} topics`);
+      }
+      c.topics.add(topic);
+      x.metrics.subscriptions.inc();
+      joined = topic;
+      await socket.join(topicRoom(topic));
+    } else await socket.join(topicRoom(topic));
+    const slice = await x.slices(topic, e === undefined || s === undefined ? { n: n ?? LOG_ITEMS } : { e, s });
+    x.metrics.slices.inc({ mode: slice.kind === 'signal' ? 'signal' : slice.m });
+    const seen = slice.kind === 'log' ? { seen: 0 } : {};
+    return { ok: true, ...(asked === topic ? {} : { a: asked }), ...seen, ...slice };
+  } catch (error) {
+    if (joined !== undefined && c.topics.delete(joined)) {
+      x.metrics.subscriptions.dec();
+      await socket.leave(topicRoom(joined));
+    }
+    return { ok: false, t: asked, error: x.problem(error) };
+  }
+}
