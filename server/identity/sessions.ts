@@ -35,19 +35,22 @@ export interface Sessions {
   load(): Promise<void>;
 }
 
+/** Instants in epoch ms, as the driver gives them. */
 interface SessionRow {
   readonly id: string;
   readonly user_id: string;
   readonly refresh_hash: Buffer;
   readonly prev_hash: Buffer | null;
-  readonly created_at: Date;
-  readonly rotated_at: Date;
-  readonly expires_at: Date;
-  readonly revoked_at: Date | null;
+  readonly created_at: number;
+  readonly rotated_at: number;
+  readonly expires_at: number;
+  readonly revoked_at: number | null;
   readonly user_agent: string | null;
 }
 
 const FORM = /^rt_([0-9a-f-]{36})_[A-Za-z0-9_-]{43}$/;
+const iso = (at: number): string => new Date(at).toISOString();
+
 const GRACE_MS = 10_000;
 /** an access token lives at most 15 min, and 30 s of clock tolerance */
 const REMEMBER_MS = 930_000;
@@ -138,7 +141,7 @@ export function createSessions(o: {
       const isPrevious = known?.prev_hash != null && timingSafeEqual(known.prev_hash, digest(presented));
       if (known === undefined || known.revoked_at !== null || !isPrevious)
         throw new Problem('UNAUTHENTICATED', 'the refresh token is not valid');
-      if (now - known.rotated_at.getTime() <= GRACE_MS) return { sid, userId: known.user_id, refreshToken: next };
+      if (now - known.rotated_at <= GRACE_MS) return { sid, userId: known.user_id, refreshToken: next };
       await end({ user_id: known.user_id, id: sid }, 'refresh_reused');
       throw new Problem('REFRESH_REUSED');
     },
@@ -156,9 +159,9 @@ export function createSessions(o: {
         .limit(200);
       return rows.map((r) => ({
         id: r.id,
-        createdAt: r.created_at.toISOString(),
-        lastSeenAt: r.rotated_at.toISOString(),
-        expiresAt: r.expires_at.toISOString(),
+        createdAt: iso(r.created_at),
+        lastSeenAt: iso(r.rotated_at),
+        expiresAt: iso(r.expires_at),
         ...(r.user_agent === null ? {} : { userAgent: r.user_agent }),
         current: r.id === currentSid,
       }));
@@ -172,7 +175,7 @@ export function createSessions(o: {
         .select('id', 'revoked_at')
         .where('revoked_at', '>', new Date(since))
         .orderBy('revoked_at');
-      for (const { id, revoked_at } of rows) if (revoked_at !== null) remember(id, revoked_at.getTime());
+      for (const { id, revoked_at } of rows) if (revoked_at !== null) remember(id, revoked_at);
     },
   };
 }
