@@ -193,7 +193,7 @@ const kernelKey = (key: string): string => (key.length <= 128 ? key : createHash
 
 function permit(r: Route, caller: Caller): void {
   if (r.auth === 'none') return;
-  if (caller.session === undefined) throw new Problem('UNAUTHENTICATED');
+  if (caller.session === undefined) throw new Problem(caller.expired === true ? 'TOKEN_EXPIRED' : 'UNAUTHENTICATED');
   if (r.auth === 'staff' && !isStaff(caller.principal)) throw new Problem('FORBIDDEN');
   if (r.auth === 'admin' && !isAdmin(caller.principal)) throw new Problem('FORBIDDEN');
 }

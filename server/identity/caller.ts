@@ -13,6 +13,8 @@ export interface Caller {
   readonly principal: Principal;
   readonly session: Session | undefined;
   readonly via: 'none' | 'bearer' | 'cookie';
+  /** the cookie that was sent has expired: a page renews it and asks again */
+  readonly expired?: true;
 }
 
 export const ANONYMOUS: Caller = { principal: { kind: 'anonymous', id: 'anonymous', roles: [] }, session: undefined, via: 'none' };

@@ -14,16 +14,20 @@ export function readCookie(header: string | undefined, name: string): string | u
   return undefined;
 }
 
-/** `Set-Cookie` values that hold the session, or end it when there are no tokens. */
+/**
+ * `Set-Cookie` values that hold the session, or end it when there are no tokens. The access cookie outlives its token, so that an old one is
+ * answered TOKEN_EXPIRED and renewed, instead of making its owner a stranger.
+ */
 export function sessionCookies(
   publicUrl: string,
-  pair: { accessToken: string; refreshToken: string; expiresIn: number; refreshTtlS: number } | undefined,
+  pair: { accessToken: string; refreshToken: string; refreshTtlS: number } | undefined,
 ): string[] {
   const secure = isSecure(publicUrl) ? '; Secure' : '';
   const cookie = (name: string, value: string, path: string, site: string, maxAge: number): string =>
     `${name}=${value}; Path=${path}; Max-Age=${maxAge}; HttpOnly; SameSite=${site}${secure}`;
+  const maxAge = pair?.refreshTtlS ?? 0;
   return [
-    cookie(accessCookie(publicUrl), pair?.accessToken ?? '', '/', 'Lax', pair?.expiresIn ?? 0),
-    cookie(refreshCookie(publicUrl), pair?.refreshToken ?? '', '/v1/auth', 'Strict', pair === undefined ? 0 : pair.refreshTtlS),
+    cookie(accessCookie(publicUrl), pair?.accessToken ?? '', '/', 'Lax', maxAge),
+    cookie(refreshCookie(publicUrl), pair?.refreshToken ?? '', '/v1/auth', 'Strict', maxAge),
   ];
 }

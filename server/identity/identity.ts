@@ -93,7 +93,7 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
       try {
         return callerOf(await verify(token), 'cookie');
       } catch (error) {
-        if (error instanceof Problem) return ANONYMOUS;
+        if (error instanceof Problem) return error.code === 'TOKEN_EXPIRED' ? { ...ANONYMOUS, expired: true } : ANONYMOUS;
         throw error;
       }
     },
