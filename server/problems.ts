@@ -29,6 +29,12 @@ export const problems = {
   INVALID_IDEMPOTENCY_KEY: { status: 400, title: 'The idempotency key must be 1 to 255 visible ASCII characters', retryable: false },
   NOT_READY: { status: 503, title: 'The server is not ready', retryable: true },
   INTERNAL: { status: 500, title: 'Something failed on our side', retryable: true },
+
+  // anomaly monitors
+  ALERT_CLOSED: { status: 409, title: 'The alert is closed', retryable: false },
+  BACKFILL_GAP: { status: 422, title: 'The points do not reach those that the monitor still knows', retryable: false },
+  POINT_IN_FUTURE: { status: 422, title: 'The point lies in the future', retryable: false },
+  INVALID_RANGE: { status: 422, title: 'The range is empty or too wide', retryable: false },
 } as const satisfies Record<string, Entry>;
 
 export type ProblemCode = keyof typeof problems;

@@ -84,10 +84,29 @@ export const alertFacts = { 'alert.opened': fact, 'alert.updated': fact, 'alert.
 /** The events of {@link alertFacts} as an owner's machine sees them. */
 export type AlertFact = { readonly type: keyof typeof alertFacts; readonly item: AlertItem };
 
-/** One point of a watched series, told by its owner. `t` is the start of the bucket, epoch ms. */
-export const Observe = z.strictObject({
-  t: z.number().int().nonnegative(),
-  v: z.number().nullable(),
-  quality: z.enum(['good', 'partial', 'invalid']).optional(),
+/** Other things that happen to a monitor; items of its own log beside those of {@link AlertItem}. */
+export const MonitorItem = z.strictObject({
+  type: z.enum([
+    'monitor.ready',
+    'monitor.stale',
+    'monitor.live',
+    'monitor.adopted',
+    'monitor.suspicion_cleared',
+    'monitor.muted',
+    'monitor.unmuted',
+    'alert.suppressed',
+  ]),
+  at: z.number(),
+  monitor: z.string(),
+  metric: z.string(),
+  /** alert.suppressed: why nobody was told, what it was, and the alert that covered it */
+  reason: z.enum(['muted', 'historical', 'below_min', 'cooldown']).optional(),
+  severity: Tier.optional(),
+  direction: Direction.optional(),
+  pointAt: z.number().optional(),
+  value: z.number().optional(),
+  expected: z.number().optional(),
+  coveredBy: z.string().optional(),
+  until: z.number().optional(),
 });
-export type Observe = z.infer<typeof Observe>;
+export type MonitorItem = z.infer<typeof MonitorItem>;
