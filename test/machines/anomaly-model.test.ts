@@ -162,6 +162,7 @@ test('whatever happens to a monitor, its invariants 1 to 7 hold', (t) => {
       const walk = new Walk();
       const draw = normals(seed);
       walk.move({ do: 'days', n: 20, level: 0.5, spread: 0.03 }, draw);
+      if (seed % 2 === 0) walk.send({ type: 'anomaly.configure', patch: { cooldownMs: 6 * DAY } });
       for (const m of path) walk.move(m, draw);
       alerts += walk.context.alertNo;
       if (walk.faults.length > 0) throw new Error(walk.faults.join('; '));

@@ -44,7 +44,7 @@ export class Statechart<Context> {
     this.now = now;
     const [snapshot, actions] = this.#scoped(SYSTEM, () => initialTransition(machine, { id: ref.slice(ref.indexOf(':') + 1) }));
     this.#snapshot = snapshot;
-    this.#collect('init', actions as never);
+    this.#collect('init', actions);
   }
 
   get context(): Context {
@@ -60,7 +60,7 @@ export class Statechart<Context> {
   }
 
   matches(state: object): boolean {
-    return this.#snapshot.matches(state as never);
+    return this.#snapshot.matches(state);
   }
 
   #scoped<T>(from: Principal, fn: () => T): T {
@@ -73,7 +73,7 @@ export class Statechart<Context> {
     const [snapshot, actions] = this.#scoped(from, () => transition(this.machine, this.#snapshot, event));
     this.#snapshot = snapshot as AnyMachineSnapshot;
     freeze(this.#snapshot.context);
-    return this.#collect(event.type, actions as never);
+    return this.#collect(event.type, actions);
   }
 
   /** Lets time pass; timers that fall due on the way fire at their time. */
