@@ -7,11 +7,18 @@ interface Setting<S extends z.ZodType> {
   readonly schema: S;
   /** text of the default as an operator would write it; undefined = absent */
   readonly default?: string;
+  /** how the documentation shows a default that depends on the machine */
+  readonly shown?: string;
   readonly unit?: string;
   readonly text: string;
 }
 
-const setting = <S extends z.ZodType>(name: string, schema: S, text: string, o: { default?: string; unit?: string } = {}): Setting<S> => ({
+const setting = <S extends z.ZodType>(
+  name: string,
+  schema: S,
+  text: string,
+  o: { default?: string; unit?: string; shown?: string } = {},
+): Setting<S> => ({
   name,
   schema,
   text,
@@ -55,6 +62,7 @@ export const settings = {
   kernelLanes: setting('KERNEL_LANES', int(1, 64), 'Commit pipelines; each uses one database connection.', { default: '4' }),
   argon2Concurrency: setting('ARGON2_CONCURRENCY', int(1, 64), 'Password hashes computed at once.', {
     default: String(Math.min(64, availableParallelism())),
+    shown: 'number of cores',
   }),
   argon2MemoryKib: setting('ARGON2_MEMORY_KIB', int(8_192, 1_048_576), 'Memory of one password hash.', { default: '19456', unit: 'KiB' }),
   argon2Time: setting('ARGON2_TIME', int(1, 16), 'Passes of one password hash.', { default: '2' }),
