@@ -31,14 +31,18 @@ const int = (min: number, max: number) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max));
 const url = (protocols: RegExp) => z.url({ protocol: protocols });
-const origin = url(/^https?$/).refine((u) => u === new URL(u).origin || u === `${new URL(u).origin}/`, 'must be an origin without path');
+const originOf = (text: string): string => (URL.canParse(text) ? new URL(text).origin : '');
+const origin = z
+  .string()
+  .refine((text) => /^https?:/.test(text) && [originOf(text), `${originOf(text)}/`].includes(text.toLowerCase()))
+  .transform(originOf);
 
 export const settings = {
   port: setting('PORT', int(0, 65_535), 'Port of the HTTP and socket server; 0 takes any free one.', { default: '3000' }),
   host: setting('HOST', z.string().min(1).optional(), 'Address to listen on; absent means every address of the machine.'),
   publicUrl: setting(
     'PUBLIC_URL',
-    origin.transform((u) => new URL(u).origin).optional(),
+    origin.optional(),
     'Origin under which clients reach the server; issuer of the tokens. Default: http://localhost:PORT.',
   ),
   dataDir: setting('DATA_DIR', z.string().min(1), 'Directory of the embedded database, the keys and files.', { default: './data' }),
@@ -54,12 +58,17 @@ export const settings = {
     z
       .string()
       .transform((s) => s.split(',').map((o) => o.trim()))
-      .pipe(z.array(origin.transform((u) => new URL(u).origin)).min(1))
+      .pipe(z.array(origin).min(1))
       .optional(),
     'Origins, separated by commas, whose pages may call with credentials. Default: PUBLIC_URL and its localhost spellings.',
   ),
   trustedProxies: setting('TRUSTED_PROXIES', int(0, 16), 'Number of proxies in front whose X-Forwarded-For is believed.', { default: '0' }),
-  kernelLanes: setting('KERNEL_LANES', int(1, 64), 'Commit pipelines; each uses one database connection.', { default: '4' }),
+  kernelLanes: setting(
+    'KERNEL_LANES',
+    int(1, 16),
+    'Commit pipelines on a PostgreSQL server; each uses one connection. The embedded database has one.',
+    { default: '2' },
+  ),
   argon2Concurrency: setting('ARGON2_CONCURRENCY', int(1, 64), 'Password hashes computed at once.', {
     default: String(Math.min(64, availableParallelism())),
     shown: 'number of cores',
@@ -117,7 +126,7 @@ export const settings = {
     default: '1000',
     unit: 'ms',
   }),
-  demo: setting('DEMO', z.enum(['auto', 'off']), 'auto: an empty database gets the demo studio and its users; off: never.', {
+  demo: setting('DEMO', z.enum(['auto', 'off']), 'With auto an empty database gets the demo studio and its users; off: never.', {
     default: 'auto',
   }),
   simulator: setting('SIMULATOR', z.enum(['on', 'off']), 'Whether the built-in wearables provider runs and feeds the demo users.', {
@@ -176,6 +185,8 @@ function rule(error: z.ZodError): string {
       return `must be one of ${issue.values.join(', ')}`;
     case 'invalid_format':
       return `must be a valid ${issue.format}`;
+    case 'custom':
+      return 'must be an origin without path';
     default:
       return 'is not valid';
   }

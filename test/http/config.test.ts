@@ -1,0 +1,43 @@
+import test from 'ava';
+import { ConfigError, readConfig, settings } from '../../server/config.ts';
+
+test('an empty environment gives a complete configuration', (t) => {
+  const config = readConfig({});
+  t.is(config.port, 3000);
+  t.is(config.dataDir, './data');
+  t.is(config.publicUrl, 'http://localhost:3000');
+  t.deepEqual(config.allowedOrigins, ['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000']);
+  t.is(config.databaseUrl, undefined);
+  t.true(Object.isFrozen(config));
+});
+
+test('all faults are reported together, by name and rule, and never by value', (t) => {
+  const error = t.throws(
+    () => readConfig({ PORT: 'secret-a', LOG_LEVEL: 'secret-b', DATABASE_URL: 'mysql://secret-c', REDIS_URL: 'secret-d' }),
+    {
+      instanceOf: ConfigError,
+    },
+  );
+  t.deepEqual(
+    error.faults.map((f) => f.split(':')[0]),
+    ['PORT', 'DATABASE_URL', 'REDIS_URL', 'LOG_LEVEL'],
+  );
+  t.notRegex(error.message, /secret/);
+});
+
+test('an empty variable counts as absent', (t) => {
+  t.is(readConfig({ DATABASE_URL: '', PORT: '' }).port, 3000);
+});
+
+test('origins are written with and without a last slash, and paths are refused', (t) => {
+  const config = readConfig({ PUBLIC_URL: 'https://thrum.example/', ALLOWED_ORIGINS: 'https://a.example, https://b.example/' });
+  t.is(config.publicUrl, 'https://thrum.example');
+  t.deepEqual(config.allowedOrigins, ['https://a.example', 'https://b.example']);
+  t.deepEqual(readConfig({ PUBLIC_URL: 'https://thrum.example' }).allowedOrigins, ['https://thrum.example']);
+  t.throws(() => readConfig({ PUBLIC_URL: 'https://thrum.example/app' }), { instanceOf: ConfigError });
+  t.throws(() => readConfig({ ALLOWED_ORIGINS: '*' }), { instanceOf: ConfigError });
+});
+
+test('every setting says in a sentence what it is', (t) => {
+  for (const s of Object.values(settings)) t.regex(s.text, /^[A-Z].*\.$/, s.name);
+});
