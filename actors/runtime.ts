@@ -1,0 +1,48 @@
+import type { ActorKind, LogTopic, SignalTopic, StateTopic } from './define.ts';
+import { MachineRunner } from './machine.ts';
+import type { MachineSnapshot } from './machine.ts';
+import type { Maps } from './patch.ts';
+import type { ActorRef, ActorState } from './types.ts';
+
+/** A kind with what the kernel derives from it once. */
+export interface Runtime {
+  readonly def: ActorKind;
+  readonly runner: MachineRunner;
+  readonly maps: Maps;
+  readonly creates: ReadonlySet<string>;
+  readonly logs: ReadonlyMap<string, LogTopic>;
+  readonly signals: ReadonlyMap<string, SignalTopic>;
+  readonly states: ReadonlyMap<string, StateTopic>;
+}
+
+export function runtimeOf(def: ActorKind): Runtime {
+  const topics = def.topics ?? [];
+  return {
+    def,
+    runner: new MachineRunner(def.machine),
+    maps: (def.maps ?? {}) as Maps,
+    creates: new Set(def.create ?? Object.keys(def.commands)),
+    logs: new Map(topics.filter((t) => t.kind === 'log').map((t) => [t.view, t])),
+    signals: new Map(topics.filter((t) => t.kind === 'signal').map((t) => [t.view, t])),
+    states: new Map(topics.filter((t) => t.kind === 'state').map((t) => [t.view, t])),
+  };
+}
+
+/** Where an actor is addressed. */
+export interface Address {
+  readonly ref: ActorRef;
+  readonly id: string;
+  readonly actorId: string;
+  readonly slot: number;
+}
+
+/** One state of an actor, committed or not: the machine's snapshot beside the durable state that it stands for. Immutable. */
+export interface Live {
+  readonly snap: MachineSnapshot;
+  readonly state: ActorState;
+  readonly seq: number;
+  /** `at` of the last event */
+  readonly at: number;
+  /** upper bound of the JSON bytes of the context */
+  readonly size: number;
+}

@@ -1,0 +1,313 @@
+/** One event through one machine, as a pure function: the next state, the patch and everything the event asks for. */
+import { KernelProblem, refusal } from './errors.ts';
+import type { JobParams, PublishParams, RejectParams, RowParams, TellParams } from './define.ts';
+import { effectKey, derivedIdem } from './ids.ts';
+import { historyOf, valueOf } from './machine.ts';
+import type { MacrostepResult, MachineSnapshot } from './machine.ts';
+import { diff, emptyState, sameJson } from './patch.ts';
+import type { Patch } from './patch.ts';
+import type { Address, Live, Runtime } from './runtime.ts';
+import { withScope } from './scope.ts';
+import type { CompanionChange, EffectId } from './store/store.ts';
+import type { ActorState, ArmedTimer, Json, Refusal, Stamp } from './types.ts';
+
+/** A bug of a machine that shows at run time; the caller gets ACTOR_FAULT and nothing is applied. */
+export class MachineFault extends Error {}
+
+const MAX_DELAY = 10 * 366 * 86_400_000;
+const MAX_TELLS = 128;
+const MAX_EVENT = 262_144;
+const MAX_ITEM = 8_192;
+
+export interface Tell {
+  readonly id: EffectId;
+  readonly to: string;
+  readonly type: string;
+  readonly payload: object;
+}
+
+export interface EffectCall {
+  readonly id: EffectId;
+  readonly invoke: string;
+  readonly src: string;
+  readonly input: Json;
+}
+
+export interface StepInput {
+  readonly type: string;
+  readonly payload: object;
+  readonly stamp: Stamp;
+  /** armed timer that this event is the firing of */
+  readonly timer?: string;
+  /** live call that this event is the result of */
+  readonly call?: string;
+  /** false: only the kernel's part changes, the machine does not see the event */
+  readonly run?: boolean;
+}
+
+/** What an event did. */
+export interface Step {
+  readonly handled: boolean;
+  readonly next: Live;
+  readonly patch: Patch;
+  readonly patchText: string;
+  readonly reply?: Json;
+  readonly refused?: Refusal;
+  /** something besides a refusal happened */
+  readonly changed: boolean;
+  readonly tells: readonly Tell[];
+  readonly effects: readonly EffectCall[];
+  /** invocations left by this event, with the seq that started them */
+  readonly stopped: readonly { readonly invoke: string; readonly seq: number }[];
+  readonly companions: readonly CompanionChange[];
+  readonly items: readonly { readonly view: string; readonly n: number; readonly item: Json }[];
+  readonly signals: readonly { readonly view: string; readonly item: Json }[];
+  readonly queues: readonly string[];
+}
+
+/** Outputs of a macrostep while they are read off the recorded actions. */
+class Collector {
+  readonly tells: Tell[] = [];
+  readonly effects: EffectCall[] = [];
+  readonly stopped: { invoke: string; seq: number }[] = [];
+  readonly companions: CompanionChange[] = [];
+  readonly items: { view: string; n: number; item: Json }[] = [];
+  readonly signals: { view: string; item: Json }[] = [];
+  readonly queues: string[] = [];
+  readonly rt: Runtime;
+  readonly at: Address;
+  readonly stamp: Stamp;
+  timers: { readonly [id: string]: ArmedTimer };
+  calls: { readonly [id: string]: number };
+  logs: { readonly [view: string]: number };
+  reply: Json | undefined;
+  refused: Refusal | undefined;
+  #n = 0;
+
+  constructor(rt: Runtime, at: Address, stamp: Stamp, base: ActorState) {
+    this.rt = rt;
+    this.at = at;
+    this.stamp = stamp;
+    this.timers = base.timers;
+    this.calls = base.calls;
+    this.logs = base.logs;
+  }
+
+  #effectId(): EffectId {
+    this.#n += 1;
+    return { actorId: this.at.actorId, seq: this.stamp.seq, n: this.#n };
+  }
+
+  take(type: string, params: unknown): void {
+    switch (type) {
+      case 'reply':
+        if (this.reply !== undefined) throw new MachineFault('two replies in one macrostep');
+        this.reply = (params ?? null) as Json;
+        return;
+      case 'reject': {
+        const { code, detail, details } = params as RejectParams;
+        this.refused = { code, ...(detail === undefined ? {} : { detail }), ...(details === undefined ? {} : { details: details as { [key: string]: Json } }) };
+        return;
+      }
+      case 'tell': {
+        const { to, type: command, payload } = params as TellParams;
+        if (this.tells.length >= MAX_TELLS) throw limit('tells per event', MAX_TELLS);
+        this.tells.push({ id: this.#effectId(), to, type: command, payload: payload ?? {} });
+        return;
+      }
+      case 'publish':
+        this.#publish(params as PublishParams);
+        return;
+      case 'row':
+        this.#row((params as RowParams).into, params as RowParams);
+        return;
+      case 'job':
+        this.#job(params as JobParams);
+        return;
+      case 'xstate.raise':
+        this.#raise(params as { event: { type: string }; id?: string; delay?: number });
+        return;
+      case 'xstate.cancel':
+        this.#disarm((params as { sendId: string }).sendId);
+        return;
+      case 'xstate.spawnChild':
+        this.#invoke(params as { id: string; src: string; input: Json });
+        return;
+      case 'xstate.stopChild':
+        this.#stop(params as { id: string } | string | undefined);
+        return;
+      default:
+        throw new MachineFault(`the action '${type}' is not available to durable machines`);
+    }
+  }
+
+  #raise({ event, id, delay }: { event: { type: string }; id?: string; delay?: number }): void {
+    if (delay === undefined) return;
+    if (!Number.isFinite(delay) || delay > MAX_DELAY) throw new MachineFault(`the delay of '${event.type}' is ${delay} ms`);
+    if (Object.keys(event).length > 1) throw new MachineFault(`the delayed event '${event.type}' carries more than its type`);
+    const due = this.stamp.at + Math.max(1, Math.ceil(delay));
+    this.timers = { ...this.timers, [id ?? event.type]: { seq: this.stamp.seq, due, type: event.type } };
+  }
+
+  #disarm(id: string): void {
+    if (this.timers[id] === undefined) return;
+    const { [id]: _gone, ...kept } = this.timers;
+    this.timers = kept;
+  }
+
+  #invoke({ id, src, input }: { id: string; src: string; input: Json }): void {
+    const declared = this.rt.def.effects?.[src];
+    if (declared === undefined) throw new MachineFault(`the effect '${src}' is not declared`);
+    const parsed = declared.input.safeParse(input ?? {});
+    if (!parsed.success) throw new MachineFault(`the input of effect '${src}' does not fit: ${parsed.error.message}`);
+    this.calls = { ...this.calls, [id]: this.stamp.seq };
+    this.effects.push({ id: this.#effectId(), invoke: id, src, input: parsed.data as Json });
+  }
+
+  #stop(child: { id: string } | string | undefined): void {
+    const id = typeof child === 'string' ? child : child?.id;
+    if (id === undefined || this.calls[id] === undefined) return;
+    const { [id]: seq, ...kept } = this.calls;
+    this.calls = kept;
+    const own = this.effects.findIndex((e) => e.invoke === id);
+    if (own >= 0) this.effects.splice(own, 1);
+    else if (seq !== undefined) this.stopped.push({ invoke: id, seq });
+  }
+
+  #publish({ view, item }: PublishParams): void {
+    const topic = this.rt.logs.get(view) ?? this.rt.signals.get(view);
+    if (topic === undefined) throw new MachineFault(`'${view}' is no log or signal topic of ${this.rt.def.kind}`);
+    const parsed = topic.item.safeParse(item);
+    if (!parsed.success) throw new MachineFault(`an item of '${view}' does not fit its schema: ${parsed.error.message}`);
+    const json = parsed.data as Json;
+    if (topic.kind === 'signal') {
+      this.signals.push({ view, item: json });
+      return;
+    }
+    if (JSON.stringify(json).length > MAX_ITEM) throw limit(`bytes of an item of ${view}`, MAX_ITEM);
+    const n = (this.logs[view] ?? 0) + 1;
+    this.logs = { ...this.logs, [view]: n };
+    this.items.push({ view, n, item: json });
+    this.#row('thrum.items', { op: 'insert', row: { actor_id: this.at.actorId, view, n, seq: this.stamp.seq, at: this.stamp.at, item: json } });
+  }
+
+  #row(into: string, { op, row }: Pick<RowParams, 'op' | 'row'>): void {
+    if (this.companions.length >= this.rt.def.limits.rows) throw limit('companion rows per event', this.rt.def.limits.rows);
+    this.companions.push({ into, op, n: this.companions.length + 1, row: row as { [column: string]: Json } });
+  }
+
+  #job({ queue, name, data, opts }: JobParams): void {
+    const hex = derivedIdem(effectKey(this.#effectId()));
+    this.queues.push(queue);
+    this.#row('thrum.jobs', {
+      op: 'insert',
+      row: {
+        job_id: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
+        queue,
+        kind: name,
+        payload: data as Json,
+        dedupe_key: opts?.dedupeKey ?? null,
+        run_at: opts?.runAt ?? this.stamp.at,
+        max_attempts: opts?.attempts ?? 8,
+      },
+    });
+  }
+}
+
+const limit = (what: string, most: number): KernelProblem => new KernelProblem(refusal('LIMIT_EXCEEDED', `more than ${most} ${what}`, { limit: most, what }));
+
+function without<T>(dict: { readonly [id: string]: T }, id: string | undefined): { readonly [id: string]: T } {
+  if (id === undefined || dict[id] === undefined) return dict;
+  const { [id]: _gone, ...kept } = dict;
+  return kept;
+}
+
+/** Recursively frozen, stopping where it is frozen already; so the cost is that of what is new. */
+export function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const inner of Object.values(value)) deepFreeze(inner);
+}
+
+function stateOf(snap: MachineSnapshot, c: Collector): ActorState {
+  const done = snap.status === 'done';
+  const history = historyOf(snap);
+  return {
+    value: valueOf(snap),
+    status: done ? 'done' : 'active',
+    context: snap.context as ActorState['context'],
+    ...(snap.output === undefined ? {} : { output: snap.output as Json }),
+    ...(history === undefined ? {} : { history }),
+    timers: done ? {} : c.timers,
+    calls: done ? {} : c.calls,
+    logs: c.logs,
+  };
+}
+
+function finish(rt: Runtime, old: Live | undefined, result: MacrostepResult, c: Collector): Step {
+  const { limits } = rt.def;
+  for (const action of result.actions) c.take(action.type, action.params);
+  const state = stateOf(result.snapshot, c);
+  if (state.status === 'done') for (const [invoke, seq] of Object.entries(c.calls)) if (seq !== c.stamp.seq) c.stopped.push({ invoke, seq });
+  if (Object.keys(state.timers).length > limits.timers) throw limit('armed timers', limits.timers);
+  if (Object.keys(state.calls).length > limits.calls) throw limit('running effects', limits.calls);
+  const patch = diff(old?.state ?? emptyState, state, rt.maps);
+  const patchText = JSON.stringify(patch);
+  if (patchText.length > MAX_EVENT * 4) throw new KernelProblem(refusal('STATE_TOO_LARGE', 'the change is too large'));
+  let size = (old?.size ?? 2) + patchText.length;
+  if (size > limits.stateBytes) {
+    size = Buffer.byteLength(JSON.stringify(state.context));
+    if (size > limits.stateBytes) throw new KernelProblem(refusal('STATE_TOO_LARGE', `the state would have ${size} bytes`, { limit: limits.stateBytes }));
+  }
+  return {
+    handled: result.handled,
+    next: { snap: result.snapshot, state, seq: c.stamp.seq, at: c.stamp.at, size },
+    patch,
+    patchText,
+    ...(c.reply === undefined ? {} : { reply: c.reply }),
+    ...(c.refused === undefined ? {} : { refused: c.refused }),
+    changed:
+      state.context !== old?.state.context ||
+      result.actions.some((a) => a.type !== 'reject') ||
+      !sameJson(state.value, old.state.value) ||
+      state.status !== old.state.status,
+    tells: c.tells,
+    effects: c.effects,
+    stopped: c.stopped,
+    companions: c.companions,
+    items: c.items,
+    signals: c.signals,
+    queues: c.queues,
+  };
+}
+
+/**
+ * The birth of an actor: its initial macrostep as event 1, `thrum.init`.
+ *
+ * @param input machine input beside the id
+ * @throws whatever the machine throws; KernelProblem when a limit is passed
+ */
+export function birth(rt: Runtime, at: Address, input: object, stamp: Stamp): Step {
+  const result = withScope({ ref: at.ref, actorId: at.actorId, stamp, last: () => 0 }, () => rt.runner.initial({ ...input, id: at.id }));
+  return finish(rt, undefined, result, new Collector(rt, at, stamp, emptyState));
+}
+
+/**
+ * One event.
+ *
+ * @throws whatever the machine throws; MachineFault for a bug that the kernel finds; KernelProblem when a limit is passed. The old state is untouched.
+ */
+export function step(rt: Runtime, at: Address, old: Live, input: StepInput): Step {
+  const { stamp } = input;
+  const base = { ...old.state, timers: without(old.state.timers, input.timer), calls: without(old.state.calls, input.call) };
+  const c = new Collector(rt, at, stamp, base);
+  if (input.run === false) return finish(rt, old, { snapshot: old.snap, actions: [], handled: false }, c);
+  const event = { ...input.payload, type: input.type, $: stamp };
+  const scope = { ref: at.ref, actorId: at.actorId, stamp, last: (view: string) => old.state.logs[view] ?? 0 };
+  return finish(
+    rt,
+    old,
+    withScope(scope, () => rt.runner.step(old.snap, event)),
+    c,
+  );
+}
