@@ -101,7 +101,9 @@ const operations: { readonly [mode in Companion['mode']]: readonly string[] } = 
 function checkCompanion(name: string, c: Companion, fault: Fault): void {
   const path = `companions.${name}`;
   const columns = new Set(Object.keys(c.columns));
-  for (const column of [...c.key, ...c.frozen, ...c.add]) if (!columns.has(column)) fault(path, `column '${column}' is not declared`);
+  const stamped = new Set([c.stamp.actor, c.stamp.seq]);
+  for (const column of [...c.key, ...c.frozen, ...c.add])
+    if (!columns.has(column) && !stamped.has(column)) fault(path, `column '${column}' is not declared`);
   for (const column of c.frozen)
     if (c.key.includes(column) || c.add.includes(column)) fault(path, `'${column}' is frozen and also key or add`);
   for (const column of c.add) if (c.key.includes(column)) fault(path, `'${column}' is add and key`);
@@ -142,7 +144,8 @@ export function checkKind(kind: Omit<ActorKind, 'hash'>): string {
   const { machine } = kind;
   if (!/^[a-z]{1,20}$/.test(kind.kind)) fault('kind', '1 to 20 lower-case letters');
   if (!Number.isInteger(kind.version) || kind.version < 1) fault('version', 'an integer from 1');
-  machine.options = { ...machine.options, maxIterations: machine.options?.maxIterations ?? 1_000 };
+  // XState's own default is unlimited; an endless loop of eventless transitions would stop the process.
+  if (!Number.isFinite(machine.options.maxIterations)) machine.options = { ...machine.options, maxIterations: 1_000 };
 
   const events = new Set<string>();
   try {

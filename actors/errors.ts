@@ -65,3 +65,14 @@ export function refusal(code: KernelCode, detail?: string, details?: { readonly 
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
 }
+
+/** Thrown by an effect when another attempt cannot help. */
+export class NonRetryable extends Error {
+  readonly code: string;
+
+  constructor(message: string, code = 'EFFECT_FAILED') {
+    super(message);
+    this.name = 'NonRetryable';
+    this.code = code;
+  }
+}

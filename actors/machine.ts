@@ -127,14 +127,14 @@ export class MachineRunner {
   initial(input: object): MacrostepResult {
     this.#actions = [];
     this.#handled = true;
-    return this.#finish(this.machine.getInitialSnapshot(this.#scope, input as never));
+    return this.#finish(this.machine.getInitialSnapshot(this.#scope, input));
   }
 
   /** One macrostep. The given snapshot is not changed. @throws whatever a guard, an assigner or a params function throws */
   step(snapshot: MachineSnapshot, event: MachineEvent): MacrostepResult {
     this.#actions = [];
     this.#handled = false;
-    return this.#finish(this.machine.transition(snapshot, event as never, this.#scope));
+    return this.#finish(this.machine.transition(snapshot, event, this.#scope));
   }
 
   /** As {@link step}, with the transitions of every microstep. */
@@ -150,7 +150,7 @@ export class MachineRunner {
 
   /** Whether some transition is enabled for the event; guards are evaluated. */
   enabled(snapshot: MachineSnapshot, event: MachineEvent): boolean {
-    const transitions = this.machine.getTransitionData(snapshot, event as never) as readonly unknown[] | undefined;
+    const transitions = this.machine.getTransitionData(snapshot, event) as readonly unknown[] | undefined;
     return transitions !== undefined && transitions.length > 0;
   }
 

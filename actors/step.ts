@@ -47,6 +47,8 @@ export interface StepInput {
 
 /** What an event did. */
 export interface Step {
+  readonly type: string;
+  readonly stamp: Stamp;
   readonly handled: boolean;
   readonly next: Live;
   readonly patch: Patch;
@@ -106,7 +108,11 @@ class Collector {
         return;
       case 'reject': {
         const { code, detail, details } = params as RejectParams;
-        this.refused = { code, ...(detail === undefined ? {} : { detail }), ...(details === undefined ? {} : { details: details as { [key: string]: Json } }) };
+        this.refused = {
+          code,
+          ...(detail === undefined ? {} : { detail }),
+          ...(details === undefined ? {} : { details: details as { [key: string]: Json } }),
+        };
         return;
       }
       case 'tell': {
@@ -188,7 +194,7 @@ class Collector {
     const n = (this.logs[view] ?? 0) + 1;
     this.logs = { ...this.logs, [view]: n };
     this.items.push({ view, n, item: json });
-    this.#row('thrum.items', { op: 'insert', row: { actor_id: this.at.actorId, view, n, seq: this.stamp.seq, at: this.stamp.at, item: json } });
+    this.#row('items', { op: 'insert', row: { view, n, at: this.stamp.at, item: json } });
   }
 
   #row(into: string, { op, row }: Pick<RowParams, 'op' | 'row'>): void {
@@ -199,7 +205,7 @@ class Collector {
   #job({ queue, name, data, opts }: JobParams): void {
     const hex = derivedIdem(effectKey(this.#effectId()));
     this.queues.push(queue);
-    this.#row('thrum.jobs', {
+    this.#row('jobs', {
       op: 'insert',
       row: {
         job_id: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
@@ -214,7 +220,8 @@ class Collector {
   }
 }
 
-const limit = (what: string, most: number): KernelProblem => new KernelProblem(refusal('LIMIT_EXCEEDED', `more than ${most} ${what}`, { limit: most, what }));
+const limit = (what: string, most: number): KernelProblem =>
+  new KernelProblem(refusal('LIMIT_EXCEEDED', `more than ${most} ${what}`, { limit: most, what }));
 
 function without<T>(dict: { readonly [id: string]: T }, id: string | undefined): { readonly [id: string]: T } {
   if (id === undefined || dict[id] === undefined) return dict;
@@ -244,11 +251,12 @@ function stateOf(snap: MachineSnapshot, c: Collector): ActorState {
   };
 }
 
-function finish(rt: Runtime, old: Live | undefined, result: MacrostepResult, c: Collector): Step {
+function finish(rt: Runtime, old: Live | undefined, type: string, result: MacrostepResult, c: Collector): Step {
   const { limits } = rt.def;
   for (const action of result.actions) c.take(action.type, action.params);
   const state = stateOf(result.snapshot, c);
-  if (state.status === 'done') for (const [invoke, seq] of Object.entries(c.calls)) if (seq !== c.stamp.seq) c.stopped.push({ invoke, seq });
+  if (state.status === 'done')
+    for (const [invoke, seq] of Object.entries(c.calls)) if (seq !== c.stamp.seq) c.stopped.push({ invoke, seq });
   if (Object.keys(state.timers).length > limits.timers) throw limit('armed timers', limits.timers);
   if (Object.keys(state.calls).length > limits.calls) throw limit('running effects', limits.calls);
   const patch = diff(old?.state ?? emptyState, state, rt.maps);
@@ -257,9 +265,12 @@ function finish(rt: Runtime, old: Live | undefined, result: MacrostepResult, c: 
   let size = (old?.size ?? 2) + patchText.length;
   if (size > limits.stateBytes) {
     size = Buffer.byteLength(JSON.stringify(state.context));
-    if (size > limits.stateBytes) throw new KernelProblem(refusal('STATE_TOO_LARGE', `the state would have ${size} bytes`, { limit: limits.stateBytes }));
+    if (size > limits.stateBytes)
+      throw new KernelProblem(refusal('STATE_TOO_LARGE', `the state would have ${size} bytes`, { limit: limits.stateBytes }));
   }
   return {
+    type,
+    stamp: c.stamp,
     handled: result.handled,
     next: { snap: result.snapshot, state, seq: c.stamp.seq, at: c.stamp.at, size },
     patch,
@@ -289,7 +300,7 @@ function finish(rt: Runtime, old: Live | undefined, result: MacrostepResult, c: 
  */
 export function birth(rt: Runtime, at: Address, input: object, stamp: Stamp): Step {
   const result = withScope({ ref: at.ref, actorId: at.actorId, stamp, last: () => 0 }, () => rt.runner.initial({ ...input, id: at.id }));
-  return finish(rt, undefined, result, new Collector(rt, at, stamp, emptyState));
+  return finish(rt, undefined, 'thrum.init', result, new Collector(rt, at, stamp, emptyState));
 }
 
 /**
@@ -301,12 +312,13 @@ export function step(rt: Runtime, at: Address, old: Live, input: StepInput): Ste
   const { stamp } = input;
   const base = { ...old.state, timers: without(old.state.timers, input.timer), calls: without(old.state.calls, input.call) };
   const c = new Collector(rt, at, stamp, base);
-  if (input.run === false) return finish(rt, old, { snapshot: old.snap, actions: [], handled: false }, c);
+  if (input.run === false) return finish(rt, old, input.type, { snapshot: old.snap, actions: [], handled: false }, c);
   const event = { ...input.payload, type: input.type, $: stamp };
   const scope = { ref: at.ref, actorId: at.actorId, stamp, last: (view: string) => old.state.logs[view] ?? 0 };
   return finish(
     rt,
     old,
+    input.type,
     withScope(scope, () => rt.runner.step(old.snap, event)),
     c,
   );

@@ -57,6 +57,7 @@ type Stored = JournalRow & { readonly cid: string };
 const idOf = (e: EffectId): string => `${e.actorId}/${e.seq}/${e.n}`;
 const parse = (text: string | null): Json => (text === null ? null : (JSON.parse(text) as Json));
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const compareEffects = (a: EffectId, b: EffectId): number => compare(a.actorId, b.actorId) || a.seq - b.seq || a.n - b.n;
 
 export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.repeat(32) }: MemoryOptions): MemoryStore {
   const actors = new Map<string, Mutable<DirectoryRow>>();
@@ -212,10 +213,14 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         .sort(compareTimers)
         .slice(0, limit)
         .map((t) => ({ ...t, ...ofActor(t.actorId) })),
-    outboxDue: async (before, limit) =>
+    rearm: async ({ actorId, timerId, rowSeq, due, armedSeq }) => {
+      const row = timers.get(`${actorId}/${timerId}`);
+      if (row?.armedSeq === rowSeq) timers.set(`${actorId}/${timerId}`, { ...row, due, armedSeq });
+    },
+    outboxDue: async (before, limit, after) =>
       [...outbox.values()]
-        .filter((row) => row.nextAt < before)
-        .sort((a, b) => compare(a.actorId, b.actorId) || a.seq - b.seq || a.n - b.n)
+        .filter((row) => row.nextAt < before && (!after || compareEffects(row, after) > 0))
+        .sort(compareEffects)
         .slice(0, limit)
 
         .map((row) => ({ ...row, payload: JSON.stringify(parse(row.payload)), ...ofActor(row.actorId) })),

@@ -250,8 +250,10 @@ export interface JournalStore {
 
   /** Timers with `due < before`, in order of due, at most `limit`, after the given row. */
   timersDue(before: number, limit: number, after?: { due: number; actorId: string; timerId: string }): Promise<DueTimer[]>;
-  /** Pending outbox rows with `nextAt < before`, in order of (actorId, seq, n). */
-  outboxDue(before: number, limit: number): Promise<PendingOutbox[]>;
+  /** Moves a timer row, if it still stands as armed by `rowSeq`. */
+  rearm(row: { actorId: string; timerId: string; rowSeq: number; due: number; armedSeq: number }): Promise<void>;
+  /** Pending outbox rows with `nextAt < before`, in order of (actorId, seq, n), at most `limit`, after the given row. */
+  outboxDue(before: number, limit: number, after?: EffectId): Promise<PendingOutbox[]>;
   /** Remembers a failed attempt. */
   postpone(rows: readonly (EffectId & { attempts: number; nextAt: number; error: string })[]): Promise<void>;
   /** Moves outbox rows to the dead letters; without `outbox` only writes the dead letter. */

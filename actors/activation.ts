@@ -1,0 +1,582 @@
+/** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
+import { allowedTo, visibleTo } from './access.ts';
+import { checkRows } from './companion.ts';
+import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
+import type { Command } from './define.ts';
+import { answer, refuse } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
+import { KernelProblem, refusal } from './errors.ts';
+import { derivedIdem, splitRef } from './ids.ts';
+import type { Kernel } from './kernel.ts';
+import { eventRows, restoreLive, ringOf, storedReply } from './rows.ts';
+import type { Known } from './rows.ts';
+import { stateText, valueOf } from './machine.ts';
+import type { Address, Live, Runtime } from './runtime.ts';
+import { birth, deepFreeze, MachineFault, step } from './step.ts';
+import type { Step, StepInput } from './step.ts';
+import type { EffectId, Loaded } from './store/store.ts';
+import type { ArmedTimer, Json, Refusal, Reply, Stamp } from './types.ts';
+
+const TURN_EVENTS = 32;
+const MAX_UNCOMMITTED = 512;
+const RING = 256;
+const RERUNS = 3;
+const FAULTS = 5;
+const FAULT_WINDOW = 60_000;
+const SLOW_TURN = 100;
+const STUCK_TURN = 1_000;
+/** waits before an internal event that threw is run again, ms */
+const INTERNAL_RETRIES = [1_000, 5_000, 25_000];
+
+/** An uncommitted event of this actor with everything that leaves when it is durable. */
+interface Unit extends CommitUnit {
+  readonly envelope: Envelope;
+  readonly steps: readonly Step[];
+  readonly next: Live;
+  readonly reply: Reply;
+  /** answers computed on this state: they leave with it */
+  readonly waiters: { readonly envelope: Envelope; readonly reply: Reply }[];
+}
+
+type Status = 'cold' | 'loading' | 'ready' | 'broken';
+
+export class Activation implements UnitOwner {
+  readonly at: Address;
+  readonly rt: Runtime;
+  readonly #k: Kernel;
+  #status: Status = 'cold';
+  /** why no command runs: quarantine, pause, erasure, a failed load */
+  #closed: Refusal | undefined;
+  #spec: Live | undefined;
+  #committed: Live | undefined;
+  #mailbox: Envelope[] = [];
+  #head = 0;
+  #units: Unit[] = [];
+  #ring = new Map<string, Known>();
+  #faults: number[] = [];
+  /** effect ids of the invocations that this activation started */
+  readonly #callIds = new Map<string, EffectId>();
+  /** due of the timer rows that are known to stand in the database */
+  readonly rowsDue = new Map<string, number>();
+  scheduled = false;
+  lastUsed = 0;
+  rowsSinceSnapshot = 0;
+  bytesSinceSnapshot = 0;
+  snapshotBytes = 0;
+  /** heads of published views that came with the snapshot; valid while it is the tail */
+  heads: { readonly [view: string]: number } | undefined;
+  published = false;
+
+  constructor(kernel: Kernel, at: Address, rt: Runtime) {
+    this.#k = kernel;
+    this.at = at;
+    this.rt = rt;
+  }
+
+  get actorId(): string {
+    return this.at.actorId;
+  }
+
+  get kind(): string {
+    return this.rt.def.kind;
+  }
+
+  get committed(): Live | undefined {
+    return this.#committed;
+  }
+
+  get mailboxLength(): number {
+    return this.#mailbox.length - this.#head;
+  }
+
+  get closed(): Refusal | undefined {
+    return this.#closed;
+  }
+
+  /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
+  get quiet(): boolean {
+    return this.mailboxLength === 0 && this.#units.length === 0 && (this.#status === 'ready' || this.#status === 'broken');
+  }
+
+  /** Puts an event into the mailbox. The caller has checked the bounds. */
+  deliver(e: Envelope): void {
+    this.#mailbox.push(e);
+    this.lastUsed = this.#k.clock.mono();
+    if (this.#status === 'cold') this.#load();
+    else if (this.#status !== 'loading') this.#k.schedule(this);
+  }
+
+  #load(): void {
+    this.#status = 'loading';
+    this.#k.load(this);
+  }
+
+  /** Folds what the store gave; `undefined` means that the actor has no history. */
+  loaded(found: Loaded | undefined): void {
+    this.#closed = undefined;
+    this.rowsDue.clear();
+    try {
+      const restored = found === undefined ? undefined : restoreLive(this.rt, found);
+      this.#spec = restored?.live;
+      this.#committed = restored?.live;
+      this.rowsSinceSnapshot = found?.tail.length ?? 0;
+      this.bytesSinceSnapshot = 0;
+      this.heads = restored?.heads;
+      this.#ring = ringOf(found?.ring ?? []);
+      if (found?.status === 'quarantined') this.#closed = refusal('ACTOR_QUARANTINED', undefined, undefined, 30_000);
+      if (found?.status === 'paused') this.#closed = refusal('ACTOR_PAUSED', undefined, undefined, 30_000);
+      if (found?.status === 'erased') this.#closed = refusal('ACTOR_ERASED');
+      this.#status = 'ready';
+    } catch (error) {
+      this.#status = 'broken';
+      this.#closed = error instanceof KernelProblem ? error : refusal('ACTOR_QUARANTINED', 'the state could not be restored');
+      this.#k.log.error({ ref: this.at.ref, err: error }, 'activation failed');
+    }
+    if (this.#spec !== undefined && this.#k.freeze) deepFreeze(this.#spec.state.context);
+    this.#k.topics.activated(this);
+    this.#k.schedule(this);
+  }
+
+  /** The store cannot be read: what waits is answered; the next event tries again. */
+  failedToLoad(): void {
+    this.#status = 'cold';
+    for (const e of this.#drainMailbox()) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+  }
+
+  #drainMailbox(): Envelope[] {
+    const waiting = this.#mailbox.slice(this.#head);
+    this.#mailbox = [];
+    this.#head = 0;
+    return waiting;
+  }
+
+  /** Runs what waits, at most 32 events or until `until` (mono ms). True when more waits and could run. */
+  turn(until: number): boolean {
+    if (this.#status !== 'ready' && this.#status !== 'broken') return false;
+    const committer = this.#k.committer(this.at.slot);
+    const started = this.#k.clock.mono();
+    for (let n = 0; this.#head < this.#mailbox.length; n += 1) {
+      if (committer.full || this.#units.length >= MAX_UNCOMMITTED) {
+        this.#k.waitForRoom(this);
+        return false;
+      }
+      if (n >= TURN_EVENTS) return true;
+      const e = this.#mailbox[this.#head++] as Envelope;
+      if (this.#head > 1_024 && this.#head * 2 > this.#mailbox.length) {
+        this.#mailbox = this.#mailbox.slice(this.#head);
+        this.#head = 0;
+      }
+      this.#process(e);
+      const now = this.#k.clock.mono();
+      if (now - started > SLOW_TURN) this.#slowTurn(e, now - started);
+      if (now >= until && this.#head < this.#mailbox.length) return true;
+    }
+    this.#mailbox = [];
+    this.#head = 0;
+    return false;
+  }
+
+  #slowTurn(e: Envelope, ms: number): void {
+    this.#k.log.warn({ ref: this.at.ref, type: e.type, ms }, 'slow turn');
+    if (ms > STUCK_TURN) this.#quarantine(`a turn took ${Math.round(ms)} ms`);
+  }
+
+  #process(e: Envelope): void {
+    if (e.answered && e.kind !== 'timer' && e.kind !== 'result' && e.kind !== 'undelivered') return;
+    if (e.deadline < this.#k.clock.mono()) return refuse(e, refusal('TIMEOUT'));
+    if (e.kind === 'read') return this.#gated(e, e.run(this.#spec));
+    if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
+    if (this.#closed !== undefined) return this.#refuseInternal(e, this.#closed);
+    if (e.idem !== null) {
+      const known = this.#ring.get(e.idem);
+      if (known !== undefined) return this.#repeat(e, known);
+    }
+    try {
+      if (e.failures > INTERNAL_RETRIES.length) this.#skip(e);
+      else if (e.kind === 'command' || e.kind === 'tell') this.#command(e);
+      else this.#internal(e);
+    } catch (error) {
+      this.#threw(e, error);
+    }
+  }
+
+  #refuseInternal(e: Envelope, why: Refusal): void {
+    if (e.kind === 'tell') e.frame.broken = true;
+    refuse(e, why, this.#spec?.seq);
+  }
+
+  #repeat(e: Envelope, known: Known): void {
+    if (known.chk !== e.chk || known.type !== e.type) return this.#gated(e, failed(known.seq, refusal('IDEMPOTENCY_MISMATCH')));
+    this.#k.metrics.duplicates.add('ring');
+    this.#gated(e, repeated(known));
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- commands
+
+  #command(e: Envelope): void {
+    const declared = this.rt.def.commands[e.type] as Command;
+    let base = this.#spec;
+    const steps: Step[] = [];
+    if (base === undefined) {
+      if (!this.rt.creates.has(e.type)) return this.#gated(e, failed(0, refusal('NOT_FOUND')));
+      const born = birth(this.rt, this.at, this.rt.def.createInput?.({ ...e.payload, type: e.type }) ?? {}, this.#stamp(e, 0, 0));
+      this.#checkStep(born);
+      steps.push(born);
+      base = born.next;
+    } else if (!visibleTo(this.rt, this.at, base, e.from)) return this.#gated(e, failed(0, refusal('NOT_FOUND')));
+    if (declared.allow !== undefined && !declared.allow(e.from, this.at.ref, base.snap)) {
+      return this.#gated(e, failed(base.seq, refusal('FORBIDDEN')));
+    }
+    if (e.kind === 'command' && e.expect !== undefined && e.expect !== (this.#spec?.seq ?? 0)) {
+      return this.#gated(e, failed(base.seq, refusal('SEQ_MISMATCH', undefined, { seq: this.#spec?.seq ?? 0 })));
+    }
+    if (base.state.status === 'done') return this.#notAllowed(e, base);
+    const done = this.#run(base, { type: e.type, payload: e.payload, stamp: this.#stamp(e, base.seq, base.at) });
+    if (!done.handled) return this.#notAllowed(e, base);
+    if (done.refused !== undefined && !declared.rejects.includes(done.refused.code)) {
+      throw new MachineFault(`'${e.type}' does not declare the refusal '${done.refused.code}'`);
+    }
+    if (done.refused !== undefined && !done.changed) {
+      this.#k.metrics.rejected.add(this.kind, done.refused.code);
+      return this.#gated(e, failed(this.#spec?.seq ?? 0, done.refused));
+    }
+    steps.push(done);
+    const reply = done.refused === undefined ? this.#replyOf(declared, e.type, done) : null;
+    this.#accept(e, steps, done.refused === undefined ? { ok: true, seq: done.next.seq, reply } : failed(done.next.seq, done.refused));
+  }
+
+  #replyOf(declared: Command, type: string, done: Step): Json {
+    const parsed = declared.reply.safeParse(done.reply ?? null);
+    if (!parsed.success) throw new MachineFault(`the reply to '${type}' does not fit its schema: ${parsed.error.message}`);
+    return parsed.data as Json;
+  }
+
+  #notAllowed(e: Envelope, base: Live): void {
+    if (this.#spec === undefined) return this.#gated(e, failed(0, refusal('NOT_FOUND')));
+    const can = allowedTo(this.rt, this.at, base, e.from, this.#k.clock.wall());
+    this.#gated(e, failed(base.seq, refusal('NOT_ALLOWED', undefined, { state: stateText(valueOf(base.snap)), can })));
+  }
+
+  #stamp(e: Envelope, seq: number, lastAt: number, late?: number): Stamp {
+    return {
+      at: Math.max(lastAt, this.#k.clock.wall()),
+      seq: seq + 1,
+      from: e.from,
+      ...(e.cause === undefined ? {} : { cause: e.cause }),
+      ...(late === undefined ? {} : { late }),
+    };
+  }
+
+  #run(base: Live, input: StepInput): Step {
+    const done = step(this.rt, this.at, base, input);
+    this.#k.metrics.macrosteps.add(this.kind);
+    this.#checkStep(done);
+    return done;
+  }
+
+  #checkStep(done: Step): void {
+    for (const t of done.tells) {
+      const target = splitRef(t.to);
+      if (target === undefined || !this.#k.kinds.has(target.kind))
+        throw new MachineFault(`tell to '${t.to}', which is no actor of a known kind`);
+    }
+    if (done.companions.length > 0) {
+      const fault = checkRows(this.rt.def, done.companions);
+      if (fault?.code === 'LIMIT_EXCEEDED') throw new KernelProblem(refusal('LIMIT_EXCEEDED', fault.detail));
+      if (fault !== undefined) throw new MachineFault(fault.detail);
+    }
+    if (this.#k.freeze) deepFreeze(done.next.state.context);
+  }
+
+  // ------------------------------------------------------------------------------------------------------ the kernel's own
+
+  #internal(e: Envelope): void {
+    const base = this.#spec;
+    if (base === undefined) return this.#over(e);
+    if (e.kind === 'timer') return this.#timer(e, base);
+    if (e.kind === 'result') return this.#result(e, base);
+    if (e.kind === 'undelivered') {
+      const done = this.#run(base, { type: e.type, payload: e.payload, stamp: this.#stamp(e, base.seq, base.at) });
+      this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
+    }
+  }
+
+  #timer(e: Envelope & { kind: 'timer' }, base: Live): void {
+    const { id, rowSeq } = e.timer;
+    const armed = base.state.timers[id];
+    const now = this.#k.clock.wall();
+    if (armed === undefined) {
+      // Cancelled. The row is dropped only if it still is that of the arming that woke us.
+      this.#k.committer(this.at.slot).dropTimerRow({ actorId: this.actorId, timerId: id, armedSeq: rowSeq });
+      return this.#over(e);
+    }
+    if (armed.due > now) {
+      this.#postponed(id, rowSeq, armed);
+      return this.#over(e);
+    }
+    e.timer.seq = armed.seq;
+    const late = now - armed.due;
+    const policy = this.rt.def.timers?.[delayName(id)];
+    const skip = policy?.late === 'skip' && late > (policy.maxLate ?? 0);
+    const stamp = this.#stamp(e, base.seq, base.at, late);
+    const done = this.#run(base, { type: armed.type, payload: {}, stamp, timer: id, run: !skip && base.state.status === 'active' });
+    this.#k.metrics.timersFired.add(late > 1_000 ? 'yes' : 'no');
+    this.#k.metrics.timerLate.observe(late / 1_000);
+    this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
+  }
+
+  /** Woken before the deadline, because a later arming wrote no row: the row is moved to what is committed, and the wheel with it. */
+  #postponed(id: string, rowSeq: number, armed: ArmedTimer): void {
+    const durable = this.#committed?.state.timers[id];
+    const next = durable !== undefined && durable.due < armed.due ? durable : armed;
+    this.#k.timers.postpone(this.at, id, rowSeq, next);
+    this.rowsDue.set(id, next.due);
+  }
+
+  #result(e: Envelope & { kind: 'result' }, base: Live): void {
+    const { invoke, id, failed: isError } = e.call;
+    if (base.state.calls[invoke] !== id.seq) {
+      this.#k.metrics.effectsStale.add();
+      this.#k.committer(this.at.slot).finishOutbox(id);
+      this.#k.outbox.finished(id);
+      return this.#over(e);
+    }
+    const stamp = this.#stamp(e, base.seq, base.at);
+    // An error event without transition would end the machine for good; the kernel keeps it alive and tells people.
+    const unheard = isError && !this.rt.runner.enabled(base.snap, { ...e.payload, type: e.type, $: stamp });
+    const done = this.#run(base, { type: e.type, payload: e.payload, stamp, call: invoke, run: !unheard });
+    if (unheard) this.#k.outbox.unhandled(this, invoke, id, e.payload);
+    this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
+  }
+
+  /** An internal event that changes nothing. */
+  #over(e: Envelope): void {
+    answer(e, { ok: true, seq: this.#spec?.seq ?? 0, reply: null });
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- accepting
+
+  #accept(e: Envelope, steps: readonly Step[], reply: Reply): void {
+    const { next } = steps.at(-1) as Step;
+    const events = steps.map((s, i) =>
+      eventRows(this, s, i === 0 && steps.length === 2 ? undefined : e, reply, (invoke, seq) => this.#callId(invoke, seq)),
+    );
+    let bytes = 0;
+    let companions = 0;
+    for (const event of events) {
+      bytes += event.journal.patch.length + event.journal.event.length + 256 * (1 + event.companions.length);
+      companions += event.companions.length;
+    }
+    const unit: Unit = { owner: this, events, bytes, companions, envelope: e, steps, next, reply, waiters: [] };
+    if (e.idem !== null) {
+      this.#ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
+      if (this.#ring.size > RING) this.#ring.delete(this.#ring.keys().next().value as string);
+    }
+    for (const s of steps) for (const call of s.effects) this.#callIds.set(call.invoke, call.id);
+    this.#spec = next;
+    this.#units.push(unit);
+    this.#k.committer(this.at.slot).submit(unit);
+  }
+
+  #callId(invoke: string, seq: number): EffectId | undefined {
+    const own = this.#callIds.get(invoke);
+    return own?.seq === seq ? own : this.#k.outbox.idOf(this.actorId, invoke, seq);
+  }
+
+  /** An answer computed on the speculative state leaves when that state is committed. */
+  #gated(e: Envelope, reply: Reply): void {
+    const last = this.#units.at(-1);
+    if (last === undefined) answer(e, reply);
+    else last.waiters.push({ envelope: e, reply });
+  }
+
+  settled(unit: CommitUnit): void {
+    const own = unit as Unit;
+    if (this.#units[0] !== own) throw new Error(`${this.at.ref}: units were settled out of order`);
+    this.#units.shift();
+    this.#committed = own.next;
+    this.rowsSinceSnapshot += own.events.length;
+    for (const s of own.steps) this.bytesSinceSnapshot += s.patchText.length;
+    this.heads = undefined;
+    const changed = this.#k.topics.committed(this, own.steps);
+    answer(own.envelope, own.reply.ok && changed.length > 0 ? { ...own.reply, ch: changed } : own.reply);
+    for (const waiter of own.waiters) answer(waiter.envelope, waiter.reply);
+    for (const s of own.steps) this.#release(s);
+    this.#k.committed(this);
+    if (this.mailboxLength > 0) this.#k.schedule(this);
+  }
+
+  #release(s: Step): void {
+    for (const stop of s.stopped) this.#k.outbox.abort(this.actorId, stop.invoke, stop.seq);
+    if (s.tells.length > 0 || s.effects.length > 0) this.#k.outbox.dispatch(this, s);
+    for (const queue of s.queues) this.#k.onJob(queue);
+    if (s.patch.t?.set !== undefined) {
+      for (const [id, [seq, due, type]] of Object.entries(s.patch.t.set)) this.#k.timers.add(this.at, id, { seq, due, type });
+    }
+    for (const c of s.companions) this.#k.metrics.companionRows.add(c.into);
+  }
+
+  // --------------------------------------------------------------------------------------------------------------- failing
+
+  rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
+    const again: Envelope[] = [];
+    for (const unit of this.#units) {
+      const verdict = verdicts.get(unit);
+      if (verdict === undefined || this.#judge(unit, verdict) === 'again') again.push(unit.envelope);
+      for (const waiter of unit.waiters) again.push(waiter.envelope);
+    }
+    this.#units = [];
+    this.#mailbox = [...again.filter((e) => this.#mayRunAgain(e)), ...this.#drainMailbox()];
+    this.#spec = undefined;
+    this.#committed = undefined;
+    this.#ring = new Map();
+    this.#callIds.clear();
+    this.#k.topics.evicted(this);
+    this.#load();
+  }
+
+  #mayRunAgain(e: Envelope): boolean {
+    e.tries += 1;
+    if (e.kind !== 'command') return true;
+    if (e.tries <= RERUNS) return !e.answered;
+    refuse(e, refusal('RETRY', undefined, undefined, 50));
+    return false;
+  }
+
+  /** What becomes of an event that cannot be committed as it stands. */
+  #judge(unit: Unit, verdict: Verdict): 'over' | 'again' {
+    const e = unit.envelope;
+    const seq = unit.events[0]?.journal.seq ?? 1;
+    if (verdict.why === 'duplicate') {
+      this.#k.metrics.duplicates.add('index');
+      const { entry } = verdict;
+      const same = entry.chk === e.chk && entry.type === e.type;
+      answer(
+        e,
+        same ? repeated({ ...entry, reply: storedReply(entry.seq, entry.reply) }) : failed(entry.seq, refusal('IDEMPOTENCY_MISMATCH')),
+      );
+      return 'over';
+    }
+    if (verdict.why === 'bad-row') {
+      this.#fault(e, verdict.cause);
+      this.#quarantine('the database refused a row of the kernel');
+      return 'over';
+    }
+    const [, name = verdict.companion ?? ''] = verdict.companion?.split('/') ?? [];
+    const declared = this.rt.def.companions?.[name];
+    this.#k.metrics.companionConflicts.add(this.kind, name);
+    const row = unit.events.flatMap((event) => event.companions).find((c) => c.n === verdict.n);
+    if (declared?.refuse === undefined || declared.refuse.alarm) {
+      this.#k.log.error(
+        { ref: this.at.ref, companion: name, type: e.type, alert: 'critical' },
+        'a companion row was refused that the machine let pass',
+      );
+    }
+    if (e.kind !== 'command' && e.kind !== 'tell') {
+      return this.#retryLater(e, new Error(`companion ${name} refused`)) ? 'over' : 'again';
+    }
+    if (declared?.refuse === undefined) {
+      this.#fault(e, new Error(`companion ${name} refused`));
+      return 'over';
+    }
+    const details: Record<string, Json> = {};
+    if (row !== undefined) details['key'] = Object.fromEntries(declared.key.map((column) => [column, row.row[column] ?? null]));
+    this.#k.metrics.rejected.add(this.kind, declared.refuse.code);
+    refuse(e, { code: declared.refuse.code, details }, seq - 1);
+    return 'over';
+  }
+
+  #threw(e: Envelope, error: unknown): void {
+    if (error instanceof KernelProblem && (e.kind === 'command' || e.kind === 'tell'))
+      return this.#gated(e, failed(this.#spec?.seq ?? 0, plain(error)));
+    if (e.kind === 'command' || e.kind === 'tell') return this.#fault(e, error);
+    if (!this.#retryLater(e, error)) this.#process(e);
+  }
+
+  #fault(e: Envelope, error: unknown): void {
+    const faultId = derivedIdem(this.actorId, this.#spec?.seq ?? 0, this.#k.clock.wall(), e.type).slice(0, 12);
+    this.#k.metrics.faults.add(this.kind);
+    this.#k.log.error({ ref: this.at.ref, type: e.type, faultId, err: error }, 'a machine failed');
+    this.#k.outbox.bury(this, e.kind, { type: e.type, payload: e.payload as Json }, error, e.tries + 1);
+    if (e.kind === 'tell') e.frame.broken = true;
+    this.#gated(e, failed(this.#spec?.seq ?? 0, refusal('ACTOR_FAULT', undefined, { faultId })));
+    this.#countFault();
+  }
+
+  #countFault(): void {
+    const now = this.#k.clock.mono();
+    this.#faults = [...this.#faults.filter((t) => now - t < FAULT_WINDOW), now];
+    if (this.#faults.length >= FAULTS) this.#quarantine(`${FAULTS} faults in ${FAULT_WINDOW / 1_000} s`);
+  }
+
+  /** True when the event will come again. */
+  #retryLater(e: Envelope, error: unknown): boolean {
+    const wait = INTERNAL_RETRIES[e.failures];
+    this.#k.log.error({ ref: this.at.ref, type: e.type, failures: e.failures, err: error }, 'an internal event failed');
+    this.#k.metrics.faults.add(this.kind);
+    e.failures += 1;
+    if (wait === undefined) return false;
+    this.#k.clock.setTimer(wait, () => this.#k.activation(this.at.ref, this.rt).deliver(e));
+    return true;
+  }
+
+  /** A poison internal event ends: its timer or call is removed without the machine, and a dead letter says so. */
+  #skip(e: Envelope): void {
+    const base = this.#spec;
+    this.#k.outbox.bury(this, e.kind, { type: e.type, payload: e.payload as Json }, new Error('failed after every retry'), e.tries + 1);
+    if (base === undefined) return;
+    const input = { type: e.type, payload: {}, stamp: this.#stamp(e, base.seq, base.at), run: false };
+    const done = this.#run(base, {
+      ...input,
+      ...(e.kind === 'timer' ? { timer: e.timer.id } : {}),
+      ...(e.kind === 'result' ? { call: e.call.invoke } : {}),
+    });
+    this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
+  }
+
+  #quarantine(reason: string): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = refusal('ACTOR_QUARANTINED', reason, undefined, 30_000);
+    this.#k.log.error({ ref: this.at.ref, reason, alert: 'critical' }, 'actor quarantined');
+    if (this.#spec !== undefined) {
+      this.#k.store.setStatus(this.actorId, 'quarantined').catch((error: unknown) => {
+        this.#k.log.error({ ref: this.at.ref, err: error }, 'quarantine was not written');
+      });
+    }
+  }
+
+  /** Answers commands whose deadline has passed while the database is away. */
+  expire(mono: number): void {
+    for (const unit of this.#units) {
+      if (unit.envelope.deadline < mono) refuse(unit.envelope, refusal('COMMIT_UNKNOWN'), unit.next.seq);
+      for (const w of unit.waiters) if (w.envelope.deadline < mono) refuse(w.envelope, refusal('TIMEOUT'));
+    }
+    for (let i = this.#head; i < this.#mailbox.length; i += 1) {
+      const e = this.#mailbox[i] as Envelope;
+      if (e.deadline < mono) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+    }
+  }
+
+  /** A view of the speculative or committed state for people; not part of any guarantee. */
+  inspect(): { seq: number; committedSeq: number; mailbox: number; uncommitted: number; status: string } {
+    return {
+      seq: this.#spec?.seq ?? 0,
+      committedSeq: this.#committed?.seq ?? 0,
+      mailbox: this.mailboxLength,
+      uncommitted: this.#units.length,
+      status: this.#closed?.code ?? this.#status,
+    };
+  }
+}
+
+const failed = (seq: number, error: Refusal): Reply => ({ ok: false, seq, error });
+const repeated = (known: Known): Reply => (known.reply.ok ? { ...known.reply, dup: true } : known.reply);
+
+const plain = (p: KernelProblem): Refusal => ({
+  code: p.code,
+  ...(p.detail === undefined ? {} : { detail: p.detail }),
+  ...(p.details === undefined ? {} : { details: p.details }),
+});
+
+/** `xstate.after.holdTtl.booking.held` is the timer of the delay `holdTtl`; other timers are named by their id. */
+const delayName = (id: string): string => (id.startsWith('xstate.after.') ? (id.split('.')[2] ?? id) : id);

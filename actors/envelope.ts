@@ -1,0 +1,47 @@
+import type { Live } from './runtime.ts';
+import type { EffectId } from './store/store.ts';
+import type { Principal, Refusal, Reply } from './types.ts';
+
+interface Base {
+  readonly type: string;
+  readonly payload: object;
+  /** JSON text of the payload */
+  readonly text: string;
+  readonly idem: string | null;
+  /** checksum of type and payload, to see a key used for another request */
+  readonly chk: number;
+  readonly from: Principal;
+  readonly cause?: string;
+  /** monotonic ms; Infinity for the kernel's own events */
+  readonly deadline: number;
+  /** how often it has been run on a state that was then lost */
+  tries: number;
+  /** how often the machine, or a companion table, failed on it */
+  failures: number;
+  answered: boolean;
+  readonly resolve: (reply: Reply) => void;
+}
+
+/** Messages of one sender that stand or fall in order: when one must be repeated, those behind it are not run either. */
+export interface Frame {
+  broken: boolean;
+}
+
+/** What waits in a mailbox. */
+export type Envelope = Base &
+  (
+    | { readonly kind: 'command'; readonly expect?: number }
+    | { readonly kind: 'tell'; readonly frame: Frame }
+    | { readonly kind: 'timer'; readonly timer: { readonly id: string; readonly rowSeq: number; seq: number } }
+    | { readonly kind: 'result'; readonly call: { readonly invoke: string; readonly id: EffectId; readonly failed: boolean } }
+    | { readonly kind: 'undelivered'; readonly done: EffectId }
+    | { readonly kind: 'read'; readonly run: (live: Live | undefined) => Reply }
+  );
+
+export function answer(e: Envelope, reply: Reply): void {
+  if (e.answered) return;
+  e.answered = true;
+  e.resolve(reply);
+}
+
+export const refuse = (e: Envelope, error: Refusal, seq = 0): void => answer(e, { ok: false, seq, error });

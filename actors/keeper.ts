@@ -1,0 +1,128 @@
+/** What is written beside the commits: snapshots, the directory, and the passivation of idle actors. All of it can be lost without harm. */
+import type { Activation } from './activation.ts';
+import type { Kernel } from './kernel.ts';
+import { stateText, valueOf } from './machine.ts';
+import type { JournalStore, SnapshotRow } from './store/store.ts';
+
+const SNAPSHOT_FLUSH_MS = 200;
+const DIRECTORY_FLUSH_MS = 1_000;
+const SWEEP_MS = 5_000;
+const SNAPSHOT_ON_PASSIVATION = 16;
+const PAGE = 256;
+
+type DirectoryTouch = Parameters<JournalStore['touch']>[0][number];
+
+export class Keeper {
+  readonly #k: Kernel;
+  readonly #activations: Map<string, Activation>;
+  readonly #snapshots = new Map<string, Activation>();
+  readonly #dirty = new Map<string, Activation>();
+  readonly #handles = new Map<string, unknown>();
+  #stopped = false;
+
+  constructor(kernel: Kernel, activations: Map<string, Activation>) {
+    this.#k = kernel;
+    this.#activations = activations;
+  }
+
+  start(): void {
+    this.#every('passivation', SWEEP_MS, async () => this.#sweep());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const handle of this.#handles.values()) this.#k.clock.clearTimer(handle as object);
+  }
+
+  #every(name: string, ms: number, work: () => Promise<void>): void {
+    this.#once(name, ms, async () => {
+      await work();
+      if (!this.#stopped) this.#every(name, ms, work);
+    });
+  }
+
+  #once(name: string, ms: number, work: () => Promise<void>): void {
+    if (this.#handles.has(name) || this.#stopped) return;
+    const handle = this.#k.clock.setTimer(ms, () => {
+      this.#handles.delete(name);
+      work().catch((error: unknown) => this.#k.log.warn({ err: error, work: name }, 'upkeep failed'));
+    });
+    this.#handles.set(name, handle);
+  }
+
+  /** After every commit: the directory follows within seconds, a snapshot is written when the tail has grown long. */
+  committed(a: Activation): void {
+    this.#dirty.set(a.actorId, a);
+    this.#once('directory', DIRECTORY_FLUSH_MS, () => this.#flushDirectory());
+    const { every, bytes } = a.rt.def.snapshot;
+    const long = a.rowsSinceSnapshot >= every;
+    const heavy = a.rowsSinceSnapshot >= SNAPSHOT_ON_PASSIVATION && a.bytesSinceSnapshot > bytes * Math.max(4_096, a.snapshotBytes);
+    if (!long && !heavy) return;
+    this.#snapshots.set(a.actorId, a);
+    this.#once('snapshots', SNAPSHOT_FLUSH_MS, () => this.#flushSnapshots());
+  }
+
+  async #flushSnapshots(): Promise<void> {
+    const due = [...this.#snapshots.values()];
+    this.#snapshots.clear();
+    await this.#save(due.flatMap((a) => this.#snapshotOf(a, {})));
+  }
+
+  async #save(rows: readonly SnapshotRow[]): Promise<void> {
+    for (let i = 0; i < rows.length; i += PAGE) await this.#k.store.saveSnapshots(rows.slice(i, i + PAGE));
+  }
+
+  #snapshotOf(a: Activation, heads: { [key: string]: number }): SnapshotRow[] {
+    const live = a.committed;
+    if (live === undefined) return [];
+    const state = JSON.stringify(live.state);
+    a.rowsSinceSnapshot = 0;
+    a.bytesSinceSnapshot = 0;
+    a.snapshotBytes = state.length;
+    return [{ actorId: a.actorId, seq: live.seq, mver: a.rt.def.version, state, heads }];
+  }
+
+  async #flushDirectory(): Promise<void> {
+    const rows: DirectoryTouch[] = [];
+    for (const a of this.#dirty.values()) {
+      const live = a.committed;
+      if (live === undefined) continue;
+      const state = stateText(valueOf(live.snap)).slice(0, 500);
+      rows.push({
+        actorId: a.actorId,
+        state,
+        lastSeq: live.seq,
+        lastAt: live.at,
+        done: live.state.status === 'done',
+        mver: a.rt.def.version,
+      });
+    }
+    this.#dirty.clear();
+    for (let i = 0; i < rows.length; i += PAGE) await this.#k.store.touch(rows.slice(i, i + PAGE));
+  }
+
+  async #sweep(): Promise<void> {
+    const now = this.#k.clock.mono();
+    const idle = [...this.#activations.values()].filter((a) => a.quiet && now - a.lastUsed > a.rt.def.passivateAfter);
+    await this.passivate(idle, 'idle');
+  }
+
+  /** Drops quiet activations. A snapshot is kept where the tail is long or somebody has seen a published view. */
+  async passivate(list: readonly Activation[], reason: string): Promise<void> {
+    const rows: SnapshotRow[] = [];
+    for (const a of list) {
+      if (!a.quiet) continue;
+      const heads = this.#k.topics.passivated(a);
+      if (a.rowsSinceSnapshot >= SNAPSHOT_ON_PASSIVATION || a.published) rows.push(...this.#snapshotOf(a, heads));
+      this.#activations.delete(a.at.ref);
+      this.#k.metrics.passivations.add(reason);
+    }
+    await this.#save(rows);
+  }
+
+  /** Writes everything that is due; for an orderly stop. */
+  async flush(): Promise<void> {
+    await this.#flushDirectory();
+    await this.passivate([...this.#activations.values()], 'drain');
+  }
+}

@@ -1,0 +1,76 @@
+import type { Activation } from './activation.ts';
+import type { Metrics } from './metrics.ts';
+import type { JournalStore } from './store/store.ts';
+import type { Deferral } from './scheduler.ts';
+import type { Clock, Log } from './types.ts';
+
+const QUERIES = 4;
+const BATCH = 256;
+const KEY_AGE_MS = 86_400_000;
+const TRIES = 3;
+
+/** Reads actors from the store, many with one query: while queries are under way, further requests gather for the next. */
+export class Loader {
+  readonly #store: JournalStore;
+  readonly #clock: Clock;
+  readonly #deferral: Deferral;
+  readonly #log: Log;
+  readonly #metrics: Metrics;
+  #waiting: Activation[] = [];
+  #running = 0;
+  #planned = false;
+
+  constructor(o: { store: JournalStore; clock: Clock; deferral: Deferral; log: Log; metrics: Metrics }) {
+    this.#store = o.store;
+    this.#clock = o.clock;
+    this.#deferral = o.deferral;
+    this.#log = o.log;
+    this.#metrics = o.metrics;
+  }
+
+  load(a: Activation): void {
+    this.#waiting.push(a);
+    this.#plan();
+  }
+
+  #plan(): void {
+    if (this.#planned || this.#running >= QUERIES || this.#waiting.length === 0) return;
+    this.#planned = true;
+    this.#deferral.soon(() => {
+      this.#planned = false;
+      const batch = this.#waiting.splice(0, BATCH);
+      this.#running += 1;
+      void this.#read(batch, 1).finally(() => {
+        this.#running -= 1;
+        this.#plan();
+      });
+      this.#plan();
+    });
+  }
+
+  async #read(batch: readonly Activation[], attempt: number): Promise<void> {
+    const started = this.#clock.mono();
+    try {
+      const found = await this.#store.load(
+        batch.map((a) => a.actorId),
+        this.#clock.wall() - KEY_AGE_MS,
+      );
+      this.#metrics.activationSeconds.observe((this.#clock.mono() - started) / 1_000);
+      for (const a of batch) {
+        const loaded = found.get(a.actorId);
+        this.#metrics.activations.add(a.kind, loaded === undefined ? 'new' : 'cold');
+        a.loaded(loaded);
+      }
+    } catch (error) {
+      this.#log.warn({ err: error, attempt, actors: batch.length }, 'actors could not be read');
+      if (attempt < TRIES) {
+        await new Promise<void>((resolve) => {
+          this.#clock.setTimer(100 * 4 ** attempt, resolve);
+        });
+        await this.#read(batch, attempt + 1);
+        return;
+      }
+      for (const a of batch) a.failedToLoad();
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Registry } from 'prom-client';
+
+/**
+ * Counts by one key that are cheap enough for the hot path: a map of numbers, read into a Prometheus counter only when it is scraped.
+ */
+class Tally {
+  readonly #counts = new Map<string, number>();
+
+  constructor(registry: Registry, name: string, help: string, labelNames: readonly string[]) {
+    const counts = this.#counts;
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [key, n] of counts) {
+          const values = key.split('\0');
+          this.inc(Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? ''])), n);
+        }
+      },
+    });
+    registry.registerMetric(counter);
+  }
+
+  /** One more under the label values, given in the order of the declaration. */
+  add(...labels: readonly string[]): void {
+    const key = labels.join('\0');
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  get(...labels: readonly string[]): number {
+    return this.#counts.get(labels.join('\0')) ?? 0;
+  }
+}
+
+/** What gauges read when they are scraped. */
+export interface Levels {
+  readonly activations: () => number;
+  readonly inflight: () => number;
+  readonly uncommitted: () => readonly number[];
+  readonly outboxPending: () => number;
+  readonly timersPending: () => number;
+  readonly mailboxMax: () => number;
+}
+
+const seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+/** The kernel's metrics (specification 14.2), registered in `registry`. */
+export function createMetrics(registry: Registry, levels: Levels) {
+  const tally = (name: string, help: string, ...labels: readonly string[]): Tally =>
+    new Tally(registry, `thrum_kernel_${name}`, help, labels);
+  const histogram = (name: string, help: string, buckets = seconds): Histogram =>
+    new Histogram({ name: `thrum_kernel_${name}`, help, buckets, registers: [registry] });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const metric = new Gauge({
+      name: `thrum_kernel_${name}`,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  gauge('activations', 'Actors held in memory', levels.activations);
+  gauge('inflight', 'Commands accepted and not answered', levels.inflight);
+  gauge('outbox_pending', 'Messages and effects not finished', levels.outboxPending);
+  gauge('timers_pending', 'Timers in the wheel', levels.timersPending);
+  gauge('mailbox_max', 'Longest mailbox', levels.mailboxMax);
+  const uncommitted = new Gauge({
+    name: 'thrum_kernel_uncommitted',
+    help: 'Events that wait for their commit',
+    labelNames: ['lane'],
+    registers: [],
+    collect() {
+      for (const [lane, n] of levels.uncommitted().entries()) this.set({ lane: String(lane) }, n);
+    },
+  });
+  registry.registerMetric(uncommitted);
+  return {
+    commands: tally('commands_total', 'Commands by outcome', 'kind', 'type', 'outcome'),
+    macrosteps: tally('macrosteps_total', 'Macrosteps', 'kind'),
+    rejected: tally('rejected_total', 'Refusals by machines', 'kind', 'code'),
+    faults: tally('faults_total', 'Macrosteps that threw', 'kind'),
+    duplicates: tally('duplicates_total', 'Commands recognised as repeats', 'source'),
+    fenceConflicts: tally('fence_conflicts_total', 'Appends that met a newer tail'),
+    indoubt: tally('indoubt_total', 'Commits whose answer was lost'),
+    activations: tally('activations_total', 'Activations by origin', 'kind', 'from'),
+    passivations: tally('passivations_total', 'Passivations by reason', 'reason'),
+    timersFired: tally('timers_fired_total', 'Timers fired', 'late'),
+    effects: tally('effects_total', 'Effects by outcome', 'effect', 'outcome'),
+    effectsStale: tally('effects_stale_total', 'Results that came after their call was left'),
+    outboxDead: tally('outbox_dead_total', 'Messages and effects that ended as dead letters'),
+    companionRows: tally('companion_rows_total', 'Companion rows written', 'companion'),
+    companionConflicts: tally('companion_conflicts_total', 'Companion rows refused', 'kind', 'companion'),
+    batchSplits: tally('batch_splits_total', 'Batches that were split', 'cause'),
+    publications: tally('publications_total', 'Publications by topic kind', 'kind'),
+    topicItems: tally('topic_items_total', 'Items of log topics'),
+    commandSeconds: histogram('command_seconds', 'From admission to answer, sampled one in 16'),
+    commitSeconds: histogram('commit_seconds', 'Duration of one commit statement'),
+    batchRows: histogram('batch_rows', 'Journal rows of one commit', [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]),
+    activationSeconds: histogram('activation_seconds', 'From request to live actor'),
+    timerLate: histogram('timer_late_seconds', 'How late timers fired'),
+    effectSeconds: histogram('effect_seconds', 'Duration of one effect attempt'),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,58 @@
+import type { Activation } from './activation.ts';
+import type { Clock } from './types.ts';
+
+const SLICE_MS = 2;
+
+/** Runs `fn` later: `soon` after the current work, `yield` after waiting I/O has had its chance. */
+export interface Deferral {
+  soon(fn: () => void): void;
+  yield(fn: () => void): void;
+}
+
+/**
+ * Gives activations their turns in the order in which they became ready. After 2 ms of turns it lets the loop do I/O; then the lanes are kicked,
+ * so that everything computed in one slice can share one commit.
+ */
+export class Scheduler {
+  readonly #clock: Clock;
+  readonly #deferral: Deferral;
+  readonly #kick: () => void;
+  #ready: Activation[] = [];
+  #planned = false;
+
+  constructor(o: { clock: Clock; deferral: Deferral; kick: () => void }) {
+    this.#clock = o.clock;
+    this.#deferral = o.deferral;
+    this.#kick = o.kick;
+  }
+
+  schedule(a: Activation): void {
+    if (a.scheduled) return;
+    a.scheduled = true;
+    this.#ready.push(a);
+    if (this.#planned) return;
+    this.#planned = true;
+    this.#deferral.soon(this.#run);
+  }
+
+  readonly #run = (): void => {
+    const until = this.#clock.mono() + SLICE_MS;
+    let i = 0;
+    for (; i < this.#ready.length; i += 1) {
+      const a = this.#ready[i] as Activation;
+      a.scheduled = false;
+      if (a.turn(until)) {
+        a.scheduled = true;
+        this.#ready.push(a);
+      }
+      if (this.#clock.mono() >= until) {
+        i += 1;
+        break;
+      }
+    }
+    this.#ready = this.#ready.slice(i);
+    this.#planned = this.#ready.length > 0;
+    if (this.#planned) this.#deferral.yield(this.#run);
+    this.#kick();
+  };
+}

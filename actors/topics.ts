@@ -1,0 +1,427 @@
+/**
+ * What subscribers see of actors: published views with their numbers, rings of recent publications, items of logs (kernel specification 8.6).
+ *
+ * A slice never shows a view that was not published: deltas lead from one published view to the next, so a client that started from anything in
+ * between would be wrong for good.
+ */
+import { affordances, visibleTo } from './access.ts';
+import type { Activation } from './activation.ts';
+import type { LogTopic, StateTopic, Topic } from './define.ts';
+import { KernelProblem, refusal } from './errors.ts';
+import type { Kernel } from './kernel.ts';
+import { diff } from '../calc/merge-patch.ts';
+import type { Live, Runtime } from './runtime.ts';
+import type { Step } from './step.ts';
+import type { Cursor, Publication, TopicSlice } from './system.ts';
+import { epochOf, viewKey } from './topic-name.ts';
+import type { TopicName } from './topic-name.ts';
+import type { Json, Principal } from './types.ts';
+
+const RING = 32;
+const RING_BYTES = 65_536;
+const RINGS_BYTES = 67_108_864;
+const HOT_TOPICS = 64;
+const HOT_ITEMS = 256;
+const PAGE = 500;
+const PAGE_BYTES = 262_144;
+const LATEST = 20;
+const LATEST_MAX = 100;
+const CONFLATE_MS = 100;
+const MAX_BYTES = 32_768;
+/** a delta longer than this share of the full text is not worth it */
+const FULL_SHARE = 0.7;
+
+type View = { readonly [key: string]: Json };
+
+interface Delta {
+  readonly p: number;
+  readonly s: number;
+  readonly text: string;
+  readonly d: View;
+}
+
+interface HotState {
+  readonly kind: 'state';
+  readonly topic: StateTopic;
+  readonly name: string;
+  readonly key: string;
+  readonly query: unknown;
+  readonly e: string;
+  s: number;
+  view: View;
+  bytes: number;
+  ring: Delta[];
+  ringBytes: number;
+  /** the state that the view was last compared with */
+  seen: Live;
+  publishedAt: number;
+  pending: { timer: unknown } | undefined;
+  /** a reply has named this view: it is published even if the change was undone meanwhile */
+  promised: boolean;
+  lastRead: number;
+}
+
+interface HotLog {
+  readonly kind: 'log';
+  readonly topic: LogTopic;
+  readonly name: string;
+  readonly e: string;
+  /** newest items, contiguous up to the head */
+  items: { n: number; item: Json }[];
+  lastRead: number;
+}
+
+type Hot = HotState | HotLog;
+
+export class Topics {
+  readonly #k: Kernel;
+  readonly #listeners = new Set<(p: Publication) => void>();
+  readonly #hot = new Map<Activation, Map<string, Hot>>();
+  #dataId = '';
+  #ringBytes = 0;
+
+  constructor(kernel: Kernel) {
+    this.#k = kernel;
+  }
+
+  async start(): Promise<void> {
+    this.#dataId = await this.#k.store.dataId();
+  }
+
+  onPublish(fn: (p: Publication) => void): () => void {
+    this.#listeners.add(fn);
+    return () => this.#listeners.delete(fn);
+  }
+
+  #emit(p: Publication): void {
+    this.#k.metrics.publications.add(p.k === 'x' ? 'signal' : p.k === 'i' ? 'log' : 'state');
+    for (const fn of this.#listeners) {
+      try {
+        fn(p);
+      } catch (error) {
+        this.#k.log.error({ err: error, topic: p.t }, 'a subscriber to publications failed');
+      }
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------------------------- reading
+
+  /** The declaration behind a name and its parsed query. @throws KernelProblem UNKNOWN_TOPIC, VALIDATION */
+  declared(name: TopicName): { rt: Runtime; topic: Topic; query: unknown } {
+    const rt = this.#k.kinds.get(name.kind);
+    const topic = rt?.def.topics?.find((t) => t.view === name.view);
+    if (rt === undefined || topic === undefined)
+      throw new KernelProblem(refusal('UNKNOWN_TOPIC', `${name.kind} has no topic ${name.view}`));
+    const schema = topic.kind === 'state' ? topic.query : undefined;
+    const keys = Object.keys(name.query);
+    if (schema === undefined) {
+      if (keys.length > 0) throw badQuery([{ path: keys[0] ?? '', message: 'not declared for this topic' }]);
+      return { rt, topic, query: {} };
+    }
+    const parsed = schema.safeParse(name.query);
+    if (!parsed.success) throw badQuery(parsed.error.issues.map((i) => ({ path: i.path.join('.'), message: i.message })));
+    for (const key of keys) {
+      if (!Object.hasOwn(parsed.data as object, key)) throw badQuery([{ path: key, message: 'not declared for this topic' }]);
+    }
+    return { rt, topic, query: parsed.data };
+  }
+
+  /** @throws KernelProblem UNAUTHENTICATED, NOT_FOUND, FORBIDDEN */
+  authorize(a: Activation, topic: Topic, p: Principal): void {
+    const live = a.committed;
+    if (topic.public !== true && p.kind === 'anonymous') throw new KernelProblem(refusal('UNAUTHENTICATED'));
+    if (live === undefined || (topic.public !== true && !visibleTo(a.rt, a.at, live, p))) throw new KernelProblem(refusal('NOT_FOUND'));
+    if (topic.public !== true && !topic.authorize(p, { id: a.at.id, snap: live.snap })) throw new KernelProblem(refusal('FORBIDDEN'));
+  }
+
+  /** Where a subscriber stands. The actor must be active. */
+  async slice(a: Activation, name: TopicName, cursor: Cursor | undefined): Promise<TopicSlice> {
+    const { topic, query } = this.declared(name);
+    const t = `${a.at.ref}/${viewKey(name.view, name.query)}`;
+    if (topic.kind === 'signal') return { t, kind: 'signal' };
+    if (a.committed === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
+    if (topic.kind === 'log') return this.#sliceLog(a, topic, t, cursor);
+    return this.#sliceState(this.#hotState(a, topic, name, t, query), cursor);
+  }
+
+  #sliceState(hot: HotState, cursor: Cursor | undefined): TopicSlice {
+    const { name: t, e, s } = hot;
+    if (cursor?.e === e && cursor.s === s) return { t, kind: 'state', e, s, m: 'same' };
+    if (cursor?.e === e && cursor.s !== undefined) {
+      const from = hot.ring.findIndex((delta) => delta.p === cursor.s);
+      const chain = from < 0 ? [] : hot.ring.slice(from);
+      const bytes = chain.reduce((sum, delta) => sum + delta.text.length, 0);
+      if (chain.length > 0 && bytes < hot.bytes) return { t, kind: 'state', e, s, m: 'delta', d: chain.map((delta) => delta.d) };
+    }
+    return { t, kind: 'state', e, s, m: 'snap', d: hot.view };
+  }
+
+  async #sliceLog(a: Activation, topic: LogTopic, t: string, cursor: Cursor | undefined): Promise<TopicSlice> {
+    const head = a.committed?.state.logs[topic.view] ?? 0;
+    const hot = this.#hotLog(a, topic, t);
+    const known = cursor?.e === hot.e && cursor.s !== undefined;
+    const latest = Math.min(LATEST_MAX, Math.max(1, cursor?.n ?? LATEST));
+    const after = known ? Math.min(cursor.s ?? 0, head) : Math.max(0, head - latest);
+    const oldest = hot.items[0]?.n ?? head + 1;
+    let items: readonly { n: number; item: Json }[] = hot.items;
+    let floor = 1;
+    if (oldest > after + 1 && after < head) {
+      items = await this.#k.store.topicItems(a.actorId, topic.view, { after, limit: PAGE });
+      if (items[0]?.n !== after + 1) floor = (await this.#k.store.topicFloor(a.actorId, topic.view)) ?? head + 1;
+      if (a.committed !== undefined && items.at(-1)?.n === head && hot.items.length === 0) hot.items = items.slice(-HOT_ITEMS);
+    }
+    const wanted = items.filter((x) => x.n > after && x.n <= head).slice(0, PAGE);
+    let bytes = 0;
+    const page = wanted.filter((x, i) => (bytes += JSON.stringify(x.item).length) <= PAGE_BYTES || i === 0);
+    const s = page.at(-1)?.n ?? head;
+    return {
+      t,
+      kind: 'log',
+      e: hot.e,
+      s,
+      m: 'items',
+      d: page.map((x) => x.item),
+      floor,
+      more: s < head,
+      ...(known && floor > after + 1 ? { gap: { from: after + 1, to: floor - 1 } } : {}),
+    };
+  }
+
+  /** Whether the head of a topic is beyond `s`, or of another epoch. */
+  moved(a: Activation, name: TopicName, e: string, s: number): boolean {
+    const { topic, query } = this.declared(name);
+    if (topic.kind === 'signal' || a.committed === undefined) return false;
+    const t = `${a.at.ref}/${viewKey(name.view, name.query)}`;
+    if (topic.kind === 'log') return this.#hotLog(a, topic, t).e !== e || (a.committed.state.logs[topic.view] ?? 0) > s;
+    const hot = this.#hotState(a, topic, name, t, query);
+    return hot.e !== e || hot.s > s;
+  }
+
+  #hotOf(a: Activation): Map<string, Hot> {
+    let hot = this.#hot.get(a);
+    if (hot === undefined) this.#hot.set(a, (hot = new Map()));
+    return hot;
+  }
+
+  #hotState(a: Activation, topic: StateTopic, name: TopicName, t: string, query: unknown): HotState {
+    const hot = this.#hotOf(a);
+    const key = viewKey(name.view, name.query);
+    const standing = hot.get(key);
+    const live = a.committed;
+    if (live === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
+    if (standing?.kind === 'state') {
+      standing.lastRead = this.#k.clock.mono();
+      return standing;
+    }
+    const view = this.#project(a, topic, query, live);
+    const e = epochOf(this.#dataId, a.kind, topic.view, topic.version);
+    const fresh: HotState = {
+      kind: 'state',
+      topic,
+      name: t,
+      key: `${topic.view}@${topic.version}${key.slice(topic.view.length)}`,
+      query,
+      e,
+      s: live.seq,
+      view,
+      bytes: JSON.stringify(view).length,
+      ring: [],
+      ringBytes: 0,
+      seen: live,
+      publishedAt: Number.NEGATIVE_INFINITY,
+      pending: undefined,
+      promised: false,
+      lastRead: this.#k.clock.mono(),
+    };
+    // A head that came with the snapshot counts while no event followed it: the view then is the published one.
+    const head = a.heads?.[fresh.key];
+    if (head !== undefined) fresh.s = head;
+    this.#makeRoom(hot);
+    hot.set(key, fresh);
+    return fresh;
+  }
+
+  #hotLog(a: Activation, topic: LogTopic, t: string): HotLog {
+    const hot = this.#hotOf(a);
+    const standing = hot.get(topic.view);
+    if (standing?.kind === 'log') {
+      standing.lastRead = this.#k.clock.mono();
+      return standing;
+    }
+    const e = epochOf(this.#dataId, a.kind, topic.view, topic.version);
+    const fresh: HotLog = { kind: 'log', topic, name: t, e, items: [], lastRead: this.#k.clock.mono() };
+    this.#makeRoom(hot);
+    hot.set(topic.view, fresh);
+    return fresh;
+  }
+
+  #makeRoom(hot: Map<string, Hot>): void {
+    if (hot.size < HOT_TOPICS) return;
+    const [oldest] = [...hot].sort(([, x], [, y]) => x.lastRead - y.lastRead);
+    if (oldest === undefined) return;
+    if (oldest[1].kind === 'state') this.#cool(oldest[1]);
+    hot.delete(oldest[0]);
+  }
+
+  #project(a: Activation, topic: StateTopic, query: unknown, live: Live): View {
+    const view = topic.project(live.snap, query) as View;
+    if (topic.can !== true) return view;
+    return { ...view, can: affordances(a.rt, a.at, live, this.#k.clock.wall()) };
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ publishing
+
+  activated(a: Activation): void {
+    // Views that were read before are taken up again from the journal; their subscribers are told by the numbers.
+    const hot = this.#hot.get(a);
+    if (hot === undefined || a.committed === undefined) return;
+    this.committed(a, []);
+  }
+
+  /** The activation is read anew from the journal. What was published stays published; nothing uncommitted ever was. */
+  evicted(a: Activation): void {
+    for (const hot of this.#hot.get(a)?.values() ?? []) if (hot.kind === 'log') hot.items = [];
+  }
+
+  /** After a commit: items and signals go out, hot views are compared. Gives the names of the hot views that changed. */
+  committed(a: Activation, steps: readonly Step[]): string[] {
+    const changed: string[] = [];
+    const live = a.committed;
+    const now = this.#k.clock.wall();
+    for (const s of steps) {
+      if (s.items.length > 0) this.#publishItems(a, s, now, changed);
+      for (const { view, item } of s.signals) this.#emit({ t: `${a.at.ref}/${view}`, k: 'x', d: item, at: now });
+    }
+    if (live === undefined) return changed;
+    for (const hot of this.#hot.get(a)?.values() ?? []) {
+      if (hot.kind === 'state' && this.#changed(a, hot, live)) changed.push(hot.name);
+    }
+    return changed;
+  }
+
+  #publishItems(a: Activation, s: Step, now: number, changed: string[]): void {
+    const byView = new Map<string, { n: number; item: Json }[]>();
+    for (const { view, n, item } of s.items) {
+      const list = byView.get(view);
+      if (list === undefined) byView.set(view, [{ n, item }]);
+      else list.push({ n, item });
+      this.#k.metrics.topicItems.add();
+    }
+    for (const [view, items] of byView) {
+      const topic = a.rt.logs.get(view);
+      const first = items[0]?.n ?? 1;
+      if (topic === undefined) continue;
+      const t = `${a.at.ref}/${view}`;
+      const hot = this.#hot.get(a)?.get(view);
+      if (hot?.kind === 'log') {
+        const last = hot.items.at(-1)?.n;
+        if (last === first - 1 || (last === undefined && first === 1)) hot.items = [...hot.items, ...items].slice(-HOT_ITEMS);
+        changed.push(t);
+      }
+      const e = epochOf(this.#dataId, a.kind, view, topic.version);
+      this.#emit({ t, e, s: first + items.length - 1, p: first - 1, k: 'i', d: items.map((x) => x.item), at: now });
+    }
+  }
+
+  /** Whether the view will be published for this state. Input that is the same by reference cannot have changed it. */
+  #changed(a: Activation, hot: HotState, live: Live): boolean {
+    if (hot.pending !== undefined) {
+      hot.promised = true;
+      return true;
+    }
+    const { seen } = hot;
+    hot.seen = live;
+    const same = seen.state.context === live.state.context && seen.snap.value === live.snap.value;
+    if (same || diff(hot.view, this.#project(a, hot.topic, hot.query, live)) === undefined) return false;
+    const wait = hot.publishedAt + (hot.topic.conflateMs ?? CONFLATE_MS) - this.#k.clock.mono();
+    if (wait <= 0) {
+      this.#publish(a, hot);
+      return true;
+    }
+    hot.promised = true;
+    hot.pending = {
+      timer: this.#k.clock.setTimer(wait, () => {
+        hot.pending = undefined;
+        if (this.#hot.get(a)?.get(hot.name.slice(a.at.ref.length + 1)) === hot) this.#publish(a, hot);
+      }),
+    };
+    return true;
+  }
+
+  #publish(a: Activation, hot: HotState): void {
+    const live = a.committed;
+    // While the actor is read anew there is no committed state at hand; activation compares again.
+    if (live === undefined) return;
+    hot.seen = live;
+    const view = this.#project(a, hot.topic, hot.query, live);
+    const d = (diff(hot.view, view) ?? (hot.promised ? {} : undefined)) as View | undefined;
+    hot.promised = false;
+    if (d === undefined || live.seq <= hot.s) return;
+    const p = hot.s;
+    const text = JSON.stringify(d);
+    const full = JSON.stringify(view);
+    hot.view = view;
+    hot.bytes = full.length;
+    hot.s = live.seq;
+    hot.publishedAt = this.#k.clock.mono();
+    a.published = true;
+    this.#remember(hot, { p, s: live.seq, text, d });
+    const { name: t, e } = hot;
+    const at = live.at;
+    if (full.length > (hot.topic.maxBytes ?? MAX_BYTES)) {
+      this.#k.log.warn({ topic: t, bytes: full.length }, 'a view is larger than it may be');
+      this.#emit({ t, e, s: live.seq, p, k: 'f', d: { truncated: true, href: `/v1/topics/${t}` }, at });
+    } else if (text.length > full.length * FULL_SHARE) this.#emit({ t, e, s: live.seq, p, k: 'f', d: view, at });
+    else this.#emit({ t, e, s: live.seq, p, k: 'd', d, at });
+  }
+
+  #remember(hot: HotState, delta: Delta): void {
+    hot.ring.push(delta);
+    hot.ringBytes += delta.text.length;
+    this.#ringBytes += delta.text.length;
+    while (hot.ring.length > RING || hot.ringBytes > RING_BYTES) {
+      const gone = hot.ring.shift();
+      if (gone === undefined) break;
+      hot.ringBytes -= gone.text.length;
+      this.#ringBytes -= gone.text.length;
+    }
+    if (this.#ringBytes > RINGS_BYTES) this.#dropRings();
+  }
+
+  /** Past the bound of the node the least recently read rings go; their readers get a snapshot instead of deltas. */
+  #dropRings(): void {
+    const states = [...this.#hot.values()].flatMap((hot) => [...hot.values()].filter((h) => h.kind === 'state'));
+    for (const hot of states.sort((x, y) => x.lastRead - y.lastRead)) {
+      if (this.#ringBytes <= RINGS_BYTES * 0.9) return;
+      this.#ringBytes -= hot.ringBytes;
+      hot.ring = [];
+      hot.ringBytes = 0;
+    }
+  }
+
+  #cool(hot: HotState): void {
+    if (hot.pending !== undefined) this.#k.clock.clearTimer(hot.pending.timer as object);
+    hot.pending = undefined;
+    this.#ringBytes -= hot.ringBytes;
+  }
+
+  /** Publishes what is pending and forgets the actor. Gives the heads to keep beside its snapshot. */
+  passivated(a: Activation): { [key: string]: number } {
+    const heads: Record<string, number> = {};
+    for (const hot of this.#hot.get(a)?.values() ?? []) {
+      if (hot.kind !== 'state') continue;
+      if (hot.pending !== undefined) {
+        this.#k.clock.clearTimer(hot.pending.timer as object);
+        hot.pending = undefined;
+        this.#publish(a, hot);
+      }
+      this.#cool(hot);
+      heads[hot.key] = hot.s;
+    }
+    this.#hot.delete(a);
+    return heads;
+  }
+}
+
+const badQuery = (issues: { path: string; message: string }[]): KernelProblem =>
+  new KernelProblem(refusal('VALIDATION', 'malformed query', { issues }));
