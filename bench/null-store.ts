@@ -19,6 +19,7 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     touch: ignore,
     setStatus: ignore,
     timersDue: nothing,
+    rearm: ignore,
     outboxDue: nothing,
     postpone: ignore,
     bury: ignore,
