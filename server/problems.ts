@@ -33,6 +33,7 @@ export const problems = {
   // anomaly monitors
   ALERT_CLOSED: { status: 409, title: 'The alert is closed', retryable: false },
   BACKFILL_GAP: { status: 422, title: 'The points do not reach those that the monitor still knows', retryable: false },
+  NOTHING_TO_CLASSIFY: { status: 422, title: 'A score or a deviation is needed', retryable: false },
   POINT_IN_FUTURE: { status: 422, title: 'The point lies in the future', retryable: false },
   INVALID_RANGE: { status: 422, title: 'The range is empty or too wide', retryable: false },
 } as const satisfies Record<string, Entry>;

@@ -3,6 +3,7 @@ import { admit } from '../../calc/anomaly/admit.ts';
 import type { Admission } from '../../calc/anomaly/admit.ts';
 import { kernel } from '../../actors/define.ts';
 import { now } from '../../actors/scope.ts';
+import { alertRow } from './alert-row.ts';
 import type { MonitorEvent } from './commands.ts';
 import type { MonitorItem } from './schema.ts';
 import type { MonitorContext, SuppressReason } from './state.ts';
@@ -63,9 +64,17 @@ const suppressedNote = (args: Args, reason: SuppressReason): { view: 'alerts'; i
   };
 };
 
-/** Writes the alert, as it now is, to the monitor's log and tells the owner. Stands after the step that changed it. */
+/** Writes the alert, as it now is, to the monitor's log and the table of alerts, and tells the owner. Stands after the step that changed it. */
 const publishAlert = [
   { type: 'publish', params: ({ context }: Args) => ({ view: 'alerts', item: context.alert ?? {} }) },
+  {
+    type: 'row',
+    params: ({ context }: Args) => ({
+      into: 'alerts',
+      op: 'put' as const,
+      row: context.alert === null ? {} : alertRow(context, context.alert),
+    }),
+  },
   {
     type: 'tell',
     params: ({ context }: Args) => ({

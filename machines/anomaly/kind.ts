@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ActorRef, Principal, Snap } from '../../actors/define.ts';
 import { command, defineActor, defineTopic, platformOnly, query } from '../../actors/define.ts';
+import { alertRows } from './alert-row.ts';
 import { anomalyMachine } from './anomaly.machine.ts';
 import {
   Acknowledge,
@@ -73,6 +74,7 @@ export const anomaly = defineActor<MonitorContext>({
     monitor: query<MonitorContext>({ input: Nothing, output: MonitorView, run: (s) => monitorView(s), allow: staffOrOwner }),
   },
   topics: [scores, alerts],
+  companions: { alerts: alertRows },
   create: ['anomaly.observe', 'anomaly.backfill'],
   limits: { stateBytes: 32_768 },
 });

@@ -72,6 +72,7 @@ export const AlertItem = z.strictObject({
   label: Label.optional(),
   closedAt: z.number().optional(),
   closedBy: z.string().optional(),
+  closeReason: CloseReason.optional(),
   note: z.string().optional(),
 });
 export type AlertItem = z.infer<typeof AlertItem>;

@@ -215,7 +215,13 @@ export const acknowledged = (c: Context, note: string | undefined): Change =>
 
 export function closed(c: Context, reason: Closing, note?: string): Change {
   const byPerson = reason === 'manual' || reason === 'false_positive';
-  const change = { reason, status: 'closed', closedAt: now(), points: c.episode?.points ?? c.alert?.points ?? 1 } as const;
+  const change = {
+    reason,
+    closeReason: reason,
+    status: 'closed',
+    closedAt: now(),
+    points: c.episode?.points ?? c.alert?.points ?? 1,
+  } as const;
   return amended(c, { ...change, ...(byPerson ? { closedBy: from().id } : {}), ...(note === undefined ? {} : { note }) }, 'alert.closed');
 }
 

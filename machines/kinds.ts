@@ -1,0 +1,5 @@
+/** Every actor kind of the product; `server/app.ts` gives them to the kernel. Sorted by name. */
+import type { ActorKind } from '../actors/define.ts';
+import { anomaly } from './anomaly/kind.ts';
+
+export const kinds: readonly ActorKind[] = [anomaly];
