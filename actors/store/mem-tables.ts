@@ -9,9 +9,10 @@ import type { Batch, NetRow, RefusedRow } from './store.ts';
 
 export type MemRow = { readonly [column: string]: Json };
 
-/** Rules of a table beyond its key, in the order (stored, new): a unique index or an exclusion constraint. */
+/** Rules of a table beyond its key: a unique index or an exclusion constraint, and a trigger that silently skips a row. */
 export interface MemTable {
   readonly conflicts?: (stored: MemRow, wanted: MemRow) => boolean;
+  readonly skips?: (wanted: MemRow) => boolean;
 }
 
 /** New rows by key, per table; undefined stands for deleted. */
@@ -49,7 +50,6 @@ export function companionChanges(
   rules: { readonly [table: string]: MemTable },
 ): Overlay {
   const overlay: Overlay = new Map();
-  const refused: { companion: string; rows: RefusedRow[] }[] = [];
   for (const { companion, rows } of batch.companions) {
     const declared = registry.get(companion);
     if (!declared) throw new Error(`no companion ${companion}`);
@@ -57,10 +57,10 @@ export function companionChanges(
     if (!changes) overlay.set(declared.table, (changes = new Map()));
     const view = new View(stored.get(declared.table) ?? new Map(), changes);
     const bad = onePart(companion, declared, rows, view, rules[declared.table] ?? {});
-    if (bad.length > 0) refused.push({ companion, rows: bad.toSorted(inOrder).map((r) => [r.actorId, r.seq, r.n]) });
+    if (bad.length === 0) continue;
+    const named = bad.toSorted(inOrder).map((r): RefusedRow => [r.actorId, r.seq, r.n]);
+    throw new StoreError('refused', 'companion row refused', { companion, rows: named });
   }
-  const [first] = refused;
-  if (first) throw new StoreError('refused', 'companion row refused', first);
   return overlay;
 }
 
@@ -79,7 +79,9 @@ function onePart(name: string, c: Companion, rows: readonly NetRow[], view: View
   for (const { r, key } of keyed.filter(({ r }) => r.op === 'insert' || r.op === 'put').sort((a, b) => byKey(c, a.r, b.r))) {
     const before = view.get(key);
     const wanted: MemRow = { ...whole(c, r), ...stamps(c, r) };
-    if (r.op === 'put' && before !== undefined) {
+    if (rule.skips?.(wanted)) {
+      if (c.mode !== 'append' || c.onDuplicate === 'refuse') bad.push(r);
+    } else if (r.op === 'put' && before !== undefined) {
       if (!own(before, r)) bad.push(r);
       else if (clash(view, key, wanted, rule))
         throw new StoreError('companion', `${name}: a rule of the table is broken`, { companion: name });

@@ -223,7 +223,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         .sort(compareEffects)
         .slice(0, limit)
 
-        .map((row) => ({ ...row, payload: JSON.stringify(parse(row.payload)), ...ofActor(row.actorId) })),
+        .map(({ error: _error, ...row }) => ({ ...row, payload: JSON.stringify(parse(row.payload)), ...ofActor(row.actorId) })),
     postpone: async (rows) => {
       for (const { attempts, nextAt, error, ...id } of rows) {
         const row = outbox.get(idOf(id));

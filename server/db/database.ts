@@ -34,8 +34,8 @@ export interface Database {
   /** migrations that ran at this start */
   readonly migrated: readonly string[];
   readonly knex: Knex;
-  /** A connection of one's own, with the schema on its path; the caller ends it. It answers queries one after the other, without waiting between. */
-  connect(): Promise<Client>;
+  /** A connection of one's own, with the schema on its path; the caller ends it. `pipeline`: queries are sent without waiting for answers. */
+  connect(o?: { readonly pipeline?: boolean }): Promise<Client>;
   /** Ends the pool, then the embedded engine. */
   close(): Promise<void>;
 }
@@ -84,8 +84,8 @@ async function openEmbedded({ dataDir, pool = 4 }: DatabaseConfig, log: Log): Pr
 
 async function open(engine: Database['engine'], connection: ClientConfig, pool: number, stop: () => Promise<void>): Promise<Database> {
   const settings = { ...connection, types, connectionTimeoutMillis: CONNECT_TIMEOUT, keepAlive: true };
-  const connect = async (): Promise<Client> => {
-    const client = new Client({ ...settings, pipeline: true });
+  const connect = async ({ pipeline = false } = {}): Promise<Client> => {
+    const client = new Client({ ...settings, pipeline });
     await client.connect();
     await client.query(`set search_path to ${SEARCH_PATH.join(', ')}`);
     return client;

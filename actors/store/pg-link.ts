@@ -1,0 +1,54 @@
+/** A connection for everything but commits: shared, pipelined, opened when first needed and again after a loss. */
+import type { Client, QueryResultRow } from 'pg';
+import { storeError } from './pg-errors.ts';
+import type { PgSource, TimedQuery } from './pg-lane.ts';
+
+export class PgLink {
+  readonly #source: PgSource;
+  readonly #timeout: number;
+  #client: Promise<Client> | undefined;
+  #closed = false;
+
+  /** `timeout`: ms for one query, after which the connection is given up */
+  constructor(source: PgSource, timeout: number) {
+    this.#source = source;
+    this.#timeout = timeout;
+  }
+
+  /** Rows of a query; prepared under `name` when there is one. @throws StoreError */
+  async query<R extends QueryResultRow>(name: string | undefined, text: string, values: readonly unknown[] = []): Promise<R[]> {
+    try {
+      const client = await (this.#client ??= this.#connect());
+      const query: TimedQuery = { text, values, query_timeout: this.#timeout };
+      if (name !== undefined) query.name = name;
+      const { rows } = await client.query<R>(query);
+      return rows;
+    } catch (cause) {
+      throw storeError(cause);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const client = await this.#client?.catch(() => undefined);
+    this.#client = undefined;
+    await client?.end();
+  }
+
+  #connect(): Promise<Client> {
+    if (this.#closed) return Promise.reject(new Error('the store is stopped'));
+    let mine: Promise<Client> | undefined;
+    const forget = (): void => {
+      if (this.#client === mine) this.#client = undefined;
+    };
+    const open = async (): Promise<Client> => {
+      const client = await this.#source.connect({ pipeline: true });
+      client.on('error', forget);
+      client.on('end', forget);
+      return client;
+    };
+    mine = open();
+    mine.catch(forget);
+    return mine;
+  }
+}

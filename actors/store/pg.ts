@@ -1,0 +1,255 @@
+/** The journal store on Postgres 15 and later, embedded PGlite included. Commits go through lanes; the rest shares two connections. */
+import type { Registry } from '../companion.ts';
+import { Statements } from '../statement.ts';
+import type { ActorState, Json } from '../types.ts';
+import { CATALOGUE, CompanionMismatch, mismatches } from './catalogue.ts';
+import type { CatalogueTable } from './catalogue.ts';
+import { PgLane } from './pg-lane.ts';
+import type { PgSource } from './pg-lane.ts';
+import { PgLink } from './pg-link.ts';
+import type { DirectoryRow, DueTimer, HistoryRow, JournalStore, Loaded, PendingOutbox, RingEntry, TailRow } from './store.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Newest rows of an actor among which idempotency keys are looked for when it is activated. */
+const RING_ROWS = 1_024;
+const RING = 256;
+const READ_TIMEOUT = 10_000;
+const CHORE_TIMEOUT = 60_000;
+
+export function createPgStore(source: PgSource, registry: Registry): JournalStore {
+  const reads = new PgLink(source, READ_TIMEOUT);
+  const chores = new PgLink(source, CHORE_TIMEOUT);
+  const statements = new Statements(registry);
+  const tableOf = new Map([...registry].map(([name, { table }]) => [name, table]));
+
+  return {
+    durability: source.durability,
+
+    start: async () => {
+      const wanted = [...new Set([...registry.values()].map(({ table }) => table))];
+      const tables = await chores.query<CatalogueTable>(undefined, CATALOGUE, [wanted]);
+      const faults = mismatches(registry, new Map(tables.map((table) => [table.table, table])));
+      if (faults.length > 0) throw new CompanionMismatch(faults);
+    },
+    stop: async () => {
+      await Promise.all([reads.close(), chores.close()]);
+    },
+    openLane: async () => new PgLane(source, statements, tableOf),
+    dataId: async () => {
+      const [row] = await reads.query<{ id: string }>('data_id', `select encode(data_id, 'hex') as id from thrum_data`);
+      if (!row) throw new Error('thrum_data is empty');
+      return row.id;
+    },
+
+    load: async (actorIds, since) => {
+      const loaded = new Map<string, Mutable<Loaded> & { tail: TailRow[]; ring: RingEntry[] }>();
+      const heads = await reads.query<{
+        id: string;
+        status: string;
+        seq: number | null;
+        mver: number;
+        state: ActorState;
+        heads: { [view: string]: number } | null;
+      }>('load_snapshots', SNAPSHOTS, [actorIds]);
+      const bases = heads.map(({ seq }) => seq ?? 0);
+      const ids = heads.map(({ id }) => id);
+      const [tails, rings] = await Promise.all([
+        reads.query<TailRow & { id: string; patch: Json | null }>('load_tails', TAILS, [ids, bases]),
+        reads.query<RingEntry & { id: string }>('load_rings', RINGS, [ids, since]),
+      ]);
+      const found = new Map(heads.map((head) => [head.id, head]));
+      for (const { id, seq, at, patch, mver } of tails) {
+        const head = found.get(id);
+        let one = loaded.get(id);
+        if (!one) {
+          one = { status: head?.status ?? 'active', tail: [], lastAt: at, ring: [] };
+          if (head && head.seq !== null) one.snapshot = { seq: head.seq, mver: head.mver, state: head.state, heads: head.heads };
+          loaded.set(id, one);
+        }
+        one.lastAt = at;
+        if (seq > (head?.seq ?? 0)) one.tail.push({ seq, at, patch, mver });
+      }
+      for (const { id, idem, seq, type, reply, chk } of rings) loaded.get(id)?.ring.push({ idem, seq, type, reply, chk });
+      return loaded;
+    },
+    cidAt: async (actorId, seq) => {
+      const text = 'select cid::text as cid from thrum_journal where actor_id = $1 and seq = $2';
+      return (await reads.query<{ cid: string }>('cid_at', text, [actorId, seq]))[0]?.cid;
+    },
+    byIdem: async (actorId, idem) => {
+      const text = `select encode(idem, 'hex') as idem, seq, type, reply, coalesce((meta->>'chk')::bigint, 0) as chk
+        from thrum_journal where actor_id = $1 and idem = decode($2, 'hex')`;
+      return (await reads.query<RingEntry>('by_idem', text, [actorId, idem]))[0];
+    },
+
+    saveSnapshots: async (rows) => {
+      const text = rows
+        .map((r) => `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)}]`)
+        .join();
+      await chores.query('save_snapshots', SAVE_SNAPSHOTS, [`[${text}]`]);
+    },
+    touch: async (rows) => {
+      const text = JSON.stringify(rows.map((r) => [r.actorId, r.state, r.lastSeq, r.lastAt, r.done, r.mver]));
+      await chores.query('touch', TOUCH, [text]);
+    },
+    setStatus: async (actorId, status) => {
+      const text = `update thrum_actor set status = $2 where actor_id = $1 and status <> 'erased'`;
+      await chores.query('set_status', text, [actorId, status]);
+    },
+
+    timersDue: async (before, limit, after) => {
+      const from = after ?? { due: -1, actorId: '00000000-0000-0000-0000-000000000000', timerId: '' };
+      return reads.query<DueTimer>('timers_due', TIMERS_DUE, [before, limit, from.due, from.actorId, from.timerId]);
+    },
+    rearm: async ({ actorId, timerId, rowSeq, due, armedSeq }) => {
+      const text = 'update thrum_timer set due = $4, armed_seq = $5 where actor_id = $1 and timer_id = $2 and armed_seq = $3';
+      await chores.query('rearm', text, [actorId, timerId, rowSeq, due, armedSeq]);
+    },
+    outboxDue: async (before, limit, after) => {
+      const from = after ?? { actorId: '00000000-0000-0000-0000-000000000000', seq: 0, n: 0 };
+      return reads.query<PendingOutbox>('outbox_due', OUTBOX_DUE, [before, limit, from.actorId, from.seq, from.n]);
+    },
+    postpone: async (rows) => {
+      const text = JSON.stringify(rows.map((r) => [r.actorId, r.seq, r.n, r.attempts, r.nextAt, r.error]));
+      await chores.query('postpone', POSTPONE, [text]);
+    },
+    bury: async (row, outbox) => {
+      await chores.query('bury', BURY, [
+        row.actorId,
+        row.kind,
+        row.id,
+        row.source,
+        JSON.stringify(row.event),
+        JSON.stringify(row.error),
+        row.attempts,
+        outbox?.actorId ?? null,
+        outbox?.seq ?? null,
+        outbox?.n ?? null,
+      ]);
+    },
+
+    topicItems: async (actorId, view, q) => {
+      if ('last' in q) {
+        const text = 'select n, item from thrum_topic_item where actor_id = $1 and view = $2 order by n desc limit $3';
+        return (await reads.query<{ n: number; item: Json }>('topic_last', text, [actorId, view, q.last])).reverse();
+      }
+      const text = 'select n, item from thrum_topic_item where actor_id = $1 and view = $2 and n > $3 order by n limit $4';
+      return reads.query('topic_after', text, [actorId, view, q.after, q.limit]);
+    },
+    topicFloor: async (actorId, view) => {
+      const text = 'select n from thrum_topic_item where actor_id = $1 and view = $2 order by n limit 1';
+      return (await reads.query<{ n: number }>('topic_floor', text, [actorId, view]))[0]?.n;
+    },
+    trimTopic: async (kind, view, o) => {
+      const [row] = await chores.query<{ removed: number }>('trim_topic', TRIM_TOPIC, [kind, view, o.before, o.items]);
+      return row?.removed ?? 0;
+    },
+
+    directory: async (q) => {
+      const where: string[] = [];
+      const values: unknown[] = [];
+      const value = (v: unknown): string => `$${values.push(v)}`;
+      for (const column of ['kind', 'state', 'status'] as const) if (q[column] !== undefined) where.push(`${column} = ${value(q[column])}`);
+      if (q.q !== undefined) where.push(`id ilike ${value(`%${q.q.replace(/[\\%_]/g, String.raw`\$&`)}%`)}`);
+      if (q.after) {
+        const at = `to_timestamp(${value(q.after.lastAt)}::float8 / 1000)`;
+        where.push(`(last_at < ${at} or last_at = ${at} and actor_id > ${value(q.after.actorId)})`);
+      }
+      const text = `${DIRECTORY} ${where.length > 0 ? `where ${where.join(' and ')}` : ''} order by last_at desc, actor_id limit ${value(q.limit)}`;
+      return reads.query<DirectoryRow>(undefined, text, values);
+    },
+    entry: async (actorId) => (await reads.query<DirectoryRow>('entry', `${DIRECTORY} where actor_id = $1`, [actorId]))[0],
+    history: async (actorId, { before, after = 0, limit }) => {
+      const text = `select seq, at, type, event, patch, reply, mver, meta from thrum_journal
+        where actor_id = $1 and seq < coalesce($2, 9223372036854775807) and seq > $3 order by seq desc limit $4`;
+      return reads.query<HistoryRow>('history', text, [actorId, before ?? null, after, limit]);
+    },
+    recent: async (since) => {
+      const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal where at >= $1 group by actor_id`;
+      return reads.query('recent', text, [since]);
+    },
+  };
+}
+
+/** One row per actor of $1, with its newest snapshot. */
+const SNAPSHOTS = `
+  select i.id, coalesce(a.status, 'active') as status, s.seq, s.mver, s.state, s.heads
+    from unnest($1::uuid[]) i(id)
+    left join thrum_actor a on a.actor_id = i.id
+    left join lateral (select seq, mver, state, heads from thrum_snapshot where actor_id = i.id order by seq desc limit 1) s on true`;
+
+/** Journal rows after the snapshot, and its own row, because that may be the tail and tells when it was. */
+const TAILS = `
+  select i.id, j.seq, j.at, case when j.seq > i.base then j.patch end as patch, j.mver
+    from unnest($1::uuid[], $2::bigint[]) i(id, base)
+    join lateral (select seq, at, patch, mver from thrum_journal where actor_id = i.id and seq >= i.base order by seq) j on true
+   order by i.id, j.seq`;
+
+const RINGS = `
+  select i.id, encode(r.idem, 'hex') as idem, r.seq, r.type, r.reply, coalesce((r.meta->>'chk')::bigint, 0) as chk
+    from unnest($1::uuid[]) i(id)
+    join lateral (
+      select * from (select seq, at, type, idem, reply, meta from thrum_journal where actor_id = i.id order by seq desc limit ${RING_ROWS}) j
+       where idem is not null and at >= $2 order by seq desc limit ${RING}) r on true
+   order by i.id, r.seq desc`;
+
+/** The newest two stay. The parts of a statement do not see each other's rows, so the new one is counted by hand. */
+const SAVE_SNAPSHOTS = `
+  with n as (select (r->>0)::uuid as actor_id, (r->>1)::bigint as seq, (r->>2)::integer as mver, r->3 as state, (r->>4)::integer as bytes, r->5 as heads
+               from jsonb_array_elements($1::jsonb) r),
+       old as (delete from thrum_snapshot s using n
+                where s.actor_id = n.actor_id and s.seq < n.seq
+                  and exists (select 1 from thrum_snapshot m where m.actor_id = s.actor_id and m.seq > s.seq and m.seq <> n.seq))
+  insert into thrum_snapshot (actor_id, seq, mver, state, bytes, heads) 
+  select actor_id, seq, mver, state, bytes, heads from n
+   where (select count(*) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) < 2
+  on conflict (actor_id, seq) do update
+    set mver = excluded.mver, state = excluded.state, bytes = excluded.bytes, heads = excluded.heads, at = now()`;
+
+const TOUCH = `
+  update thrum_actor a
+     set state = n.state, last_seq = n.seq, last_at = to_timestamp(n.at / 1000), mver = n.mver,
+         status = case when n.done and a.status = 'active' then 'done' else a.status end
+    from (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver
+            from jsonb_array_elements($1::jsonb) r) n
+   where a.actor_id = n.id and a.last_seq <= n.seq`;
+
+/** By slot, because that is what the index begins with. */
+const TIMERS_DUE = `
+  select t.actor_id as "actorId", a.kind, a.id, t.timer_id as "timerId", t.due, t.armed_seq as "armedSeq", t.type
+    from generate_series(0, 1023) s(slot)
+    join lateral (select * from thrum_timer where slot = s.slot and due < $1 and due >= $3 and (due, actor_id, timer_id collate "C") > ($3, $4, $5)
+                   order by due, actor_id, timer_id collate "C" limit $2) t on true
+    join thrum_actor a using (actor_id)
+   order by t.due, t.actor_id, t.timer_id collate "C" limit $2`;
+
+const OUTBOX_DUE = `
+  select o.actor_id as "actorId", o.seq, o.n, o.slot, o.op, o.target, o.payload::text as payload, o.next_at as "nextAt", o.attempts, a.kind, a.id
+    from generate_series(0, 1023) s(slot)
+    join lateral (select * from thrum_outbox where slot = s.slot and state = 'pending' and next_at < $1 and (actor_id, seq, n) > ($3::uuid, $4::bigint, $5::integer)
+                   order by actor_id, seq, n limit $2) o on true
+    join thrum_actor a using (actor_id)
+   order by o.actor_id, o.seq, o.n limit $2`;
+
+const POSTPONE = `
+  update thrum_outbox o set attempts = n.attempts, next_at = n.next_at, error = n.error
+    from (select (r->>0)::uuid as id, (r->>1)::bigint as seq, (r->>2)::smallint as n, least((r->>3)::integer, 32767)::smallint as attempts,
+                 (r->>4)::bigint as next_at, r->>5 as error
+            from jsonb_array_elements($1::jsonb) r) n
+   where o.actor_id = n.id and o.seq = n.seq and o.n = n.n`;
+
+const BURY = `
+  with gone as (delete from thrum_outbox where actor_id = $8::uuid and seq = $9::bigint and n = $10::smallint)
+  insert into thrum_dead (actor_id, kind, id_text, source, event, error, attempts) values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)`;
+
+const TRIM_TOPIC = `
+  with mine as (select a.actor_id, (select n from thrum_topic_item i where i.actor_id = a.actor_id and i.view = $2 order by n desc limit 1) as top
+                  from thrum_actor a where a.kind = $1),
+       gone as (delete from thrum_topic_item i using mine
+                 where i.actor_id = mine.actor_id and i.view = $2 and (i.at < $3 or i.n <= mine.top - $4) returning 1)
+  select count(*) as removed from gone`;
+
+const DIRECTORY = `
+  select actor_id as "actorId", kind, id, status, mver, state, last_seq as "lastSeq", last_at as "lastAt", created_at as "createdAt"
+    from thrum_actor`;
