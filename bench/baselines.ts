@@ -1,11 +1,11 @@
 /** Baselines R and N of kernel.md 15.3: what the database gives without a kernel, and what the usual design makes of it. */
 import { randomUUID } from 'node:crypto';
-import type { ClientBase } from 'pg';
+import type { Client } from 'pg';
 import type { JournalRow } from '../actors/store/store.ts';
 import { flood } from './harness.ts';
 import type { Contender } from './harness.ts';
 
-export type Connect = () => Promise<ClientBase>;
+export type Connect = () => Promise<Client>;
 
 const BATCH = 256;
 const RAW = `insert into thrum_journal (actor_id, seq, at, type, event, patch, reply, idem, cid, mver, meta)
@@ -49,7 +49,7 @@ export function rawJournal(name: string, connect: Connect, k: number, sample: re
         const texts = fresh();
         const began = performance.now();
         let next = 0;
-        const worker = async (client: ClientBase): Promise<void> => {
+        const worker = async (client: Client): Promise<void> => {
           while (next < texts.length && spent + performance.now() - began < ms) {
             const text = texts[next]!;
             next += 1;
@@ -61,6 +61,9 @@ export function rawJournal(name: string, connect: Connect, k: number, sample: re
         spent += performance.now() - began;
       }
       return rows / (spent / 1_000);
+    },
+    close: async () => {
+      for (const client of await connections) await client.end();
     },
   };
 }
@@ -115,6 +118,9 @@ export function naive(name: string, connect: Connect, connections: number, actor
         await client.query('commit');
         idle.push(client);
       });
+    },
+    close: async () => {
+      for (const client of await ready) await client.end();
     },
   };
 }

@@ -5,6 +5,8 @@ import { cpus, totalmem } from 'node:os';
 export interface Contender {
   readonly name: string;
   readonly run: (ms: number) => Promise<number>;
+  /** gives back connections and the like */
+  readonly close?: () => Promise<void>;
 }
 
 export interface Plan {
@@ -27,6 +29,8 @@ export interface Row {
   readonly ratio?: number;
   readonly target?: string;
   readonly ok?: boolean;
+  /** missed by more than 30 %: no noise any more */
+  readonly broken?: boolean;
 }
 
 export interface Report {
@@ -42,6 +46,8 @@ export function median(values: readonly number[]): number {
   const [low, high] = [sorted[middle - 1] ?? Number.NaN, sorted[middle] ?? Number.NaN];
   return sorted.length % 2 === 1 ? high : (low + high) / 2;
 }
+
+const TOLERANCE = 0.7;
 
 export type Rates = ReadonlyMap<string, readonly number[]>;
 
@@ -73,7 +79,7 @@ export function compare(rates: Rates, o: { id: string; what: string; of: string;
   const baseline = median(rates.get(o.by) ?? []);
   const ratio = value / baseline;
   if (o.atLeast === undefined) return { ...row, baseline, ratio };
-  return { ...row, baseline, ratio, target: `>= ${o.atLeast}`, ok: ratio >= o.atLeast };
+  return { ...row, baseline, ratio, target: `>= ${o.atLeast}`, ok: ratio >= o.atLeast, broken: ratio < TOLERANCE * o.atLeast };
 }
 
 export function format(n: number | undefined): string {
