@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { seeded } from '../../calc/prng.ts';
 import { registryOf } from '../../actors/companion.ts';
 import type { ActorKind } from '../../actors/define.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
@@ -42,6 +43,7 @@ export const system: Principal = { kind: 'system', id: 'test', roles: [] };
 export const user = (id: string, ...roles: string[]): Principal => ({ kind: 'user', id, roles: ['user', ...roles] });
 
 let keys = 0;
+let kernels = 0;
 
 /** A started kernel on the memory store with a clock that stands still. */
 export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
@@ -53,9 +55,19 @@ export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
       ...(o.tables === undefined ? {} : { tables: o.tables }),
       ...(o.fault === undefined ? {} : { fault: o.fault }),
     });
+  kernels += 1;
   const log = new KeptLog();
   const metrics = new Registry();
-  const actors = createActorSystem({ effects: {}, freeze: true, random: () => 0.5, ...o, store, clock, log, metrics });
+  const actors = createActorSystem({
+    effects: {},
+    freeze: true,
+    random: seeded('5eed0001'.repeat(4), kernels),
+    ...o,
+    store,
+    clock,
+    log,
+    metrics,
+  });
   await actors.start();
   const kernel: TestKernel = {
     system: actors,

@@ -1,0 +1,134 @@
+import test from 'ava';
+import type { Publication } from '../../actors/system.ts';
+import { as, testKernel, user } from '../support/kernel.ts';
+import { counter } from '../support/kinds.ts';
+
+const alice = user('alice');
+const start = async () => {
+  const k = await testKernel({ kinds: [counter], effects: { counter: { work: async () => ({ done: 1 }) } } });
+  const seen: Publication[] = [];
+  k.system.onPublish((p) => seen.push(p));
+  const add = (by = 1) => k.system.ask('counter:a', { type: 'counter.add', by }, as(alice));
+  return { ...k, seen, add };
+};
+
+test('a first subscription gets the snapshot, a cursor at the head gets same, and what follows is a delta on it', async (t) => {
+  const k = await start();
+  await k.add(5);
+  const first = await k.system.slice('counter:a/value');
+  t.like(first, { t: 'counter:a/value', kind: 'state', s: 2, m: 'snap', d: { n: 5 } });
+  const e = first.kind === 'state' ? first.e : '';
+  t.is(e.length, 8);
+  t.like(await k.system.slice('counter:a/value', { e, s: 2 }), { m: 'same' });
+  const reply = await k.add();
+  t.deepEqual(reply, { ok: true, seq: 3, reply: { n: 6 }, ch: ['counter:a/value'] });
+  t.like(k.seen, [{ t: 'counter:a/value', e, s: 3, p: 2, k: 'd', d: { n: 6 } }]);
+  t.like(await k.system.slice('counter:a/value', { e, s: 2 }), { m: 'delta', s: 3, d: [{ n: 6 }] });
+  t.like(await k.system.slice('counter:a/value', { e: 'anothere', s: 2 }), { m: 'snap', s: 3 });
+});
+
+test('commits within the conflation time are one publication, and a new subscriber gets the published view, not the current one', async (t) => {
+  const k = await start();
+  await k.add();
+  await k.system.slice('counter:a/value');
+  await k.add();
+  await k.add();
+  await k.add();
+  t.is(k.seen.length, 1);
+  t.like(await k.system.slice('counter:a/value'), { m: 'snap', s: 3, d: { n: 2 } });
+  await k.clock.advance(100);
+  t.like(k.seen.slice(1), [{ s: 5, p: 3, k: 'd', d: { n: 4 } }]);
+});
+
+test('a change that is undone before it is published is still announced, because a reply has named it', async (t) => {
+  const k = await start();
+  await k.add(1);
+  await k.system.slice('counter:a/value');
+  await k.add(1);
+  t.like(await k.add(5), { ch: ['counter:a/value'] });
+  t.like(await k.add(-5), { ch: ['counter:a/value'] });
+  await k.clock.advance(100);
+  t.like(k.seen.at(-1), { s: 5, p: 3, d: {} });
+});
+
+test('a command that does not change a hot view names none', async (t) => {
+  const k = await start();
+  await k.add(1);
+  await k.system.slice('counter:a/value');
+  t.deepEqual(await k.system.ask('counter:a', { type: 'counter.note', text: 'x' }, as(alice)), { ok: true, seq: 3, reply: null });
+  t.deepEqual(k.seen, []);
+});
+
+test('K58 items are numbered without gap over a restart, and a cursor is continued from the table', async (t) => {
+  const k = await start();
+  for (let i = 0; i < 40; i += 1) await k.system.ask('counter:a', { type: 'counter.emit', items: 1 }, as(alice));
+  const next = await k.restart();
+  const first = await next.system.slice('counter:a/feed');
+  t.like(first, { s: 40, more: false, floor: 1 });
+  const e = first.kind === 'log' ? first.e : '';
+  const resumed = await next.system.slice('counter:a/feed', { e, s: 35 });
+  t.deepEqual(
+    resumed.kind === 'log' ? resumed.d : [],
+    [36, 37, 38, 39, 40].map((no) => ({ no })),
+  );
+  const seen: Publication[] = [];
+  next.system.onPublish((p) => seen.push(p));
+  await next.system.ask('counter:a', { type: 'counter.emit', items: 2 }, as(alice));
+  t.like(seen, [{ t: 'counter:a/feed', e, s: 42, p: 40, k: 'i', d: [{ no: 41 }, { no: 42 }] }]);
+});
+
+test('a long log is answered in pages', async (t) => {
+  const k = await start();
+  for (let i = 0; i < 13; i += 1) await k.system.ask('counter:a', { type: 'counter.emit', items: 100 }, as(alice));
+  const latest = await k.system.slice('counter:a/feed');
+  t.true(latest.kind === 'log' && latest.d.length === 20 && latest.s === 1_300);
+  const e = latest.kind === 'log' ? latest.e : '';
+  let s = 40;
+  const pages: number[] = [];
+  for (;;) {
+    const page = await k.system.slice('counter:a/feed', { e, s });
+    if (page.kind !== 'log') break;
+    pages.push(page.d.length);
+    t.deepEqual(page.d[0], { no: s + 1 });
+    s = page.s;
+    if (!page.more) break;
+  }
+  t.deepEqual(pages, [500, 500, 260]);
+});
+
+test('K60 an actor passivated and activated without a commit continues at the published head; after a commit elsewhere there is a snapshot', async (t) => {
+  const k = await start();
+  await k.add(1);
+  const first = await k.system.slice('counter:a/value');
+  const e = first.kind === 'state' ? first.e : '';
+  await k.add(1);
+  await k.system.ask('counter:a', { type: 'counter.note', text: 'beside' }, as(alice));
+  await k.clock.advance(130_000);
+  t.is(await k.metric('activations'), 0);
+  t.like(await k.system.slice('counter:a/value', { e, s: 3 }), { m: 'same', s: 3 });
+  await k.clock.advance(130_000);
+  const other = await k.restart();
+  await other.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  t.like(await k.system.slice('counter:a/value', { e, s: 3 }), { m: 'snap', s: 5 });
+});
+
+test('topic names, rights and unknown views are answered by their codes', async (t) => {
+  const k = await start();
+  await k.add(1);
+  const code = async (topic: string, p = alice) => {
+    try {
+      return await k.system.authorize(topic, p);
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+  t.is(await code('counter:a/value'), 'counter:a/value');
+  t.is(await code('counter:a/value?day=1'), 'VALIDATION');
+  t.is(await code('Counter:a/value'), 'VALIDATION');
+  t.is(await code(`counter:${'a'.repeat(300)}/value`), 'VALIDATION');
+  t.is(await code('counter:a/nothing'), 'UNKNOWN_TOPIC');
+  t.is(await code('counter:missing/value'), 'NOT_FOUND');
+  t.is(await code('counter:a/value', user('stranger')), 'NOT_FOUND');
+  t.is(await code('counter:a/value', user('bob', 'banned')), 'FORBIDDEN');
+  t.is(await code('counter:missing/value', { kind: 'anonymous', id: '', roles: [] }), 'UNAUTHENTICATED');
+});
