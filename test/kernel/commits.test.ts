@@ -23,7 +23,7 @@ async function withFates(...fates: (Fate | ((b: Batch) => Fate))[]) {
   const k = await testKernel({
     kinds: [counter],
     effects,
-    tables: samePlace as never,
+    tables: samePlace,
     fault: async ({ batch }) => {
       batches.push(batch);
       if (hold) await new Promise<void>((resolve) => (held = resolve));
