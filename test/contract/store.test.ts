@@ -277,10 +277,21 @@ each('a batch in doubt that had been applied meets the fence when it is sent aga
     hold(2, 6),
   ];
   const set = { slot: slot(1), due: 5, armedSeq: 2, type: 'after' };
-  const batch = plan([event(1, 2, rows, { timers: [{ actorId: actor(1), timerId: 'a', set }], outbox: [tell(1, 2, 7)] }), event(2, 1)]);
-  t.is(await outcome(lane, batch), 'ok', s.name);
-  t.deepEqual(await outcome(lane, batch), ['fence', null, []], s.name);
-  t.like((await s.rows('test_totals'))[0], { minutes: 5, share: 0.5 });
+  const mixed = plan([event(1, 2, rows, { timers: [{ actorId: actor(1), timerId: 'a', set }], outbox: [tell(1, 2, 7)] }), event(2, 1)]);
+  const alone = rows.map(([into, op, row], i) => {
+    const other = into === 'claims' && op === 'insert' ? { ...row, claim_id: 9, place: 9 } : row;
+    return plan([
+      event(10 + i, 1, [[into, op, into === 'names' ? { name: 'm' } : into === 'totals' ? { ...row, day: '2026-02-01' } : other]]),
+    ]);
+  });
+  for (const batch of [mixed, ...alone]) {
+    t.is(await outcome(lane, batch), 'ok', s.name);
+    t.deepEqual(await outcome(lane, batch), ['fence', null, []], s.name);
+  }
+  t.deepEqual(
+    (await s.rows('test_totals')).map((r) => (r as { minutes: number }).minutes),
+    [5, 5],
+  );
 });
 
 each('a row that a trigger skips is refused like any other (K49)', async (t, s, _store, lane) => {
