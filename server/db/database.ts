@@ -23,6 +23,8 @@ export interface DatabaseConfig {
   readonly dataDir: string;
   /** connections of the pool behind `knex`; default 8, embedded 4 */
   readonly pool?: number;
+  /** embedded: ms that a transaction may idle while other connections wait; default 10,000 */
+  readonly idleInTransaction?: number;
 }
 
 export interface Database {
@@ -47,10 +49,10 @@ const CONNECT_TIMEOUT = 5_000;
 export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Database> {
   return config.url === undefined
     ? openEmbedded(config, log)
-    : open('postgres', { connectionString: config.url }, config.pool ?? 8, async () => undefined);
+    : open('postgres', { connectionString: config.url }, config.pool ?? 8, log, async () => undefined);
 }
 
-async function openEmbedded({ dataDir, pool = 4 }: DatabaseConfig, log: Log): Promise<Database> {
+async function openEmbedded({ dataDir, pool = 4, idleInTransaction = 10_000 }: DatabaseConfig, log: Log): Promise<Database> {
   mkdirSync(dataDir, { recursive: true });
   const release = takeLock(join(dataDir, 'pg.lock'));
   let engine: Embedded | undefined;
@@ -58,7 +60,7 @@ async function openEmbedded({ dataDir, pool = 4 }: DatabaseConfig, log: Log): Pr
   let closing = false;
   /** Starts the engine, and again after its death, as a server comes back after a crash. */
   const start = async (): Promise<void> => {
-    engine = await startEmbedded(join(dataDir, 'pg'), log, () => {
+    engine = await startEmbedded({ dir: join(dataDir, 'pg'), idleInTransaction }, log, () => {
       engine = undefined;
       starting = closing ? undefined : start().catch((error: unknown) => log.error({ err: error }, 'embedded database does not start'));
     });
@@ -75,17 +77,24 @@ async function openEmbedded({ dataDir, pool = 4 }: DatabaseConfig, log: Log): Pr
   };
   try {
     await start();
-    return await open('pglite', { stream, user: 'postgres', database: 'postgres', password: '' }, pool, stop);
+    return await open('pglite', { stream, user: 'postgres', database: 'postgres', password: '' }, pool, log, stop);
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function open(engine: Database['engine'], connection: ClientConfig, pool: number, stop: () => Promise<void>): Promise<Database> {
+async function open(
+  engine: Database['engine'],
+  connection: ClientConfig,
+  pool: number,
+  log: Log,
+  stop: () => Promise<void>,
+): Promise<Database> {
   const settings = { ...connection, types, connectionTimeoutMillis: CONNECT_TIMEOUT, keepAlive: true };
   const connect = async ({ pipeline = false } = {}): Promise<Client> => {
     const client = new Client({ ...settings, pipeline });
+    client.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
     await client.connect();
     await client.query(`set search_path to ${SEARCH_PATH.join(', ')}`);
     return client;

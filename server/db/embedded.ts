@@ -15,6 +15,12 @@ export type FromEngine =
   | { readonly type: 'end'; readonly id: number }
   | { readonly type: 'stopped' };
 
+export interface EngineOptions {
+  readonly dir: string;
+  /** ms that a transaction may wait for its client while others wait for the engine; then it is rolled back and its connection ended */
+  readonly idleInTransaction: number;
+}
+
 export interface Embedded {
   readonly version: string;
   /** A new connection, as the driver's option `stream` wants it. */
@@ -93,12 +99,12 @@ class EngineSocket extends Duplex {
 }
 
 /**
- * Starts the engine in a worker thread on the directory `dir`, which is created when it does not exist.
+ * Starts the engine in a worker thread on a directory, which is created when it does not exist.
  *
  * Should the worker die, every connection breaks, as with a server that goes down; `onDeath` tells.
  */
-export async function startEmbedded(dir: string, log: Log, onDeath: (error: Error) => void): Promise<Embedded> {
-  const worker = new Worker(new URL('engine.js', import.meta.url), { workerData: { dir }, execArgv: [] });
+export async function startEmbedded(options: EngineOptions, log: Log, onDeath: (error: Error) => void): Promise<Embedded> {
+  const worker = new Worker(new URL('engine.js', import.meta.url), { workerData: options, execArgv: [] });
   const sockets = new Map<number, EngineSocket>();
   let stopping: (() => void) | undefined;
   let dead = false;

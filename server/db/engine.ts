@@ -7,15 +7,26 @@ import { PGlite } from '@electric-sql/pglite';
 import { btree_gist as btreeGist } from '@electric-sql/pglite/contrib/btree_gist';
 import { mkdirSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FromEngine, ToEngine } from './embedded.ts';
-import { concat, fatal, FrameReader, greeting, message, Names, statusOf, TYPE } from './frames.ts';
+import type { EngineOptions, FromEngine, ToEngine } from './embedded.ts';
+import { concat, fatal, firstText, FrameReader, greeting, message, Names, statusOf, TYPE } from './frames.ts';
 import type { Frame } from './frames.ts';
 
-/** A transaction that waits for its client longer than this, ms, while others wait for the engine, is rolled back. */
-const IDLE_IN_TRANSACTION = 10_000;
-/** Nobody else writes checkpoints: no background process. After so many bytes received, and after each quiet minute with writes. */
-const CHECKPOINT_BYTES = 64 * 1024 * 1024;
+/** The engine has no background processes: checkpoints are written after so many bytes received, and after a minute with fewer. */
+const CHECKPOINT_BYTES = 32 * 1024 * 1024;
 const CHECKPOINT_MS = 60_000;
+/** How often a table that needs it is vacuumed, one at a time, ms. */
+const VACUUM_MS = 15_000;
+
+/**
+ * The work of autovacuum: the table with the most dead rows, out-of-date statistics or old transaction ids. Partitions are only appended to
+ * and reached by key; their statistics matter to no plan and would take a second each.
+ */
+const VACUUM = `
+  select format('vacuum %s%I.%I', case when c.relispartition then '' else '(analyze) ' end, s.schemaname, s.relname)
+    from pg_stat_user_tables s join pg_class c on c.oid = s.relid
+   where s.n_dead_tup > 50 + 0.1 * s.n_live_tup or age(c.relfrozenxid) > 100000000
+      or not c.relispartition and s.n_mod_since_analyze > 50 + 0.1 * s.n_live_tup
+   order by s.n_dead_tup desc, s.n_mod_since_analyze desc limit 1`;
 
 interface Connection {
   readonly id: number;
@@ -31,7 +42,7 @@ interface Connection {
 const port = parentPort;
 if (!port) throw new Error('runs as a worker thread only');
 
-const { dir } = workerData as { dir: string };
+const { dir, idleInTransaction } = workerData as EngineOptions;
 const connections = new Map<number, Connection>();
 const queue: Connection[] = [];
 let holder: Connection | undefined;
@@ -80,7 +91,7 @@ function pump(): void {
     if (!holder && connection.units.length > 0) queue.push(connection);
   }
   clearTimeout(patience);
-  if (holder && queue.length > 0) patience = setTimeout(giveUp, IDLE_IN_TRANSACTION, holder);
+  if (holder && queue.length > 0) patience = setTimeout(giveUp, idleInTransaction, holder);
   else if (!holder && written > CHECKPOINT_BYTES) checkpoint();
 }
 
@@ -121,8 +132,13 @@ function checkpoint(): void {
   written = 0;
 }
 
-const quiet = setInterval(checkpoint, CHECKPOINT_MS);
-quiet.unref();
+function vacuum(): void {
+  if (holder) return;
+  const command = firstText(db.execProtocolRawSync(message('Q', `${VACUUM}\0`)));
+  if (command !== undefined) db.execProtocolRawSync(message('Q', `${command}\0`));
+}
+
+const chores = [setInterval(checkpoint, CHECKPOINT_MS), setInterval(vacuum, VACUUM_MS)];
 
 port.on('message', (m: ToEngine) => {
   if (m.type === 'open') {
@@ -130,7 +146,7 @@ port.on('message', (m: ToEngine) => {
     return;
   }
   if (m.type === 'stop') {
-    clearInterval(quiet);
+    for (const chore of chores) clearInterval(chore);
     clearTimeout(patience);
     for (const connection of connections.values()) end(connection);
     void db.close().finally(() => {

@@ -136,6 +136,17 @@ export function statusOf(answer: Uint8Array): 'I' | 'T' | 'E' | undefined {
   return status === 'I' || status === 'T' || status === 'E' ? status : undefined;
 }
 
+/** The first column of the first row of an answer, as text; undefined when there is no row. */
+export function firstText(answer: Uint8Array): string | undefined {
+  const view = new DataView(answer.buffer, answer.byteOffset, answer.length);
+  for (let at = 0; at + 5 <= answer.length; at += 1 + view.getInt32(at + 1)) {
+    if (answer[at] !== 0x44) continue;
+    const length = view.getInt32(at + 7);
+    return length < 0 ? undefined : decoder.decode(answer.subarray(at + 11, at + 11 + length));
+  }
+  return undefined;
+}
+
 /** What a server says to a connection that has just begun. */
 export function greeting(version: string, connection: number): Uint8Array {
   const parameters = {
