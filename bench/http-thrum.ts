@@ -3,10 +3,10 @@
  * on PostgreSQL. One route sends one durable command to the measured kind.
  */
 import { createServer } from 'node:http';
-import { registryOf } from '../actors/companion.ts';
-import { createPgStore } from '../actors/store/pg.ts';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
+import { registryOf } from '../actors/companion.ts';
+import { createPgStore } from '../actors/store/pg.ts';
 import { readConfig } from '../server/config.ts';
 import { openDatabase } from '../server/db/database.ts';
 import { createHttp } from '../server/http/app.ts';
@@ -17,7 +17,10 @@ import { newIds } from '../server/ids.ts';
 import { createLog } from '../server/observe/log.ts';
 import { Problem } from '../server/problems.ts';
 import { stepKind } from './kind.ts';
-import { benchLog, realClock, stepSystem } from './system.ts';
+import { benchLog, populate, realClock, stepSystem } from './system.ts';
+
+/** as many as the load generator addresses */
+const ACTORS = 10_000;
 
 const stepRoute = askRoute({
   method: 'POST',
@@ -36,6 +39,7 @@ async function main(databaseUrl: string): Promise<void> {
   const db = await openDatabase({ url: databaseUrl, dataDir: '' }, benchLog);
   const system = stepSystem(createPgStore(db, registryOf([stepKind])));
   await system.start();
+  await populate(system, ACTORS, 1_000);
   const newId = newIds(() => Date.now());
   const secrets = await newSecrets(Date.now());
   const tokens = await createTokens({ secrets, issuer: config.publicUrl, ttlS: config.accessTtlS, clock: realClock, newId });

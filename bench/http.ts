@@ -85,7 +85,7 @@ export const httpBench: Bench = async (plan, say) => {
     children.push(generator);
     const thrum = contender('thrum', generator, await start('http-thrum.js', LOG_LEVEL));
     const bare = contender('bare', generator, await start('http-bare.js'));
-    await thrum.run(1_500); // brings the actors into being, and warms both up
+    await thrum.run(1_500); // warms both up
     await bare.run(1_500);
     for (const { results } of [thrum, bare]) results.length = 0;
     const rates = await alternate([thrum, bare], plan, say);
