@@ -146,7 +146,7 @@ export function createHttp(d: HttpDeps): Koa<State> {
     if (d.checkReplies === true) checkReply(r, status, a);
     if (a.headers !== undefined)
       for (const [name, value] of Object.entries(a.headers)) ctx.set(name, typeof value === 'string' ? value : [...value]);
-    if (ctx.response.get('cache-control') === '') ctx.set('cache-control', 'private, no-store');
+    if (!ctx.res.hasHeader('cache-control')) ctx.set('cache-control', 'private, no-store');
     if (a.dup === true) ctx.set('idempotency-replayed', 'true');
     ctx.status = status;
     if (a.seq !== undefined) {

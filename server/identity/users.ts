@@ -39,6 +39,8 @@ export interface UserRow {
 export interface Users {
   byEmail(email: string): Promise<UserRow | undefined>;
   byId(id: string): Promise<UserRow | undefined>;
+  /** in order of the name; `after`: the last of the page before */
+  list(q: { role: string | undefined; limit: number; after: { name: string; id: string } | undefined }): Promise<UserRow[]>;
   count(): Promise<number>;
   setPasswordHash(id: string, hash: string): Promise<void>;
   /**
@@ -48,6 +50,8 @@ export interface Users {
    */
   create(user: NewUser): Promise<{ id: string; created: boolean }>;
 }
+
+const COLUMNS = ['id', 'email', 'password_hash', 'display_name', 'time_zone', 'plan', 'status'] as const;
 
 export const normalEmail = (email: string): string => email.trim().normalize('NFKC').toLowerCase();
 
@@ -68,10 +72,10 @@ export function createUsers(o: {
   wall: () => number;
 }): Users {
   const { knex } = o;
+  const roles = knex.raw(`array(select role from user_roles r where r.user_id = users.id order by role) as roles`);
   const one = async (column: 'email' | 'id', value: string): Promise<UserRow | undefined> => {
     const row: unknown = await knex('users')
-      .select('id', 'email', 'password_hash', 'display_name', 'time_zone', 'plan', 'status')
-      .select(knex.raw(`array(select role from user_roles r where r.user_id = users.id order by role) as roles`))
+      .select(...COLUMNS, roles)
       .where(column, value)
       .first();
     return row as UserRow | undefined;
@@ -80,6 +84,19 @@ export function createUsers(o: {
   return {
     byEmail: (email) => one('email', normalEmail(email)),
     byId: (id) => one('id', id),
+    async list({ role, limit, after }) {
+      const query = knex('users')
+        .select(...COLUMNS, roles)
+        .where('status', 'active')
+        .orderBy(['display_name', 'id'])
+        .limit(limit);
+      if (role !== undefined && role !== 'user') {
+        void query.whereExists(knex('user_roles').select(knex.raw('1')).where({ role }).whereRaw('user_id = users.id'));
+      }
+      if (after !== undefined) void query.whereRaw('(display_name, users.id) > (?, ?::uuid)', [after.name, after.id]);
+      const rows: unknown = await query;
+      return rows as UserRow[];
+    },
     async count() {
       const row = await knex('users').count<{ n: string | number }>({ n: '*' }).first();
       return Number(row?.n ?? 0);

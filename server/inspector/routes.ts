@@ -1,10 +1,11 @@
 /** The first inspector: list, one actor, its journal, the definition of a machine (kernel 13.1). Reads of an actor are audited. */
 import type { Knex } from 'knex';
 import { z } from 'zod';
-import { invalid, Problem } from '../problems.ts';
+import { invalid } from '../problems.ts';
 import { answer, route } from '../http/route.ts';
 import type { Route, RouteContext } from '../http/route.ts';
-import type { ActorEntry, InspectSource } from './source.ts';
+import type { DirectoryRow } from '../../actors/store/store.ts';
+import type { InspectSource } from './source.ts';
 
 const Entry = z.strictObject({
   ref: z.string(),
@@ -17,18 +18,23 @@ const Entry = z.strictObject({
   lastAt: z.iso.datetime().nullable(),
   createdAt: z.iso.datetime(),
 });
-const Detail = Entry.extend({
+const Detail = z.strictObject({
+  ref: z.string(),
+  actorId: z.string(),
+  status: z.string(),
+  state: z.string().describe('state path'),
   seq: z.int(),
-  value: z.unknown(),
+  mver: z.int(),
+  lastAt: z.iso.datetime(),
+  slot: z.int(),
+  temperature: z.enum(['hot', 'cold']).describe('hot: in memory'),
+  mailbox: z.int().describe('commands that wait'),
+  uncommitted: z.int(),
+  value: z.unknown().describe('active states'),
   context: z.record(z.string(), z.unknown()),
   timers: z.record(z.string(), z.strictObject({ type: z.string(), due: z.iso.datetime(), seq: z.int() })),
-  calls: z.record(z.string(), z.int()),
-  logs: z.record(z.string(), z.int()),
-  slot: z.int(),
-  temperature: z.enum(['hot', 'passive']),
-  mailbox: z.int(),
-  outbox: z.int(),
-  faults: z.int(),
+  calls: z.record(z.string(), z.int()).describe('effects under way, with the seq that started each'),
+  logs: z.record(z.string(), z.int()).describe('log topics, with the number of the last item'),
 });
 const Row = z.strictObject({
   seq: z.int(),
@@ -40,7 +46,15 @@ const Row = z.strictObject({
   mver: z.int(),
   meta: z.unknown(),
 });
-const Machine = z.strictObject({ kind: z.string(), version: z.int(), hash: z.string(), definition: z.unknown() });
+const Machine = z.strictObject({
+  kind: z.string(),
+  version: z.int(),
+  hash: z.string(),
+  commands: z.array(z.string()),
+  definition: z.unknown(),
+});
+
+const Summary = Machine.omit({ definition: true });
 
 const Params = z.object({
   kind: z.string().regex(/^[a-z]{1,20}$/),
@@ -49,7 +63,7 @@ const Params = z.object({
 const seq = z.coerce.number().int().min(0);
 
 const iso = (at: number): string => new Date(at).toISOString();
-const entry = (a: ActorEntry): z.output<typeof Entry> => ({
+const entry = (a: DirectoryRow): z.output<typeof Entry> => ({
   ref: `${a.kind}:${a.id}`,
   kind: a.kind,
   id: a.id,
@@ -61,7 +75,7 @@ const entry = (a: ActorEntry): z.output<typeof Entry> => ({
   createdAt: iso(a.createdAt),
 });
 
-const cursorOf = (a: ActorEntry): string => Buffer.from(`${a.lastAt ?? 0}.${a.actorId}`).toString('base64url');
+const cursorOf = (a: DirectoryRow): string => Buffer.from(`${a.lastAt ?? 0}.${a.actorId}`).toString('base64url');
 
 function afterCursor(cursor: string): { lastAt: number; actorId: string } {
   const [, lastAt, actorId] = /^(\d{1,15})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
@@ -79,8 +93,6 @@ export function inspectorRoutes({ inspect, knex }: InspectorDeps): Route[] {
     const detail = JSON.stringify({ requestId: c.requestId });
     await knex('thrum_admin_audit').insert({ admin: c.caller.id, action, actor_id: actorId, before_seq: atSeq, after_seq: atSeq, detail });
   };
-  const missing = (ref: string): Problem => new Problem('NOT_FOUND', `there is no actor ${ref}`);
-
   return [
     route({
       method: 'GET',
@@ -115,15 +127,17 @@ export function inspectorRoutes({ inspect, knex }: InspectorDeps): Route[] {
       summary: 'One actor: state, context, timers, what waits',
       params: Params,
       reply: { 200: Detail },
-      problems: ['NOT_FOUND'],
+      problems: ['NOT_FOUND', 'UNKNOWN_KIND'],
       run: async (c) => {
-        const ref = `${c.params.kind}:${c.params.id}`;
-        const a = await inspect.one(ref);
-        if (a === undefined) throw missing(ref);
+        const a = await inspect.one(`${c.params.kind}:${c.params.id}`);
         await audit(c, 'actor.read', a.actorId, a.seq);
-        const timers = Object.fromEntries(Object.entries(a.timers).map(([id, t]) => [id, { type: t.type, due: iso(t.due), seq: t.seq }]));
-        const { value, context, calls, logs, slot, temperature, mailbox, outbox, faults } = a;
-        return answer({ ...entry(a), seq: a.seq, value, context, timers, calls, logs, slot, temperature, mailbox, outbox, faults });
+        const { value, context, calls, logs } = a.state;
+        const timers = Object.fromEntries(
+          Object.entries(a.state.timers).map(([id, t]) => [id, { type: t.type, due: iso(t.due), seq: t.seq }]),
+        );
+        const { ref, actorId, status, stateText: state, seq, mver, slot, temperature, mailbox, uncommitted } = a;
+        const head = { ref, actorId, status, state, seq, mver, lastAt: iso(a.lastAt), slot, temperature, mailbox, uncommitted };
+        return answer({ ...head, value, context, timers, calls, logs });
       },
     }),
     route({
@@ -134,14 +148,27 @@ export function inspectorRoutes({ inspect, knex }: InspectorDeps): Route[] {
       params: Params,
       query: z.object({ before: seq.optional(), after: seq.optional(), limit: z.coerce.number().int().min(1).max(500).default(200) }),
       reply: { 200: z.strictObject({ items: z.array(Row) }) },
-      problems: ['NOT_FOUND'],
+      problems: ['NOT_FOUND', 'UNKNOWN_KIND'],
       run: async (c) => {
         const ref = `${c.params.kind}:${c.params.id}`;
         const a = await inspect.one(ref);
-        const rows = a === undefined ? undefined : await inspect.journal(ref, c.query);
-        if (a === undefined || rows === undefined) throw missing(ref);
+        const rows = await inspect.journal(ref, c.query);
         await audit(c, 'journal.read', a.actorId, a.seq);
         return answer({ items: rows.map((r) => ({ ...r, at: iso(r.at) })) });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/admin/machines',
+      auth: 'admin',
+      summary: 'Every kind of actor',
+      reply: { 200: z.strictObject({ items: z.array(Summary) }) },
+      run: () => {
+        const summary = (kind: string): z.output<typeof Summary> => {
+          const { definition: _, ...rest } = inspect.machine(kind);
+          return rest;
+        };
+        return answer({ items: inspect.kinds().map(summary) });
       },
     }),
     route({
@@ -152,11 +179,7 @@ export function inspectorRoutes({ inspect, knex }: InspectorDeps): Route[] {
       params: Params.pick({ kind: true }),
       reply: { 200: Machine },
       problems: ['UNKNOWN_KIND'],
-      run: (c) => {
-        const machine = inspect.definition(c.params.kind);
-        if (machine === undefined) throw new Problem('UNKNOWN_KIND');
-        return answer(machine);
-      },
+      run: (c) => answer(inspect.machine(c.params.kind)),
     }),
   ];
 }

@@ -27,6 +27,22 @@ const Pair = z.strictObject({
 });
 const Jwks = z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())) });
 
+const Cursor = z.strictObject({ name: z.string(), id: z.uuid() });
+const writeCursor = (c: z.output<typeof Cursor>): string => Buffer.from(JSON.stringify(c)).toString('base64url');
+
+function readCursor(text: string): z.output<typeof Cursor> {
+  try {
+    return Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
+  } catch (cause) {
+    throw new Problem(
+      'VALIDATION',
+      'the cursor is not of this list',
+      { issues: [{ path: 'query.cursor', message: 'is not a cursor' }] },
+      { cause },
+    );
+  }
+}
+
 export interface AuthRouteDeps {
   readonly config: Config;
   readonly identity: Identity;
@@ -142,6 +158,26 @@ export function authRoutes({ config, identity, operatorSecret }: AuthRouteDeps):
         const row = await users.byId(sessionOf(c).userId);
         if (row === undefined) throw new Problem('NOT_FOUND');
         return answer(userOf(row));
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/users',
+      auth: 'staff',
+      summary: 'Active users by name',
+      query: z.object({
+        role: z.enum(['user', 'staff', 'admin']).optional().describe('only users with this role; everybody is a user'),
+        limit: z.coerce.number().int().min(1).max(200).default(50),
+        cursor: z.string().max(400).optional(),
+      }),
+      reply: { 200: z.strictObject({ items: z.array(User), nextCursor: z.string().optional() }) },
+      run: async (c) => {
+        const { role, limit, cursor } = c.query;
+        const rows = await users.list({ role, limit: limit + 1, after: cursor === undefined ? undefined : readCursor(cursor) });
+        const page = rows.slice(0, limit).map(userOf);
+        const last = page.at(-1);
+        const more = rows.length > limit && last !== undefined;
+        return answer({ items: page, ...(more ? { nextCursor: writeCursor({ name: last.displayName, id: last.id }) } : {}) });
       },
     }),
     route({

@@ -1,0 +1,192 @@
+/** Composition root: the only file that knows which driver is used and which modules there are. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Registry } from 'prom-client';
+import { registryOf } from '../actors/companion.ts';
+import type { Registry as Companions } from '../actors/companion.ts';
+import type { ActorKind } from '../actors/define.ts';
+import type { EffectFunctions } from '../actors/outbox.ts';
+import { createPgStore } from '../actors/store/pg.ts';
+import type { JournalStore } from '../actors/store/store.ts';
+import { createActorSystem } from '../actors/system.ts';
+import type { ActorSystem } from '../actors/system.ts';
+import type { Clock, Log } from '../actors/types.ts';
+import { systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { openDatabase } from './db/database.ts';
+import type { Database } from './db/database.ts';
+import { createHttp } from './http/app.ts';
+import type { Route } from './http/route.ts';
+import { actorRoutes } from './http/routes/actors.ts';
+import { authRoutes } from './http/routes/auth.ts';
+import { systemRoutes } from './http/routes/system.ts';
+import { staticPages } from './http/static.ts';
+import { createIdentity } from './identity/identity.ts';
+import type { Identity } from './identity/identity.ts';
+import { loadSecrets } from './identity/keys.ts';
+import type { Secrets } from './identity/keys.ts';
+import { newIds } from './ids.ts';
+import { inspectorRoutes } from './inspector/routes.ts';
+import { createGateway } from './live/gateway.ts';
+import type { Gateway } from './live/gateway.ts';
+import { createHealth } from './observe/health.ts';
+import type { Durability, Health } from './observe/health.ts';
+import { createLog } from './observe/log.ts';
+import { createRegistry } from './observe/metrics.ts';
+
+/** What a test brings instead of the real thing. */
+export interface AppDeps {
+  readonly log?: Log;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly kinds?: readonly ActorKind[];
+  readonly effects?: EffectFunctions;
+  readonly store?: (companions: Companions) => JournalStore;
+  readonly secrets?: Secrets;
+  /** contexts are frozen and JSON answers compared with their schemas */
+  readonly strict?: boolean;
+}
+
+export interface App {
+  readonly config: Config;
+  readonly log: Log;
+  readonly version: string;
+  readonly database: Database;
+  readonly actors: ActorSystem;
+  readonly identity: Identity;
+  readonly gateway: Gateway;
+  readonly health: Health;
+  readonly registry: Registry;
+  readonly routes: readonly Route[];
+  readonly http: Server;
+  readonly durability: Durability;
+  /** of the demo users, when there are any */
+  readonly logins: readonly DemoLogin[];
+  /** Starts the parts in order and listens. Gives the address on this machine. */
+  start(): Promise<{ url: string }>;
+  /** Stops taking work, lets what was accepted finish, and closes everything in reverse order. */
+  stop(): Promise<void>;
+}
+
+export interface DemoLogin {
+  readonly email: string;
+  readonly password: string;
+  readonly role: string;
+}
+
+const ACTOR_DRAIN_MS = 5_000;
+
+const packageVersion = (): string =>
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+/** Builds everything and starts nothing but the database, which is closed again when a part cannot be built. */
+export async function buildApp(config: Config, deps: AppDeps = {}): Promise<App> {
+  const log = deps.log ?? createLog(config.logLevel);
+  const database = await openDatabase(
+    { dataDir: config.dataDir, ...(config.databaseUrl === undefined ? {} : { url: config.databaseUrl }) },
+    log,
+  );
+  try {
+    return await compose(config, deps, log, database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function compose(config: Config, deps: AppDeps, log: Log, database: Database): Promise<App> {
+  const { clock = systemClock, random = Math.random, strict = false } = deps;
+  const registry = createRegistry();
+  const newId = newIds(() => clock.wall());
+  const version = packageVersion();
+  const kinds = deps.kinds ?? [];
+
+  const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
+  const companions = registryOf(kinds);
+  const store = deps.store?.(companions) ?? createPgStore(database, companions);
+  const actors = createActorSystem({
+    kinds,
+    effects: deps.effects ?? {},
+    store,
+    clock,
+    random,
+    log,
+    metrics: registry,
+    lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
+    freeze: strict,
+  });
+  const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId });
+
+  const health = createHealth({ clock, durability: store.durability, version });
+  health.add('database', () => database.knex.raw('select 1'));
+
+  const routes: readonly Route[] = [
+    ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
+    ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
+    ...actorRoutes,
+    ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),
+  ];
+  const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
+  const koa = createHttp({
+    config,
+    routes,
+    actors,
+    authenticate: (c) => identity.authenticate(c),
+    clock,
+    newId,
+    log,
+    registry,
+    pages,
+    checkReplies: strict,
+  });
+  const handle = koa.callback();
+  const http = createServer((req, res) => void handle(req, res));
+  http.requestTimeout = 30_000;
+  http.headersTimeout = 10_000;
+  const node = randomBytes(4).toString('hex');
+  const gateway = createGateway({ http, config, actors, identity, clock, random, newId, node, log, registry });
+
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    health.drain();
+    await gateway.drain(config.drainMs);
+    const closed = new Promise((resolve) => http.close(resolve));
+    http.closeIdleConnections();
+    await actors.drain(ACTOR_DRAIN_MS);
+    http.closeAllConnections();
+    await gateway.close();
+    await closed;
+    await database.close();
+  };
+
+  return {
+    config,
+    log,
+    version,
+    database,
+    actors,
+    identity,
+    gateway,
+    health,
+    registry,
+    routes,
+    http,
+    durability: store.durability,
+    logins: [],
+    async start() {
+      await actors.start();
+      await identity.sessions.load();
+      await new Promise<void>((resolve, reject) => {
+        http.once('error', reject);
+        http.listen({ port: config.port, host: config.host }, resolve);
+      });
+      const { port } = http.address() as AddressInfo;
+      return { url: `http://localhost:${port}` };
+    },
+    stop: () => (stopping ??= stop()),
+  };
+}

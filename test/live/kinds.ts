@@ -1,0 +1,58 @@
+import { setup } from 'xstate';
+import { z } from 'zod';
+import { assign } from 'xstate';
+import { command, defineActor, defineTopic, kernel, platformOnly } from '../../actors/define.ts';
+
+interface PersonContext {
+  name: string;
+  mood: string;
+}
+
+/** The least that identity asks of a user's actor, and a view that only its owner may read. */
+export const person = defineActor<PersonContext>({
+  kind: 'user',
+  version: 1,
+  machine: setup({
+    types: {
+      context: {} as PersonContext,
+      events: {} as { type: 'user.register'; displayName: string } | { type: 'user.feel'; mood: string },
+    },
+    actions: kernel.actions,
+  }).createMachine({
+    id: 'user',
+    context: { name: '', mood: 'fine' },
+    initial: 'active',
+    states: {
+      active: {
+        on: {
+          'user.register': { actions: [assign({ name: ({ event }) => event.displayName }), { type: 'reply' }] },
+          'user.feel': { actions: [assign({ mood: ({ event }) => event.mood }), { type: 'reply' }] },
+        },
+      },
+    },
+  }),
+  context: z.strictObject({ name: z.string(), mood: z.string() }),
+  visible: (p, ref) => ref === `user:${p.id}` || p.roles.includes('staff'),
+  owner: (ref) => ref.slice('user:'.length),
+  create: ['user.register'],
+  commands: {
+    'user.register': command({
+      input: z.strictObject({ displayName: z.string(), timeZone: z.string() }),
+      reply: z.null(),
+      allow: platformOnly,
+    }),
+    'user.feel': command({ input: z.strictObject({ mood: z.string() }), reply: z.null() }),
+  },
+  topics: [
+    defineTopic({
+      subject: 'user',
+      view: 'mood',
+      kind: 'state',
+      version: 1,
+      schema: z.strictObject({ mood: z.string() }),
+      project: (s) => ({ mood: (s.context as PersonContext).mood }),
+      authorize: (p, { id }) => p.id === id,
+      conflateMs: 0,
+    }),
+  ],
+});
