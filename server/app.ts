@@ -15,6 +15,7 @@ import type { JournalStore } from '../actors/store/store.ts';
 import { createActorSystem } from '../actors/system.ts';
 import type { ActorSystem } from '../actors/system.ts';
 import type { Clock, Log } from '../actors/types.ts';
+import { kinds as allKinds } from '../machines/kinds.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -103,7 +104,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const registry = createRegistry();
   const newId = newIds(() => clock.wall());
   const version = packageVersion();
-  const kinds = deps.kinds ?? [];
+  const kinds = deps.kinds ?? allKinds;
 
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
@@ -157,6 +158,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     const closed = new Promise((resolve) => http.close(resolve));
     http.closeIdleConnections();
     await actors.drain(ACTOR_DRAIN_MS);
+    await store.stop();
     http.closeAllConnections();
     await gateway.close();
     await closed;

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { invalid } from '../problems.ts';
 import { answer, route } from '../http/route.ts';
 import type { Route, RouteContext } from '../http/route.ts';
+import type { Inspect } from '../../actors/inspect.ts';
 import type { DirectoryRow } from '../../actors/store/store.ts';
-import type { InspectSource } from './source.ts';
 
 const Entry = z.strictObject({
   ref: z.string(),
@@ -84,7 +84,7 @@ function afterCursor(cursor: string): { lastAt: number; actorId: string } {
 }
 
 export interface InspectorDeps {
-  readonly inspect: InspectSource;
+  readonly inspect: Inspect;
   readonly knex: Knex;
 }
 
