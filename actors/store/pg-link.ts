@@ -6,25 +6,29 @@ import type { PgSource, TimedQuery } from './pg-lane.ts';
 export class PgLink {
   readonly #source: PgSource;
   readonly #timeout: number;
+  readonly #attempts: number;
   #client: Promise<Client> | undefined;
   #closed = false;
 
-  /** `timeout`: ms for one query, after which the connection is given up */
-  constructor(source: PgSource, timeout: number) {
+  /** `timeout`: ms for one query, after which the connection is given up. `attempts`: 2 for reads, which a lost connection may repeat */
+  constructor(source: PgSource, timeout: number, attempts: number) {
     this.#source = source;
     this.#timeout = timeout;
+    this.#attempts = attempts;
   }
 
   /** Rows of a query; prepared under `name` when there is one. @throws StoreError */
   async query<R extends QueryResultRow>(name: string | undefined, text: string, values: readonly unknown[] = []): Promise<R[]> {
-    try {
-      const client = await (this.#client ??= this.#connect());
-      const query: TimedQuery = { text, values, query_timeout: this.#timeout };
-      if (name !== undefined) query.name = name;
-      const { rows } = await client.query<R>(query);
-      return rows;
-    } catch (cause) {
-      throw storeError(cause);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const client = await (this.#client ??= this.#connect());
+        const query: TimedQuery = { text, values, query_timeout: this.#timeout };
+        if (name !== undefined) query.name = name;
+        return (await client.query<R>(query)).rows;
+      } catch (cause) {
+        const error = storeError(cause);
+        if (error.failure !== 'in-doubt' || attempt >= this.#attempts) throw error;
+      }
     }
   }
 

@@ -18,8 +18,8 @@ const READ_TIMEOUT = 10_000;
 const CHORE_TIMEOUT = 60_000;
 
 export function createPgStore(source: PgSource, registry: Registry): JournalStore {
-  const reads = new PgLink(source, READ_TIMEOUT);
-  const chores = new PgLink(source, CHORE_TIMEOUT);
+  const reads = new PgLink(source, READ_TIMEOUT, 2);
+  const chores = new PgLink(source, CHORE_TIMEOUT, 1);
   const statements = new Statements(registry);
   const tableOf = new Map([...registry].map(([name, { table }]) => [name, table]));
 

@@ -5,6 +5,7 @@ import { planBatch, registryOf } from '../../actors/companion.ts';
 import { companion } from '../../actors/define.ts';
 import type { RowOp } from '../../actors/define.ts';
 import { createPgStore } from '../../actors/store/pg.ts';
+import type { PgSource } from '../../actors/store/pg-lane.ts';
 import { StoreError } from '../../actors/store/store.ts';
 import type { Batch, EventRows, JournalStore, Lane, OutboxRow } from '../../actors/store/store.ts';
 import type { ActorState, Json } from '../../actors/types.ts';
@@ -375,6 +376,71 @@ test.serial('two lanes that insert the same 50 keys in opposite order never meet
   t.is((await s.rows('test_claims')).length, 50_000);
   await s.database?.knex.raw('truncate test_claims, thrum_journal, thrum_actor');
   await Promise.all(lanes.map((lane) => lane.close()));
+});
+
+test.serial(
+  'a connection that breaks during a commit leaves it in doubt; sent again it is there once, under its own commit id (K7, K8)',
+  async (t) => {
+    for (const s of stores) {
+      if (!s.database) continue;
+      await s.fresh();
+      const clients: { lane: boolean; client: { connection: { stream: { destroy(): void } } } }[] = [];
+      const cut = (lane: boolean): void => clients.findLast((c) => c.lane === lane)!.client.connection.stream.destroy();
+      const database = s.database;
+      const source: PgSource = {
+        engine: database.engine,
+        durability: database.durability,
+        connect: async (o) => {
+          const client = await database.connect(o);
+          clients.push({ lane: !o.pipeline, client });
+          return client;
+        },
+      };
+      const store = createPgStore(source, registry);
+      const lane = await store.openLane(0);
+      await lane.commit(plan([event(2, 1)]));
+      for (let seq = 1; seq <= 20; seq++) {
+        const batch = plan([event(1, seq, [['events', 'insert', { event_id: seq }]])]);
+        const first = outcome(lane, batch);
+        // microtasks only: the statement is sent, the answer cannot have come
+        if (seq % 2 === 0) for (let i = 0; i < 20; i++) await Promise.resolve();
+        cut(true);
+        t.deepEqual(await first, ['in-doubt', null, []], s.name);
+        const again = await outcome(lane, batch);
+        if (again !== 'ok') t.deepEqual(again, ['fence', null, []], s.name);
+        t.is(await store.cidAt(actor(1), seq), batch.cid);
+      }
+      t.is((await s.rows('test_events')).length, 20);
+      cut(false);
+      t.is((await store.load([actor(1)], 0)).get(actor(1))?.tail.length, 20, 'reads go on over a new connection');
+      await lane.close();
+      await store.stop();
+    }
+  },
+);
+
+test.serial('a server that goes away is in doubt for commits and reads alike, and found again when it is back', async (t) => {
+  const database = embedded.database!;
+  let down = true;
+  const source: PgSource = {
+    engine: database.engine,
+    durability: database.durability,
+    connect: async (o) => {
+      if (down) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+      return database.connect(o);
+    },
+  };
+  await embedded.fresh();
+  const store = createPgStore(source, registry);
+  const lane = await store.openLane(0);
+  const batch = plan([event(1, 1)]);
+  t.deepEqual(await outcome(lane, batch), ['in-doubt', null, []]);
+  await t.throwsAsync(store.dataId(), { instanceOf: StoreError });
+  down = false;
+  t.is(await outcome(lane, batch), 'ok');
+  t.regex(await store.dataId(), /^[0-9a-f]{32}$/);
+  await lane.close();
+  await store.stop();
 });
 
 test.serial('a declaration that differs from its table stops the start with the whole list (K50)', async (t) => {
