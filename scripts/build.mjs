@@ -28,7 +28,15 @@ function prune(path) {
 for (const folder of ['actors', 'bench', 'calc', 'machines', 'migrations', 'scripts', 'server', 'test']) prune(join('dist', folder));
 run('tsc', ['-b']);
 
-const sources = ['web/src', 'web/public', 'web/app.html', 'web/inspect.html', 'web/vite.config.ts', 'client-sdk/dist', 'package-lock.json'];
+const sources = [
+  'web/src',
+  'web/public',
+  'web/index.html',
+  'web/inspect.html',
+  'web/vite.config.ts',
+  'client-sdk/dist',
+  'package-lock.json',
+];
 if (existsSync('web/vite.config.ts') && newest('dist/web/.built') < Math.max(...sources.map(newest))) {
   run('vite', ['build', 'web', '--logLevel', 'warn']);
 }

@@ -1,0 +1,228 @@
+/** The pages in a real browser, over the fake studio: what people see and do, with axe on every view in both themes and two widths. */
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { startBrowser, violations } from '../support/browser.ts';
+import { startFakeStudio } from '../support/fake-studio.ts';
+import type { FakeServer } from '../support/fake-server.ts';
+
+const browser = await startBrowser();
+const paged = browser === undefined ? test.skip : test.serial;
+test.after.always(() => browser?.close());
+
+const ROOT = new URL('../../web', import.meta.url).pathname;
+
+const FOCUSED = "document.activeElement.getAttribute('aria-label') ?? ''";
+
+interface Stage {
+  readonly server: FakeServer;
+  readonly open: (path?: string, apart?: boolean) => Promise<Page>;
+}
+
+async function stage(t: ExecutionContext, o: { width?: number; dark?: boolean } = {}): Promise<Stage> {
+  const server = await startFakeStudio(ROOT);
+  const width = o.width ?? 1_280;
+  const contexts: BrowserContext[] = [];
+  const makeContext = async (): Promise<BrowserContext> => {
+    const colorScheme = o.dark === true ? 'dark' : 'light';
+    const context = await (browser as Browser).newContext({ viewport: { width, height: 900 }, colorScheme, reducedMotion: 'reduce' });
+    contexts.push(context);
+    return context;
+  };
+  const faults: string[] = [];
+  t.teardown(async () => {
+    for (const context of contexts) await context.close();
+    await server.close();
+    if (faults.length > 0) throw new Error(`the page threw: ${faults.join('; ')}`);
+  });
+  return {
+    server,
+    async open(path = '/', apart = false) {
+      const context = (apart ? undefined : contexts[0]) ?? (await makeContext());
+      const page = await context.newPage();
+      page.setDefaultTimeout(15_000);
+      page.on('pageerror', (e) => faults.push(e.message));
+      await page.goto(server.url + path);
+      return page;
+    },
+  };
+}
+
+const signIn = (page: Page, name: string): Promise<void> => page.locator('.demo-login', { hasText: name }).click();
+
+/** Opens the day after today, so that every hour of it is still ahead. */
+async function tomorrow(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Next day' }).click();
+  await page.locator('[data-room=garden] .block').first().waitFor();
+}
+
+for (const dark of [false, true]) {
+  for (const width of [360, 1_280]) {
+    const look = `${dark ? 'dark' : 'light'} at ${width} px`;
+    paged(`axe finds nothing on any view, ${look} (case 50)`, async (t) => {
+      const { server, open } = await stage(t, { width, dark });
+      const fits = async (page: Page, view: string): Promise<void> => {
+        t.deepEqual(await violations(page), [], view);
+        t.true((await page.evaluate<number>('document.documentElement.scrollWidth')) <= width, `${view}: no horizontal scroll`);
+      };
+      const page = await open();
+      await page.locator('.demo-login').first().waitFor();
+      await fits(page, 'login');
+      await signIn(page, 'Mara');
+      await page.locator('.gauge').waitFor();
+      await page.locator('.plot canvas').waitFor();
+      await page.locator('.alert').first().waitFor();
+      await tomorrow(page);
+      await fits(page, 'client');
+      await page.getByRole('button', { name: 'Show as table' }).click();
+      await page.locator('[data-room=garden] .cell').first().click();
+      await page.getByRole('dialog').waitFor();
+      await fits(page, 'booking dialog');
+      await page.keyboard.press('Escape');
+      await page.locator('.block.mine').first().click();
+      await page.getByRole('button', { name: 'Cancel booking' }).click();
+      await fits(page, 'cancel dialog');
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.locator('.demo-login').first().waitFor();
+      await signIn(page, 'Jonas');
+      await page.locator('.gauge').waitFor();
+      await page.locator('.block', { hasText: 'Mara' }).first().waitFor();
+      await fits(page, 'staff');
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.goto(`${server.url}/inspect`);
+      await page.locator('.demo-login', { hasText: 'Ada' }).waitFor();
+      await fits(page, 'inspector login');
+      await signIn(page, 'Ada');
+      await page.locator('.actors a').first().waitFor();
+      await fits(page, 'actor list');
+      await page.locator('.actors a').first().click();
+      await page.locator('.journal > li > details > summary').first().click();
+      await page.locator('.states .on').first().waitFor();
+      await fits(page, 'actor');
+    });
+  }
+}
+
+paged('a booking made, moved and cancelled on one page is seen live on another', async (t) => {
+  const { open } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  // a window of its own: pages behind others do not draw
+  const other = await open('/', true);
+  for (const p of [page, other]) await tomorrow(p);
+  const taken = other.locator('[data-room=loft] .block');
+  const before = await taken.count();
+
+  await page.locator('[data-room=loft]').getByRole('button', { name: 'Book Loft at 14:00' }).click();
+  await page.getByLabel('Length').selectOption('60');
+  await page.getByRole('dialog').getByRole('button', { name: 'Book', exact: true }).click();
+  await other.locator('[data-room=loft] .block.mine', { hasText: '14:00–15:00' }).waitFor();
+  t.is(await taken.count(), before + 1);
+
+  await page.locator('[data-room=loft] .block.mine', { hasText: '14:00' }).click();
+  await page.getByRole('button', { name: 'Move', exact: true }).click();
+  await page.getByLabel('Start').selectOption({ label: '16:30' });
+  await page.getByRole('button', { name: 'Move booking' }).click();
+  await other.locator('[data-room=loft] .block.mine', { hasText: '16:30–17:30' }).waitFor();
+
+  await page.locator('[data-room=loft] .block.mine', { hasText: '16:30' }).click();
+  await page.getByRole('button', { name: 'Cancel booking' }).click();
+  await page.getByLabel('Reason').fill('ill');
+  await page.getByRole('button', { name: 'Yes, cancel it' }).click();
+  await other.locator('[data-room=loft] .block.mine').waitFor({ state: 'detached' });
+  t.is(await taken.count(), before);
+});
+
+paged('a block is moved by dragging it', async (t) => {
+  const { open } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  await tomorrow(page);
+  const block = page.locator('[data-room=garden] .block.mine');
+  await block.scrollIntoViewIfNeeded();
+  const top = (): Promise<number> => block.evaluate((b) => Number.parseFloat((b as unknown as { style: { top: string } }).style.top));
+  const before = await top();
+  const box = await block.boundingBox();
+  if (box === null) throw new Error('the block is not on the page');
+  await page.mouse.move(box.x + 30, box.y + 12);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 30, box.y + 12 - 56, { steps: 4 });
+  await page.mouse.up();
+  await page.getByText(/^Moved to/).waitFor();
+  t.is((await top()) - before, -56);
+});
+
+paged('a slot that somebody else took meanwhile is refused in the dialog, with the reason', async (t) => {
+  const { open, server } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  await tomorrow(page);
+  await page.locator('[data-room=loft]').getByRole('button', { name: 'Book Loft at 14:00' }).click();
+  const start = Number(await page.getByLabel('Start').inputValue());
+  const body = JSON.stringify({ resourceId: 'loft', start: new Date(start).toISOString(), durationMin: 60 });
+  server.cut();
+  await fetch(`${server.url}/v1/booking/bookings`, { method: 'POST', body });
+  await page.getByRole('dialog').getByRole('button', { name: 'Book', exact: true }).click();
+  await page.getByRole('alert').getByText('The slot is no longer free').waitFor();
+  t.pass();
+});
+
+paged('days and free times are reached by keyboard alone', async (t) => {
+  const { open } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  await tomorrow(page);
+  const first = page.locator('[data-room=garden] .cell[tabindex="0"]');
+  await first.focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  const at = await page.evaluate<string>(FOCUSED);
+  t.regex(at, /^Book Garden studio at \d\d:\d\d$/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  t.is(await page.evaluate<string>(FOCUSED), at, 'focus returns to where it was');
+});
+
+paged('without a connection the page says so, keeps its data and recovers by itself', async (t) => {
+  const { open, server } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  await page.locator('.gauge').waitFor();
+  server.refuse = { code: 'DRAINING', status: 503, retryable: true };
+  server.cut();
+  await page.getByText('Reconnecting…').waitFor();
+  await page.getByTestId('offline').waitFor();
+  t.true(await page.locator('.gauge').isVisible());
+  await page.locator('.energy.stale').getByText('Not live').waitFor();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    t.deepEqual(await violations(page), [], `offline, ${colorScheme}`);
+  }
+  server.refuse = undefined;
+  server.show('user:mara/energy', { day: '2026-11-21', status: 'ok', score: 77.7, band: 'good', revision: 4, points: { sleep: 77.7 } });
+  await page.getByRole('button', { name: 'Try now' }).click();
+  await page.getByRole('img', { name: 'Energy score 77.7 of 100' }).waitFor();
+  await page.getByTestId('offline').waitFor({ state: 'detached' });
+});
+
+paged('an alert is acknowledged by the button that its statechart offers', async (t) => {
+  const { open, server } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  await page.getByRole('button', { name: 'Acknowledge' }).click();
+  await page.locator('.alert.acknowledged[data-alert=alert-1]').waitFor();
+  t.is(server.commands.at(-1)?.type, 'anomaly.acknowledge');
+});
+
+paged('a device is synchronised by hand, and its button is off while it runs', async (t) => {
+  const { open } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  const device = page.locator('.device').first();
+  await device.getByRole('button').click();
+  await device.locator('[data-sync="connected.syncing"]').waitFor();
+  t.true(await device.getByRole('button').isDisabled());
+  await device.locator('[data-sync="connected.idle"]').waitFor();
+});

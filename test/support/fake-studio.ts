@@ -1,0 +1,426 @@
+/** A studio of one process without a kernel, behind the fake server: enough for the pages to be developed and drawn without the real one. */
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { extname, join } from 'node:path';
+import { startFakeServer } from './fake-server.ts';
+import type { FakeServer } from './fake-server.ts';
+
+const TYPES: { readonly [ext: string]: string } = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
+const HOUR = 3_600_000;
+
+const people = [
+  { id: 'mara', email: 'mara@demo.thrum', displayName: 'Mara Lindqvist', timeZone: 'Europe/Berlin', plan: 'pro', roles: ['user'] },
+  { id: 'jonas', email: 'jonas@demo.thrum', displayName: 'Jonas Weber', timeZone: 'Europe/Berlin', plan: 'team', roles: ['user', 'staff'] },
+  {
+    id: 'ada',
+    email: 'ada@demo.thrum',
+    displayName: 'Ada Okafor',
+    timeZone: 'Europe/Berlin',
+    plan: 'team',
+    roles: ['user', 'staff', 'admin'],
+  },
+];
+const rooms = [
+  { resourceId: 'garden', name: 'Garden studio' },
+  { resourceId: 'loft', name: 'Loft' },
+  { resourceId: 'reformer', name: 'Reformer room' },
+].map((r) => ({
+  ...r,
+  kind: 'room',
+  timeZone: 'Europe/Berlin',
+  status: 'active',
+  slotStepMin: 15,
+  openingRules: [{ days: [1, 2, 3, 4, 5, 6, 7], from: r.resourceId === 'loft' ? '09:00' : '07:00', to: '21:00' }],
+}));
+
+interface Booking {
+  readonly bookingId: string;
+  readonly resourceId: string;
+  readonly user: string;
+  start: number;
+  end: number;
+  state: string;
+}
+
+const body = async (req: IncomingMessage): Promise<Record<string, unknown>> => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of req) chunks.push(chunk as Buffer);
+  return chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
+};
+
+/** @param root folder of the built pages */
+export async function startFakeStudio(root: string): Promise<FakeServer> {
+  const bookings = new Map<string, Booking>();
+  const days = new Set<string>();
+  let server: FakeServer | undefined;
+  let signedIn: string | undefined;
+  const berlin = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Berlin' });
+  const dayOf = (at: number): string => berlin.format(at);
+
+  function showRoom(resourceId: string, day: string): void {
+    days.add(`${resourceId} ${day}`);
+    const on = [...bookings.values()].filter((b) => b.resourceId === resourceId && dayOf(b.start) === day && b.state !== 'cancelled');
+    const query = `days=1&from=${day}`;
+    const name = (id: string): string => people.find((p) => p.id === id)?.displayName ?? id;
+    server?.show(`resource:${resourceId}/availability?${query}`, {
+      rev: 1,
+      busy: Object.fromEntries(on.map((b) => [b.bookingId, { start: b.start, end: b.end }])),
+    });
+    server?.show(`resource:${resourceId}/schedule?${query}`, {
+      rev: 1,
+      claims: Object.fromEntries(
+        on.map((b) => [b.bookingId, { start: b.start, end: b.end, bookingId: b.bookingId, state: 'confirmed', label: name(b.user) }]),
+      ),
+    });
+  }
+
+  function changed(b: Booking, type: string): void {
+    server?.append(`user:${b.user}/bookings`, {
+      type,
+      bookingId: b.bookingId,
+      resourceId: b.resourceId,
+      start: b.start,
+      end: b.end,
+      state: b.state,
+      at: Date.now(),
+    });
+    const live = ['booking.cancel', 'booking.reschedule'];
+    const can = b.state === 'cancelled' ? { self: [], staff: [] } : { self: live, staff: live };
+    server?.show(`booking:${b.bookingId}/status`, { state: b.state, start: b.start, end: b.end, can });
+    showRoom(b.resourceId, dayOf(b.start));
+  }
+
+  function add(resourceId: string, user: string, start: number, minutes: number): Booking {
+    const b = { bookingId: `b${bookings.size + 1}`, resourceId, user, start, end: start + minutes * 60_000, state: 'confirmed' };
+    bookings.set(b.bookingId, b);
+    changed(b, 'booking.confirmed');
+    return b;
+  }
+
+  const clash = (b: Omit<Booking, 'user' | 'state'>): boolean =>
+    [...bookings.values()].some(
+      (o) => o.bookingId !== b.bookingId && o.resourceId === b.resourceId && o.state !== 'cancelled' && o.start < b.end && b.start < o.end,
+    );
+
+  async function rest(req: IncomingMessage, url: URL): Promise<readonly [number, unknown]> {
+    const route = `${req.method} ${url.pathname}`;
+    const unavailable = [409, { code: 'SLOT_UNAVAILABLE', status: 409, title: 'The slot is no longer free', retryable: false }] as const;
+    const me = people.find((p) => p.id === signedIn);
+    const id = url.pathname.split('/')[4];
+    const b = id === undefined ? undefined : bookings.get(id);
+    if (route === 'GET /v1/demo') return [200, { logins: people.map((p) => ({ ...p, password: 'demo' })) }];
+    if (route === 'POST /v1/auth/login') {
+      const { email } = await body(req);
+      signedIn = people.find((p) => p.email === email)?.id;
+      return signedIn === undefined ? [401, { code: 'UNAUTHENTICATED', status: 401, title: 'E-mail or password is wrong' }] : [200, {}];
+    }
+    if (route === 'POST /v1/auth/logout') {
+      signedIn = undefined;
+      return [204, undefined];
+    }
+    if (me === undefined) return [401, { code: 'UNAUTHENTICATED', status: 401, title: 'Sign in first' }];
+    if (route === 'GET /v1/me') return [200, me];
+    if (url.pathname.startsWith('/v1/admin/')) return [200, fakeInspector(url.pathname)];
+    if (route === 'GET /v1/users') return [200, { items: people.slice(0, 1) }];
+    if (route === 'GET /v1/booking/resources') return [200, { items: rooms }];
+    if (route === 'GET /v1/scores') {
+      const items = Array.from({ length: 29 }, (_, i) => ({
+        day: dayOf(Date.now() - (29 - i) * 24 * HOUR),
+        score: 68 + 14 * Math.sin(i / 4) - (i % 7),
+      }));
+      return [200, { items }];
+    }
+    if (route === 'POST /v1/booking/bookings') {
+      const { resourceId, start, durationMin } = (await body(req)) as { resourceId: string; start: string; durationMin: number };
+      const at = Date.parse(start);
+      if (clash({ bookingId: '', resourceId, start: at, end: at + durationMin * 60_000 })) return unavailable;
+      return [201, add(resourceId, me.id, at, durationMin)];
+    }
+    if (b !== undefined && url.pathname.endsWith('/reschedule')) {
+      const { start } = (await body(req)) as { start: string };
+      const at = Date.parse(start);
+      const to = { ...b, start: at, end: at + b.end - b.start };
+      if (clash(to)) return unavailable;
+      Object.assign(b, to);
+      changed(b, 'booking.rescheduled');
+      return [200, b];
+    }
+    if (b !== undefined && url.pathname.endsWith('/cancel')) {
+      b.state = 'cancelled';
+      changed(b, 'booking.cancelled');
+      return [200, b];
+    }
+    return [404, { code: 'NOT_FOUND', status: 404, title: 'Nothing is found under this name' }];
+  }
+
+  async function handler(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const url = new URL(req.url ?? '/', 'http://x');
+    if (url.pathname.startsWith('/v1/')) {
+      const [status, value] = await rest(req, url);
+      res.writeHead(status, { 'content-type': 'application/json' });
+      res.end(value === undefined ? undefined : JSON.stringify(value));
+      return;
+    }
+    const file = url.pathname === '/' ? '/index.html' : url.pathname.startsWith('/inspect') ? '/inspect.html' : url.pathname;
+    const content = await readFile(join(root, file)).catch(() => undefined);
+    res.writeHead(content === undefined ? 404 : 200, { 'content-type': TYPES[extname(file)] ?? 'text/plain' });
+    res.end(content);
+  }
+
+  server = await startFakeServer({ handler: (req, res) => void handler(req, res), user: () => signedIn ?? null });
+  const now = Date.now();
+  const today = dayOf(now);
+  const at = (day: string, hour: number): number =>
+    Date.parse(`${day}T00:00:00Z`) + (hour - (new Date(`${day}T12:00Z`).getUTCMonth() % 11 > 2 ? 2 : 1)) * HOUR;
+  for (const offset of [0, 1, 2]) {
+    const day = dayOf(now + offset * 24 * HOUR);
+    for (const r of rooms) showRoom(r.resourceId, day);
+    add('garden', 'lena', at(day, 9), 60);
+    add('garden', 'mara', at(day, 17), 90);
+    add('loft', 'jonas', at(day, 12), 45);
+    add('loft', 'tom', at(day, 18.5), 60);
+    add('reformer', 'lena', at(day, 8), 30);
+    add('reformer', 'lena', at(day, 15), 120);
+  }
+  for (const r of rooms)
+    server.append(`resource:${r.resourceId}/anomalies`, {
+      id: 'quiet',
+      status: 'closed',
+      severity: 'low',
+      title: 'Use of the room was unusually high',
+      explanation: '',
+      monitor: 'x',
+      value: 0.9,
+      band: { lower: 0.3, upper: 0.7 },
+      unit: '1',
+      at: now - 5 * 24 * HOUR,
+    });
+  const points = { sleep: 26.1817, hrv: 13.6697, rhr: 3.8128, activity: 15, mood: 6.6667 };
+  for (const { id } of people) {
+    if (id !== 'mara')
+      server.append(`user:${id}/bookings`, { type: 'none', bookingId: 'x', resourceId: 'x', start: 0, end: 0, state: 'cancelled', at: 0 });
+    server.show(`user:${id}/energy`, {
+      day: today,
+      status: 'ok',
+      score: 65.3308,
+      band: 'good',
+      revision: 3,
+      points,
+      change: { sleep: -1.4, hrv: -3.2, rhr: 0.4, activity: 2.1, mood: 0 },
+      confidence: 0.86,
+      computedAt: now - 240_000,
+    });
+    server.show(`user:${id}/devices`, {
+      devices: {
+        [`ring-${id}`]: { provider: 'simulator', label: 'Aria ring', state: 'connected.idle' },
+        [`band-${id}`]: { provider: 'simulator', label: 'Pulse band', state: 'connected.stalled' },
+      },
+    });
+    server.show(`device:ring-${id}/sync`, {
+      state: 'connected.idle',
+      lastSyncAt: now - 8 * 60_000,
+      nextAt: now + 50 * 60_000,
+      can: { self: ['device.sync'], staff: [] },
+    });
+    server.show(`device:band-${id}/sync`, {
+      state: 'connected.stalled',
+      lastSyncAt: now - 3 * 24 * HOUR,
+      can: { self: ['device.sync'], staff: [] },
+    });
+    const alert = (
+      n: number,
+      severity: string,
+      status: string,
+      title: string,
+      explanation: string,
+      value: number,
+      band: object,
+      unit: string,
+    ): object => ({
+      type: 'alert.opened',
+      id: `alert-${n}`,
+      key: `k${n}`,
+      monitor: `anomaly:user:${id}:m${n}`,
+      owner: `user:${id}`,
+      metric: 'hrv_rmssd',
+      unit,
+      status,
+      severity,
+      title,
+      explanation,
+      at: now - n * 47 * 60_000,
+      openedAt: now - n * 47 * 60_000,
+      value,
+      expected: 50,
+      band,
+      ...(status === 'acknowledged' ? { ackAt: now - 20 * 60_000 } : {}),
+    });
+    server.append(`user:${id}/alerts`, alert(30, 'low', 'closed', 'Sleep was unusually short', '', 5.1, { lower: 6.2, upper: 8.4 }, 'h'));
+    server.append(
+      `user:${id}/alerts`,
+      alert(
+        2,
+        'medium',
+        'acknowledged',
+        'Resting heart rate is unusually high',
+        'Resting heart rate was 61 bpm; 53 bpm was expected, usually 50 to 57 bpm. Common with incomplete recovery, stress, heat or the start of an illness: consider an easy day.',
+        61,
+        { lower: 50, upper: 57 },
+        'bpm',
+      ),
+    );
+    server.append(
+      `user:${id}/alerts`,
+      alert(
+        1,
+        'high',
+        'open',
+        'Heart-rate variability (HRV) is unusually low',
+        'Heart-rate variability (HRV) was 31 ms; 50 ms was expected, usually 44 to 57 ms. Common after hard training, short sleep, alcohol or at the start of an illness: ask before the next hard session.',
+        31,
+        { lower: 44, upper: 57 },
+        'ms',
+      ),
+    );
+    for (const n of [1, 2]) {
+      const can = n === 1 ? ['anomaly.acknowledge', 'anomaly.feedback'] : ['anomaly.feedback'];
+      server.show(`anomaly:user:${id}:m${n}/scores`, { condition: 'anomalous', alerting: 'open', can: { self: can, staff: can } });
+    }
+    server.onCommand('anomaly.acknowledge', (to) => {
+      server?.append(`user:${to.split(':')[2]}/alerts`, {
+        ...alert(1, 'high', 'acknowledged', 'Heart-rate variability (HRV) is unusually low', 'Seen.', 31, { lower: 44, upper: 57 }, 'ms'),
+        ackAt: Date.now(),
+      });
+      return { ok: true, seq: 9, reply: { repeated: false }, ch: [`${to}/scores`] };
+    });
+    server.onCommand('device.sync', (to) => {
+      server?.show(`${to}/sync`, { state: 'connected.syncing', lastSyncAt: now, can: { self: [], staff: [] } });
+      setTimeout(
+        () => server?.show(`${to}/sync`, { state: 'connected.idle', lastSyncAt: Date.now(), can: { self: ['device.sync'], staff: [] } }),
+        1_500,
+      ).unref();
+      return { ok: true, seq: 2, reply: { runId: 'r1' }, ch: ['sync'] };
+    });
+  }
+  return server;
+}
+
+const definition = {
+  id: 'booking',
+  key: 'booking',
+  type: 'parallel',
+  states: {
+    life: {
+      id: 'booking.life',
+      key: 'life',
+      type: 'compound',
+      initial: 'acquiring',
+      states: {
+        acquiring: {
+          id: 'booking.life.acquiring',
+          key: 'acquiring',
+          type: 'atomic',
+          on: {
+            'claim.held': [{ target: ['booking.life.confirmed'] }],
+            'xstate.after.ACQUIRE_MS.booking.life.acquiring': [{ target: ['booking.life.releasing'] }],
+          },
+        },
+        confirmed: {
+          id: 'booking.life.confirmed',
+          key: 'confirmed',
+          type: 'compound',
+          initial: 'upcoming',
+          states: {
+            upcoming: {
+              id: 'booking.life.confirmed.upcoming',
+              key: 'upcoming',
+              type: 'atomic',
+              on: {
+                'booking.cancel': [{ target: ['booking.life.cancelling'], guard: 'policyAllows' }],
+                'booking.reschedule': [{ target: ['booking.life.rescheduling'], guard: 'isHolder' }],
+              },
+            },
+            started: { id: 'booking.life.confirmed.started', key: 'started', type: 'atomic' },
+          },
+        },
+        cancelled: { id: 'booking.life.cancelled', key: 'cancelled', type: 'atomic', tags: ['terminal'] },
+      },
+    },
+    payment: {
+      id: 'booking.payment',
+      key: 'payment',
+      type: 'compound',
+      initial: 'none',
+      states: {
+        none: { id: 'booking.payment.none', key: 'none', type: 'atomic' },
+        due: { id: 'booking.payment.due', key: 'due', type: 'atomic' },
+      },
+    },
+  },
+};
+
+/** Replies of the inspector's routes for one invented booking. */
+export function fakeInspector(path: string): unknown {
+  const now = Date.now();
+  const row = (n: number): object => ({
+    ref:
+      n === 1 ? 'booking:62efb25c-c5ad-55a4-8c65-25094e6f9fa7' : `${n % 3 === 0 ? 'device' : 'user'}:0193503c-a6fb-7005-bfff-${1_000 + n}`,
+    kind: n === 1 ? 'booking' : n % 3 === 0 ? 'device' : 'user',
+    id: n === 1 ? '62efb25c-c5ad-55a4-8c65-25094e6f9fa7' : `0193503c-a6fb-7005-bfff-${1_000 + n}`,
+    status: n === 7 ? 'quarantined' : 'active',
+    state:
+      n === 1
+        ? 'life.confirmed.upcoming|payment.none'
+        : n % 3 === 0
+          ? 'conn.connected.idle|freshness.fresh'
+          : 'scoring.fresh|account.active',
+    mver: 1,
+    lastSeq: 4 * n,
+    lastAt: new Date(now - n * n * 9_000).toISOString(),
+    createdAt: new Date(now - 86_400_000).toISOString(),
+  });
+  if (path.endsWith('/journal')) {
+    const names = ['claim.confirmed', 'booking.reschedule', 'claim.held', 'booking.request'];
+    const items = names.map((type, i) => ({
+      seq: 4 - i,
+      at: new Date(now - 9_000 * (i + 1)).toISOString(),
+      type,
+      event: { type, resourceId: 'garden' },
+      patch: { v: { life: { confirmed: 'upcoming' } }, c: { start: now + 7_200_000 } },
+      reply: i % 2 === 0 ? null : { state: 'confirmed' },
+      mver: 1,
+      meta: { from: i % 2 === 0 ? 'actor:resource:garden' : 'user:mara' },
+    }));
+    return { items };
+  }
+  if (path.includes('/machines/')) return { kind: 'booking', version: 1, hash: 'abc', definition };
+  if (path === '/v1/admin/actors') return { items: Array.from({ length: 14 }, (_, i) => row(i + 1)), nextCursor: 'x' };
+  return {
+    ...row(1),
+    seq: 4,
+    value: { life: { confirmed: 'upcoming' }, payment: 'none' },
+    context: {
+      resourceId: 'garden',
+      customerRef: 'user:mara',
+      start: now + 7_200_000,
+      end: now + 10_800_000,
+      participants: [{ role: 'primary', unit: 0 }],
+      notes: '',
+      rescheduleCount: 1,
+      policySnapshot: { version: 3, freeUntilMin: 1_440 },
+    },
+    timers: { start: { type: 'xstate.after.START.booking.life', due: new Date(now + 7_200_000).toISOString(), seq: 4 } },
+    calls: {},
+    logs: {},
+    slot: 417,
+    temperature: 'hot',
+    mailbox: 0,
+    outbox: 0,
+    faults: 0,
+  };
+}

@@ -1,0 +1,9 @@
+import '../ui/base.css';
+import './dash.css';
+import { render } from 'preact';
+import { applyTheme, loadTheme } from '../lib/theme.ts';
+import { App } from './App.tsx';
+
+applyTheme(loadTheme());
+const root = document.getElementById('app');
+if (root !== null) render(<App />, root);

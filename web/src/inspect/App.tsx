@@ -1,0 +1,82 @@
+import { useEffect, useState } from 'preact/hooks';
+import { Login } from '../dash/Login.tsx';
+import type { Me } from '../dash/studio.ts';
+import { api } from '../lib/http.ts';
+import type { ThrumError } from '@thrum/client';
+import { Icon, Mark } from '../ui/icons.tsx';
+import { Empty, ErrorNote, ThemeButton } from '../ui/parts.tsx';
+import { ActorList } from './ActorList.tsx';
+import { ActorPage } from './ActorPage.tsx';
+
+type Session = { readonly me?: Me; readonly out?: true; readonly error?: ThrumError };
+
+const fromHash = (): string | undefined => {
+  const ref = decodeURIComponent(location.hash.slice(1));
+  return ref.includes(':') ? ref : undefined;
+};
+
+export function App() {
+  const [session, setSession] = useState<Session>({});
+  const [actor, setActor] = useState(fromHash);
+  const load = (): void => {
+    api<Me>('GET', '/v1/me')
+      .then((me) => setSession({ me }))
+      .catch((error: ThrumError) => setSession(error.status === 401 ? { out: true } : { error }));
+  };
+  useEffect(load, []);
+  useEffect(() => {
+    const changed = (): void => setActor(fromHash());
+    addEventListener('hashchange', changed);
+    return () => removeEventListener('hashchange', changed);
+  }, []);
+  if (session.out === true) return <Login onDone={load} title="Sign in as an operator" />;
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(e) => (e.preventDefault(), document.getElementById('main')?.focus())}>
+        Skip to content
+      </a>
+      <header class="bar">
+        <div>
+          <a class="brand" href="/">
+            <Mark /> Thrum <span>Inspector</span>
+          </a>
+          <span class="spring" />
+          <a class="btn quiet" href="/">
+            <Icon name="left" /> Dashboard
+          </a>
+          <ThemeButton />
+        </div>
+      </header>
+      <main id="main" tabIndex={-1} class="page">
+        <h1 class="vh">Inspector</h1>
+        {session.error !== undefined && <ErrorNote error={session.error} />}
+        {session.me !== undefined && !session.me.roles.includes('admin') && (
+          <section class="card">
+            <Empty icon="info" title="For operators only">
+              {session.me.displayName} may not look into actors. <a href="/">Back to the dashboard</a>
+            </Empty>
+          </section>
+        )}
+        {session.me?.roles.includes('admin') === true && (
+          <div class={`split ${actor === undefined ? '' : 'chosen'}`}>
+            <ActorList chosen={actor} />
+            {actor === undefined ? (
+              <section class="card placeholder">
+                <Empty icon="cpu" title="Choose an actor">
+                  Its statechart, context, timers and journal appear here and move as it does.
+                </Empty>
+              </section>
+            ) : (
+              <div>
+                <a class="btn s back" href="#">
+                  <Icon name="left" size={15} /> All actors
+                </a>
+                <ActorPage key={actor} actor={actor} />
+              </div>
+            )}
+          </div>
+        )}
+      </main>
+    </>
+  );
+}

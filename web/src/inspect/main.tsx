@@ -1,0 +1,10 @@
+import '../ui/base.css';
+import '../dash/dash.css';
+import './inspect.css';
+import { render } from 'preact';
+import { applyTheme, loadTheme } from '../lib/theme.ts';
+import { App } from './App.tsx';
+
+applyTheme(loadTheme());
+const root = document.getElementById('app');
+if (root !== null) render(<App />, root);
