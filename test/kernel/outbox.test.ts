@@ -116,6 +116,31 @@ test('K12 a result of an entry that was left is dropped and counted', async (t) 
   t.is((await context(k, 'counter:a'))['n'], 2);
 });
 
+test('K12 the same while the re-entry is being committed: the result is stale already', async (t) => {
+  const results: ((v: { done: number }) => void)[] = [];
+  const held: (() => void)[] = [];
+  let hold = false;
+  const k = await start(() => new Promise((resolve) => results.push(resolve)), {
+    fault: async () => {
+      if (hold) await new Promise<void>((resolve) => held.push(resolve));
+      return 'ok';
+    },
+  });
+  await k.system.ask('counter:a', { type: 'counter.start' }, as(alice));
+  await settle();
+  hold = true;
+  const again = k.system.ask('counter:a', { type: 'counter.start' }, as(alice));
+  await settle();
+  results[0]!({ done: 1 });
+  await settle();
+  hold = false;
+  held[0]!();
+  t.like(await again, { ok: true });
+  await k.clock.advance(10);
+  t.is((await k.system.inspect.one('counter:a')).stateText, 'working');
+  t.is(await k.metric('effects_stale_total'), 1);
+});
+
 test('an effect whose process died runs again after the restart', async (t) => {
   let runs = 0;
   const k = await start(() => {
