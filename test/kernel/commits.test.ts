@@ -262,3 +262,20 @@ test('G5 nothing leaves before its commit: neither reply, publication, message n
   t.deepEqual([replies.length, effects_, k.store.journal(actorIdOf('counter:b')).length], [4, 1, 2]);
   t.true(seen.length >= 2);
 });
+
+test('the rule of one: while a commit is in flight no other statement of the lane is sent', async (t) => {
+  const k = await withFates();
+  k.hold();
+  const first = k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  await settle();
+  const second = k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  const other = k.system.ask('counter:b', { type: 'counter.add', by: 1 }, as(alice));
+  await settle();
+  t.is(k.batches.length, 1);
+  await k.release();
+  t.true((await Promise.all([first, second, other])).every(({ ok }) => ok));
+  t.deepEqual(
+    k.batches.map(({ journal }) => journal.length),
+    [2, 3],
+  );
+});

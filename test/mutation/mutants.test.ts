@@ -3,7 +3,7 @@
  * it. A mutant that survives means that nobody would notice the safeguard's loss. A safeguard that was reworded fails here too, by its name.
  */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import test from 'ava';
 
@@ -61,7 +61,8 @@ const made: string[] = [];
 
 /** A copy of what was compiled, with the change; its dependencies are the real ones. */
 function mutate({ without, file, find, replace }: Mutant): string {
-  const dir = mkdtempSync(resolve('.tmp-mutant-'));
+  mkdirSync('.tmp', { recursive: true });
+  const dir = mkdtempSync(resolve('.tmp/mutant-'));
   made.push(dir);
   cpSync('dist', join(dir, 'dist'), { recursive: true, filter: (path) => !/\/(web|bench|static|mutation|e2e)$/.test(path) });
   for (const name of ['node_modules', 'package.json', 'ava.config.js']) symlinkSync(resolve(name), join(dir, name));
