@@ -1,18 +1,17 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
-import { allowedTo, visibleTo } from './access.ts';
-import { checkRows } from './companion.ts';
+import { decide, failed, plain, repeated, run, stampOf } from './command.ts';
+import type { Decider } from './command.ts';
 import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
-import type { Command } from './define.ts';
 import { answer, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
-import { KernelProblem, refusal } from './errors.ts';
-import { derivedIdem, splitRef } from './ids.ts';
+import { kernelProblems, KernelProblem, refusal } from './errors.ts';
+import { derivedIdem } from './ids.ts';
 import type { Kernel } from './kernel.ts';
-import { eventRows, restoreLive, ringOf, storedReply } from './rows.ts';
+import { delayName } from './timers.ts';
+import { eventRows, refusedRow, restoreLive, ringOf, storedReply } from './rows.ts';
 import type { Known } from './rows.ts';
-import { stateText, valueOf } from './machine.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
-import { birth, deepFreeze, MachineFault, step } from './step.ts';
+import { deepFreeze } from './step.ts';
 import type { Step, StepInput } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
 import type { ArmedTimer, Json, Refusal, Reply, Stamp } from './types.ts';
@@ -49,15 +48,13 @@ export class Activation implements UnitOwner {
   #closed: Refusal | undefined;
   #spec: Live | undefined;
   #committed: Live | undefined;
-  #mailbox: Envelope[] = [];
-  #head = 0;
-  #units: Unit[] = [];
-  #ring = new Map<string, Known>();
-  #faults: number[] = [];
+  #mailbox: Envelope[] | undefined;
+  #units: Unit[] | undefined;
+  #ring: Map<string, Known> | undefined;
+  #faults: number[] | undefined;
   /** effect ids of the invocations that this activation started */
-  readonly #callIds = new Map<string, EffectId>();
-  /** due of the timer rows that are known to stand in the database */
-  readonly rowsDue = new Map<string, number>();
+  #callIds: Map<string, EffectId> | undefined;
+  #rowsDue: Map<string, number> | undefined;
   scheduled = false;
   lastUsed = 0;
   rowsSinceSnapshot = 0;
@@ -85,8 +82,13 @@ export class Activation implements UnitOwner {
     return this.#committed;
   }
 
+  /** due of the timer rows that are known to stand in the database */
+  get rowsDue(): Map<string, number> {
+    return (this.#rowsDue ??= new Map());
+  }
+
   get mailboxLength(): number {
-    return this.#mailbox.length - this.#head;
+    return this.#mailbox?.length ?? 0;
   }
 
   get closed(): Refusal | undefined {
@@ -95,12 +97,12 @@ export class Activation implements UnitOwner {
 
   /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
   get quiet(): boolean {
-    return this.mailboxLength === 0 && this.#units.length === 0 && (this.#status === 'ready' || this.#status === 'broken');
+    return this.mailboxLength === 0 && this.#units === undefined && (this.#status === 'ready' || this.#status === 'broken');
   }
 
   /** Puts an event into the mailbox. The caller has checked the bounds. */
   deliver(e: Envelope): void {
-    this.#mailbox.push(e);
+    (this.#mailbox ??= []).push(e);
     this.lastUsed = this.#k.clock.mono();
     if (this.#status === 'cold') this.#load();
     else if (this.#status !== 'loading') this.#k.schedule(this);
@@ -114,7 +116,7 @@ export class Activation implements UnitOwner {
   /** Folds what the store gave; `undefined` means that the actor has no history. */
   loaded(found: Loaded | undefined): void {
     this.#closed = undefined;
-    this.rowsDue.clear();
+    this.#rowsDue = undefined;
     try {
       const restored = found === undefined ? undefined : restoreLive(this.rt, found);
       this.#spec = restored?.live;
@@ -122,7 +124,7 @@ export class Activation implements UnitOwner {
       this.rowsSinceSnapshot = found?.tail.length ?? 0;
       this.bytesSinceSnapshot = 0;
       this.heads = restored?.heads;
-      this.#ring = ringOf(found?.ring ?? []);
+      this.#ring = found === undefined ? undefined : ringOf(found.ring);
       if (found?.status === 'quarantined') this.#closed = refusal('ACTOR_QUARANTINED', undefined, undefined, 30_000);
       if (found?.status === 'paused') this.#closed = refusal('ACTOR_PAUSED', undefined, undefined, 30_000);
       if (found?.status === 'erased') this.#closed = refusal('ACTOR_ERASED');
@@ -144,9 +146,8 @@ export class Activation implements UnitOwner {
   }
 
   #drainMailbox(): Envelope[] {
-    const waiting = this.#mailbox.slice(this.#head);
-    this.#mailbox = [];
-    this.#head = 0;
+    const waiting = this.#mailbox ?? [];
+    this.#mailbox = undefined;
     return waiting;
   }
 
@@ -155,24 +156,19 @@ export class Activation implements UnitOwner {
     if (this.#status !== 'ready' && this.#status !== 'broken') return false;
     const committer = this.#k.committer(this.at.slot);
     const started = this.#k.clock.mono();
-    for (let n = 0; this.#head < this.#mailbox.length; n += 1) {
-      if (committer.full || this.#units.length >= MAX_UNCOMMITTED) {
+    for (let n = 0; this.#mailbox !== undefined; n += 1) {
+      if (committer.full || (this.#units?.length ?? 0) >= MAX_UNCOMMITTED) {
         this.#k.waitForRoom(this);
         return false;
       }
       if (n >= TURN_EVENTS) return true;
-      const e = this.#mailbox[this.#head++] as Envelope;
-      if (this.#head > 1_024 && this.#head * 2 > this.#mailbox.length) {
-        this.#mailbox = this.#mailbox.slice(this.#head);
-        this.#head = 0;
-      }
-      this.#process(e);
+      const e = this.#mailbox.shift();
+      if (this.#mailbox.length === 0) this.#mailbox = undefined;
+      if (e !== undefined) this.#process(e);
       const now = this.#k.clock.mono();
-      if (now - started > SLOW_TURN) this.#slowTurn(e, now - started);
-      if (now >= until && this.#head < this.#mailbox.length) return true;
+      if (e !== undefined && now - started > SLOW_TURN) this.#slowTurn(e, now - started);
+      if (now >= until && this.#mailbox !== undefined) return true;
     }
-    this.#mailbox = [];
-    this.#head = 0;
     return false;
   }
 
@@ -188,7 +184,7 @@ export class Activation implements UnitOwner {
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
     if (this.#closed !== undefined) return this.#refuseInternal(e, this.#closed);
     if (e.idem !== null) {
-      const known = this.#ring.get(e.idem);
+      const known = this.#ring?.get(e.idem);
       if (known !== undefined) return this.#repeat(e, known);
     }
     try {
@@ -211,81 +207,24 @@ export class Activation implements UnitOwner {
     this.#gated(e, repeated(known));
   }
 
-  // ------------------------------------------------------------------------------------------------------------- commands
-
   #command(e: Envelope): void {
-    const declared = this.rt.def.commands[e.type] as Command;
-    let base = this.#spec;
-    const steps: Step[] = [];
-    if (base === undefined) {
-      if (!this.rt.creates.has(e.type)) return this.#gated(e, failed(0, refusal('NOT_FOUND')));
-      const born = birth(this.rt, this.at, this.rt.def.createInput?.({ ...e.payload, type: e.type }) ?? {}, this.#stamp(e, 0, 0));
-      this.#checkStep(born);
-      steps.push(born);
-      base = born.next;
-    } else if (!visibleTo(this.rt, this.at, base, e.from)) return this.#gated(e, failed(0, refusal('NOT_FOUND')));
-    if (declared.allow !== undefined && !declared.allow(e.from, this.at.ref, base.snap)) {
-      return this.#gated(e, failed(base.seq, refusal('FORBIDDEN')));
-    }
-    if (e.kind === 'command' && e.expect !== undefined && e.expect !== (this.#spec?.seq ?? 0)) {
-      return this.#gated(e, failed(base.seq, refusal('SEQ_MISMATCH', undefined, { seq: this.#spec?.seq ?? 0 })));
-    }
-    if (base.state.status === 'done') return this.#notAllowed(e, base);
-    const done = this.#run(base, { type: e.type, payload: e.payload, stamp: this.#stamp(e, base.seq, base.at) });
-    if (!done.handled) return this.#notAllowed(e, base);
-    if (done.refused !== undefined && !declared.rejects.includes(done.refused.code)) {
-      throw new MachineFault(`'${e.type}' does not declare the refusal '${done.refused.code}'`);
-    }
-    if (done.refused !== undefined && !done.changed) {
-      this.#k.metrics.rejected.add(this.kind, done.refused.code);
-      return this.#gated(e, failed(this.#spec?.seq ?? 0, done.refused));
-    }
-    steps.push(done);
-    const reply = done.refused === undefined ? this.#replyOf(declared, e.type, done) : null;
-    this.#accept(e, steps, done.refused === undefined ? { ok: true, seq: done.next.seq, reply } : failed(done.next.seq, done.refused));
+    const { reply, steps } = decide(this.#decider(), this.#spec, e);
+    if (steps === undefined) {
+      if (!reply.ok && !(reply.error.code in kernelProblems)) this.#k.metrics.rejected.add(this.kind, reply.error.code);
+      this.#gated(e, reply);
+    } else this.#accept(e, steps, reply);
   }
 
-  #replyOf(declared: Command, type: string, done: Step): Json {
-    const parsed = declared.reply.safeParse(done.reply ?? null);
-    if (!parsed.success) throw new MachineFault(`the reply to '${type}' does not fit its schema: ${parsed.error.message}`);
-    return parsed.data as Json;
+  #decider(): Decider {
+    return { rt: this.rt, at: this.at, wall: this.#k.clock.wall(), kinds: this.#k.kinds, freeze: this.#k.freeze };
   }
 
-  #notAllowed(e: Envelope, base: Live): void {
-    if (this.#spec === undefined) return this.#gated(e, failed(0, refusal('NOT_FOUND')));
-    const can = allowedTo(this.rt, this.at, base, e.from, this.#k.clock.wall());
-    this.#gated(e, failed(base.seq, refusal('NOT_ALLOWED', undefined, { state: stateText(valueOf(base.snap)), can })));
-  }
-
-  #stamp(e: Envelope, seq: number, lastAt: number, late?: number): Stamp {
-    return {
-      at: Math.max(lastAt, this.#k.clock.wall()),
-      seq: seq + 1,
-      from: e.from,
-      ...(e.cause === undefined ? {} : { cause: e.cause }),
-      ...(late === undefined ? {} : { late }),
-    };
+  #stamp(e: Envelope, base: Live, late?: number): Stamp {
+    return stampOf(e, base, this.#k.clock.wall(), late);
   }
 
   #run(base: Live, input: StepInput): Step {
-    const done = step(this.rt, this.at, base, input);
-    this.#k.metrics.macrosteps.add(this.kind);
-    this.#checkStep(done);
-    return done;
-  }
-
-  #checkStep(done: Step): void {
-    for (const t of done.tells) {
-      const target = splitRef(t.to);
-      if (target === undefined || !this.#k.kinds.has(target.kind))
-        throw new MachineFault(`tell to '${t.to}', which is no actor of a known kind`);
-    }
-    if (done.companions.length > 0) {
-      const fault = checkRows(this.rt.def, done.companions);
-      if (fault?.code === 'LIMIT_EXCEEDED') throw new KernelProblem(refusal('LIMIT_EXCEEDED', fault.detail));
-      if (fault !== undefined) throw new MachineFault(fault.detail);
-    }
-    if (this.#k.freeze) deepFreeze(done.next.state.context);
+    return run(this.#decider(), base, input);
   }
 
   // ------------------------------------------------------------------------------------------------------ the kernel's own
@@ -296,7 +235,7 @@ export class Activation implements UnitOwner {
     if (e.kind === 'timer') return this.#timer(e, base);
     if (e.kind === 'result') return this.#result(e, base);
     if (e.kind === 'undelivered') {
-      const done = this.#run(base, { type: e.type, payload: e.payload, stamp: this.#stamp(e, base.seq, base.at) });
+      const done = this.#run(base, { type: e.type, payload: e.payload, stamp: this.#stamp(e, base) });
       this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
     }
   }
@@ -318,7 +257,7 @@ export class Activation implements UnitOwner {
     const late = now - armed.due;
     const policy = this.rt.def.timers?.[delayName(id)];
     const skip = policy?.late === 'skip' && late > (policy.maxLate ?? 0);
-    const stamp = this.#stamp(e, base.seq, base.at, late);
+    const stamp = this.#stamp(e, base, late);
     const done = this.#run(base, { type: armed.type, payload: {}, stamp, timer: id, run: !skip && base.state.status === 'active' });
     this.#k.metrics.timersFired.add(late > 1_000 ? 'yes' : 'no');
     this.#k.metrics.timerLate.observe(late / 1_000);
@@ -341,7 +280,7 @@ export class Activation implements UnitOwner {
       this.#k.outbox.finished(id);
       return this.#over(e);
     }
-    const stamp = this.#stamp(e, base.seq, base.at);
+    const stamp = this.#stamp(e, base);
     // An error event without transition would end the machine for good; the kernel keeps it alive and tells people.
     const unheard = isError && !this.rt.runner.enabled(base.snap, { ...e.payload, type: e.type, $: stamp });
     const done = this.#run(base, { type: e.type, payload: e.payload, stamp, call: invoke, run: !unheard });
@@ -369,31 +308,33 @@ export class Activation implements UnitOwner {
     }
     const unit: Unit = { owner: this, events, bytes, companions, envelope: e, steps, next, reply, waiters: [] };
     if (e.idem !== null) {
-      this.#ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
-      if (this.#ring.size > RING) this.#ring.delete(this.#ring.keys().next().value as string);
+      const ring = (this.#ring ??= new Map());
+      ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
+      if (ring.size > RING) ring.delete(ring.keys().next().value as string);
     }
-    for (const s of steps) for (const call of s.effects) this.#callIds.set(call.invoke, call.id);
+    for (const s of steps) for (const call of s.effects) (this.#callIds ??= new Map()).set(call.invoke, call.id);
     this.#spec = next;
-    this.#units.push(unit);
+    (this.#units ??= []).push(unit);
     this.#k.committer(this.at.slot).submit(unit);
   }
 
   #callId(invoke: string, seq: number): EffectId | undefined {
-    const own = this.#callIds.get(invoke);
+    const own = this.#callIds?.get(invoke);
     return own?.seq === seq ? own : this.#k.outbox.idOf(this.actorId, invoke, seq);
   }
 
   /** An answer computed on the speculative state leaves when that state is committed. */
   #gated(e: Envelope, reply: Reply): void {
-    const last = this.#units.at(-1);
+    const last = this.#units?.at(-1);
     if (last === undefined) answer(e, reply);
     else last.waiters.push({ envelope: e, reply });
   }
 
   settled(unit: CommitUnit): void {
     const own = unit as Unit;
-    if (this.#units[0] !== own) throw new Error(`${this.at.ref}: units were settled out of order`);
+    if (this.#units?.[0] !== own) throw new Error(`${this.at.ref}: units were settled out of order`);
     this.#units.shift();
+    if (this.#units.length === 0) this.#units = undefined;
     this.#committed = own.next;
     this.rowsSinceSnapshot += own.events.length;
     for (const s of own.steps) this.bytesSinceSnapshot += s.patchText.length;
@@ -420,17 +361,18 @@ export class Activation implements UnitOwner {
 
   rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
     const again: Envelope[] = [];
-    for (const unit of this.#units) {
+    for (const unit of this.#units ?? []) {
       const verdict = verdicts.get(unit);
       if (verdict === undefined || this.#judge(unit, verdict) === 'again') again.push(unit.envelope);
       for (const waiter of unit.waiters) again.push(waiter.envelope);
     }
-    this.#units = [];
+    this.#units = undefined;
     this.#mailbox = [...again.filter((e) => this.#mayRunAgain(e)), ...this.#drainMailbox()];
+    if (this.#mailbox.length === 0) this.#mailbox = undefined;
     this.#spec = undefined;
     this.#committed = undefined;
-    this.#ring = new Map();
-    this.#callIds.clear();
+    this.#ring = undefined;
+    this.#callIds = undefined;
     this.#k.topics.evicted(this);
     this.#load();
   }
@@ -462,27 +404,18 @@ export class Activation implements UnitOwner {
       this.#quarantine('the database refused a row of the kernel');
       return 'over';
     }
-    const [, name = verdict.companion ?? ''] = verdict.companion?.split('/') ?? [];
-    const declared = this.rt.def.companions?.[name];
+    const { name, declared, error } = refusedRow(this.rt.def, unit.events, verdict);
     this.#k.metrics.companionConflicts.add(this.kind, name);
-    const row = unit.events.flatMap((event) => event.companions).find((c) => c.n === verdict.n);
-    if (declared?.refuse === undefined || declared.refuse.alarm) {
-      this.#k.log.error(
-        { ref: this.at.ref, companion: name, type: e.type, alert: 'critical' },
-        'a companion row was refused that the machine let pass',
-      );
+    if (declared?.alarm !== false) {
+      const fields = { ref: this.at.ref, companion: name, type: e.type, alert: 'critical' };
+      this.#k.log.error(fields, 'a companion row was refused that the machine let pass');
     }
-    if (e.kind !== 'command' && e.kind !== 'tell') {
-      return this.#retryLater(e, new Error(`companion ${name} refused`)) ? 'over' : 'again';
+    if (e.kind !== 'command' && e.kind !== 'tell') return this.#retryLater(e, new Error(`companion ${name} refused`)) ? 'over' : 'again';
+    if (error === undefined) this.#fault(e, new Error(`companion ${name} refused`));
+    else {
+      this.#k.metrics.rejected.add(this.kind, error.code);
+      refuse(e, error, seq - 1);
     }
-    if (declared?.refuse === undefined) {
-      this.#fault(e, new Error(`companion ${name} refused`));
-      return 'over';
-    }
-    const details: Record<string, Json> = {};
-    if (row !== undefined) details['key'] = Object.fromEntries(declared.key.map((column) => [column, row.row[column] ?? null]));
-    this.#k.metrics.rejected.add(this.kind, declared.refuse.code);
-    refuse(e, { code: declared.refuse.code, details }, seq - 1);
     return 'over';
   }
 
@@ -505,7 +438,7 @@ export class Activation implements UnitOwner {
 
   #countFault(): void {
     const now = this.#k.clock.mono();
-    this.#faults = [...this.#faults.filter((t) => now - t < FAULT_WINDOW), now];
+    this.#faults = [...(this.#faults ?? []).filter((t) => now - t < FAULT_WINDOW), now];
     if (this.#faults.length >= FAULTS) this.#quarantine(`${FAULTS} faults in ${FAULT_WINDOW / 1_000} s`);
   }
 
@@ -525,7 +458,7 @@ export class Activation implements UnitOwner {
     const base = this.#spec;
     this.#k.outbox.bury(this, e.kind, { type: e.type, payload: e.payload as Json }, new Error('failed after every retry'), e.tries + 1);
     if (base === undefined) return;
-    const input = { type: e.type, payload: {}, stamp: this.#stamp(e, base.seq, base.at), run: false };
+    const input = { type: e.type, payload: {}, stamp: this.#stamp(e, base), run: false };
     const done = this.#run(base, {
       ...input,
       ...(e.kind === 'timer' ? { timer: e.timer.id } : {}),
@@ -547,14 +480,11 @@ export class Activation implements UnitOwner {
 
   /** Answers commands whose deadline has passed while the database is away. */
   expire(mono: number): void {
-    for (const unit of this.#units) {
+    for (const unit of this.#units ?? []) {
       if (unit.envelope.deadline < mono) refuse(unit.envelope, refusal('COMMIT_UNKNOWN'), unit.next.seq);
       for (const w of unit.waiters) if (w.envelope.deadline < mono) refuse(w.envelope, refusal('TIMEOUT'));
     }
-    for (let i = this.#head; i < this.#mailbox.length; i += 1) {
-      const e = this.#mailbox[i] as Envelope;
-      if (e.deadline < mono) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
-    }
+    for (const e of this.#mailbox ?? []) if (e.deadline < mono) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
   }
 
   /** A view of the speculative or committed state for people; not part of any guarantee. */
@@ -563,20 +493,8 @@ export class Activation implements UnitOwner {
       seq: this.#spec?.seq ?? 0,
       committedSeq: this.#committed?.seq ?? 0,
       mailbox: this.mailboxLength,
-      uncommitted: this.#units.length,
+      uncommitted: this.#units?.length ?? 0,
       status: this.#closed?.code ?? this.#status,
     };
   }
 }
-
-const failed = (seq: number, error: Refusal): Reply => ({ ok: false, seq, error });
-const repeated = (known: Known): Reply => (known.reply.ok ? { ...known.reply, dup: true } : known.reply);
-
-const plain = (p: KernelProblem): Refusal => ({
-  code: p.code,
-  ...(p.detail === undefined ? {} : { detail: p.detail }),
-  ...(p.details === undefined ? {} : { details: p.details }),
-});
-
-/** `xstate.after.holdTtl.booking.held` is the timer of the delay `holdTtl`; other timers are named by their id. */
-const delayName = (id: string): string => (id.startsWith('xstate.after.') ? (id.split('.')[2] ?? id) : id);

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ActorRef, Principal } from './types.ts';
 import type { EffectId } from './store/store.ts';
 
-const sha = (text: string): Buffer => createHash('sha256').update(text).digest();
+const sha = (text: string): string => hash('sha256', text, 'hex').slice(0, 32);
 
 /** First 16 bytes of SHA-256 of the ref, written as a uuid: addressing an actor needs no lookup. */
 export function actorIdOf(ref: ActorRef): string {
-  const hex = sha(ref).toString('hex', 0, 16);
+  const hex = sha(ref);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
@@ -16,10 +16,10 @@ export const SLOTS = 1_024;
 export const slotOf = (actorId: string): number => Number.parseInt(actorId.slice(0, 3), 16) >> 2;
 
 /** Key under which an accepted command is remembered: 32 hexadecimal digits. The scope of a key is its principal. */
-export const idemOf = (from: Principal, key: string): string => sha(`${from.kind}:${from.id}\0${key}`).toString('hex', 0, 16);
+export const idemOf = (from: Principal, key: string): string => sha(`${from.kind}:${from.id}\0${key}`);
 
 /** Key of an event that the kernel itself sends, such as a timer, made from what names it for ever. */
-export const derivedIdem = (...parts: readonly (string | number)[]): string => sha(parts.join('\0')).toString('hex', 0, 16);
+export const derivedIdem = (...parts: readonly (string | number)[]): string => sha(parts.join('\0'));
 
 /** `<actor_id>/<seq>/<n>`, the idempotency key that an effect hands to the outside world. */
 export const effectKey = (e: EffectId): string => `${e.actorId}/${e.seq}/${e.n}`;

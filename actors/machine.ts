@@ -57,6 +57,13 @@ const idle = { status: 'active' } as const;
 const childStub = (id: string): ChildStub => ({ id, _processingStatus: 0, getSnapshot: () => idle });
 
 const nothing = (): void => undefined;
+const noTags = new Set<string>();
+const empty = Object.freeze({});
+
+function isEmpty(o: object): boolean {
+  for (const _ in o) return false;
+  return true;
+}
 
 /** Runs a machine's macrosteps as pure functions of snapshot and event. Not reentrant, which a synchronous macrostep never needs. */
 export class MachineRunner {
@@ -114,6 +121,10 @@ export class MachineRunner {
   #finish(snapshot: MachineSnapshot): MacrostepResult {
     if (snapshot.status === 'error') throw snapshot.error;
     const actions = this.#actions;
+    // Every snapshot of XState has sets and objects of its own; the empty ones are most of what an idle actor would hold.
+    if (snapshot.tags.size === 0) snapshot.tags = noTags;
+    if (isEmpty(snapshot.children)) snapshot.children = empty;
+    if (isEmpty(snapshot.historyValue)) snapshot.historyValue = empty;
     // A live child of XState costs some kB and can do nothing here; the stub keeps what leaving the state needs.
     for (const a of actions) {
       if (a.type !== 'xstate.spawnChild') continue;
@@ -163,6 +174,7 @@ export class MachineRunner {
       this.#scope,
     ) as MachineSnapshot;
     for (const id of Object.keys(state.calls)) snapshot.children[id] = childStub(id) as never;
+    if (snapshot.tags.size === 0) snapshot.tags = noTags;
     return snapshot;
   }
 }

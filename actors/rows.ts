@@ -1,5 +1,6 @@
 /** Between the states in memory and the rows of the journal. */
 import type { Activation } from './activation.ts';
+import type { ActorKind, Companion } from './define.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { derivedIdem } from './ids.ts';
@@ -150,6 +151,21 @@ export function restoreLive(rt: Runtime, found: Loaded): { live: Live; heads: { 
   };
   const heads = found.tail.length === 0 && found.snapshot?.heads ? found.snapshot.heads : undefined;
   return { live, heads };
+}
+
+/** What the refusal of a companion row means to the caller; without `error` the declaration names no code and it is a fault. */
+export function refusedRow(
+  def: ActorKind,
+  events: readonly EventRows[],
+  verdict: { readonly companion: string | undefined; readonly n: number | undefined },
+): { name: string; declared: Companion['refuse']; error: Refusal | undefined } {
+  const name = verdict.companion?.split('/').at(-1) ?? '';
+  const table = def.companions?.[name];
+  const declared = table?.refuse;
+  if (table === undefined || declared === undefined) return { name, declared, error: undefined };
+  const row = events.flatMap((event) => event.companions).find((c) => c.n === verdict.n);
+  const key = row === undefined ? {} : { key: Object.fromEntries(table.key.map((column) => [column, row.row[column] ?? null])) };
+  return { name, declared, error: { code: declared.code, details: key as { [field: string]: Json } } };
 }
 
 /** The newest keys last, so that the oldest leave the ring first. */

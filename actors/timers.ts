@@ -16,6 +16,9 @@ const CATCH_UP = 200;
 const CATCH_UP_MS = 100;
 const MAX_SLEEP_MS = 10_000;
 
+/** `xstate.after.holdTtl.booking.held` is the timer of the delay `holdTtl`; other timers are named by their id. */
+export const delayName = (id: string): string => (id.startsWith('xstate.after.') ? (id.split('.')[2] ?? id) : id);
+
 interface Entry {
   readonly ref: string;
   readonly actorId: string;

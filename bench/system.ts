@@ -21,7 +21,16 @@ export const realClock: Clock = {
 
 /** A kernel that knows the measured kind only. */
 export const stepSystem = (store: JournalStore, lanes = 1): ActorSystem =>
-  createActorSystem({ kinds: [stepKind], effects: {}, store, clock: realClock, log: benchLog, metrics: new Registry(), lanes });
+  createActorSystem({
+    kinds: [stepKind],
+    effects: {},
+    store,
+    clock: realClock,
+    random: Math.random,
+    log: benchLog,
+    metrics: new Registry(),
+    lanes,
+  });
 
 const caller: Principal = { kind: 'user', id: 'bench', roles: ['user'] };
 /** Keys are unique in the whole process: an equal one would be answered from the ring. */

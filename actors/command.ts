@@ -1,0 +1,111 @@
+/** What a command does to a state: the answer, and the steps to commit if it is accepted. Changes nothing by itself. */
+import { allowedTo, visibleTo } from './access.ts';
+import { checkRows } from './companion.ts';
+import type { Command } from './define.ts';
+import type { Envelope } from './envelope.ts';
+import { KernelProblem, refusal } from './errors.ts';
+import { splitRef } from './ids.ts';
+import { stateText, valueOf } from './machine.ts';
+import type { Known } from './rows.ts';
+import type { Address, Live, Runtime } from './runtime.ts';
+import { birth, deepFreeze, MachineFault, step } from './step.ts';
+import type { Step, StepInput } from './step.ts';
+import type { Json, Refusal, Reply, Stamp } from './types.ts';
+
+/** The actor that decides and what it may know of the node. */
+export interface Decider {
+  readonly rt: Runtime;
+  readonly at: Address;
+  /** epoch ms */
+  readonly wall: number;
+  readonly kinds: ReadonlyMap<string, Runtime>;
+  readonly freeze: boolean;
+}
+
+/** Without steps nothing is journaled. */
+export interface Decision {
+  readonly reply: Reply;
+  readonly steps?: readonly Step[];
+}
+
+export const failed = (seq: number, error: Refusal): Reply => ({ ok: false, seq, error });
+
+/** The first answer once more, marked as a repetition. */
+export const repeated = (known: Known): Reply => (known.reply.ok ? { ...known.reply, dup: true } : known.reply);
+
+/** The error as data, without stack. */
+export const plain = (p: KernelProblem): Refusal => ({
+  code: p.code,
+  ...(p.detail === undefined ? {} : { detail: p.detail }),
+  ...(p.details === undefined ? {} : { details: p.details }),
+});
+
+/** Time of an event: never before that of the actor's previous one. */
+export const stampOf = (e: Envelope, base: { readonly seq: number; readonly at: number }, wall: number, late?: number): Stamp => ({
+  at: Math.max(base.at, wall),
+  seq: base.seq + 1,
+  from: e.from,
+  ...(e.cause === undefined ? {} : { cause: e.cause }),
+  ...(late === undefined ? {} : { late }),
+});
+
+/** @throws MachineFault, KernelProblem when the step asks for what cannot be written or sent */
+function checkStep(d: Decider, done: Step): Step {
+  for (const t of done.tells) {
+    const target = splitRef(t.to);
+    if (target === undefined || !d.kinds.has(target.kind)) throw new MachineFault(`tell to '${t.to}', which is no actor of a known kind`);
+  }
+  if (done.companions.length > 0) {
+    const fault = checkRows(d.rt.def, done.companions);
+    if (fault?.code === 'LIMIT_EXCEEDED') throw new KernelProblem(refusal('LIMIT_EXCEEDED', fault.detail));
+    if (fault !== undefined) throw new MachineFault(fault.detail);
+  }
+  if (d.freeze) deepFreeze(done.next.state.context);
+  return done;
+}
+
+/** One checked step. @throws whatever the machine throws */
+export const run = (d: Decider, base: Live, input: StepInput): Step => checkStep(d, step(d.rt, d.at, base, input));
+
+function notAllowed(d: Decider, spec: Live | undefined, e: Envelope): Decision {
+  if (spec === undefined) return { reply: failed(0, refusal('NOT_FOUND')) };
+  const can = allowedTo(d.rt, d.at, spec, e.from, d.wall);
+  return { reply: failed(spec.seq, refusal('NOT_ALLOWED', undefined, { state: stateText(valueOf(spec.snap)), can })) };
+}
+
+function replyOf(declared: Command, done: Step): Reply {
+  if (done.refused !== undefined) return failed(done.next.seq, done.refused);
+  const parsed = declared.reply.safeParse(done.reply ?? null);
+  if (!parsed.success) throw new MachineFault(`the reply to '${done.type}' does not fit its schema: ${parsed.error.message}`);
+  return { ok: true, seq: done.next.seq, reply: parsed.data as Json };
+}
+
+/**
+ * Decides a command of a caller or of another actor.
+ *
+ * @param spec the state to decide on; undefined when the actor has no history
+ * @throws whatever the machine throws; MachineFault for a bug that the kernel finds; KernelProblem when a limit is passed
+ */
+export function decide(d: Decider, spec: Live | undefined, e: Envelope): Decision {
+  const declared = d.rt.def.commands[e.type] as Command;
+  const seq = spec?.seq ?? 0;
+  if (spec === undefined && !d.rt.creates.has(e.type)) return { reply: failed(0, refusal('NOT_FOUND')) };
+  if (spec !== undefined && !visibleTo(d.rt, d.at, spec, e.from)) return { reply: failed(0, refusal('NOT_FOUND')) };
+  const born =
+    spec === undefined
+      ? checkStep(d, birth(d.rt, d.at, d.rt.def.createInput?.({ ...e.payload, type: e.type }) ?? {}, stampOf(e, { seq: 0, at: 0 }, d.wall)))
+      : undefined;
+  const base = (spec ?? born?.next) as Live;
+  if (declared.allow !== undefined && !declared.allow(e.from, d.at.ref, base.snap)) return { reply: failed(seq, refusal('FORBIDDEN')) };
+  if (e.kind === 'command' && e.expect !== undefined && e.expect !== seq) {
+    return { reply: failed(seq, refusal('SEQ_MISMATCH', undefined, { seq })) };
+  }
+  if (base.state.status === 'done') return notAllowed(d, spec, e);
+  const done = run(d, base, { type: e.type, payload: e.payload, stamp: stampOf(e, base, d.wall) });
+  if (!done.handled) return notAllowed(d, spec, e);
+  if (done.refused !== undefined && !declared.rejects.includes(done.refused.code)) {
+    throw new MachineFault(`'${e.type}' does not declare the refusal '${done.refused.code}'`);
+  }
+  if (done.refused !== undefined && !done.changed) return { reply: failed(seq, done.refused) };
+  return { reply: replyOf(declared, done), steps: born === undefined ? [done] : [born, done] };
+}

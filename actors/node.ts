@@ -1,0 +1,380 @@
+import { Activation } from './activation.ts';
+import { allowedTo, visibleTo } from './access.ts';
+import { admit, outcomeOf } from './admission.ts';
+import { eventLoop } from './clock.ts';
+import { Committer } from './committer.ts';
+import { registryOf } from './companion.ts';
+import type { Envelope } from './envelope.ts';
+import { KernelProblem, refusal } from './errors.ts';
+import { actorIdOf, slotOf, splitRef } from './ids.ts';
+import { createInspect } from './inspect.ts';
+import type { Inspect } from './inspect.ts';
+import { Keeper } from './keeper.ts';
+import type { Kernel } from './kernel.ts';
+import { Loader } from './loader.ts';
+import { createMetrics } from './metrics.ts';
+import { Outbox } from './outbox.ts';
+import { runtimeOf } from './runtime.ts';
+import type { Live, Runtime } from './runtime.ts';
+import { Scheduler } from './scheduler.ts';
+import type { JournalStore } from './store/store.ts';
+import { Timers } from './timers.ts';
+import { parseTopic, formatTopic } from './topic-name.ts';
+import { Topics } from './topics.ts';
+import type { ActorRef, Clock, Json, Log, Principal, Refusal, Reply } from './types.ts';
+
+import type {
+  ActorSystem,
+  ActorSystemOptions,
+  AskOptions,
+  CommandInput,
+  Cursor,
+  NodeLimits,
+  Publication,
+  ReadOptions,
+  TopicSlice,
+  Unsubscribe,
+} from './system.ts';
+
+const EXPIRE_MS = 250;
+const TROUBLE_MS = 1_000;
+const READ_DEADLINE = 10_000;
+
+/** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
+export class Node implements ActorSystem, Kernel {
+  readonly store: JournalStore;
+  readonly registry;
+  readonly kinds: ReadonlyMap<string, Runtime>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly metrics;
+  readonly topics: Topics;
+  readonly outbox: Outbox;
+  readonly timers: Timers;
+  readonly freeze: boolean;
+  readonly onJob: (queue: string) => void;
+  readonly inspect: Inspect;
+  readonly #o: ActorSystemOptions;
+  readonly #limits: NodeLimits;
+  readonly #activations = new Map<string, Activation>();
+  readonly #scheduler: Scheduler;
+  readonly #loader: Loader;
+  readonly #keeper: Keeper;
+  /** actors that wait for a commit to make room in their lane */
+  readonly #waiting = new Set<Activation>();
+  #committers: Committer[] = [];
+  #inflight = 0;
+  #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
+  #expiry: unknown;
+
+  constructor(o: ActorSystemOptions) {
+    this.#o = o;
+    this.#limits = { inflight: 20_000, activations: 50_000, ...o.limits };
+    const deferral = o.deferral ?? eventLoop;
+    this.store = o.store;
+    this.registry = registryOf(o.kinds);
+    this.kinds = new Map(o.kinds.map((def) => [def.kind, runtimeOf(def)]));
+    this.clock = o.clock;
+    this.random = o.random;
+    this.log = o.log;
+    this.freeze = o.freeze ?? false;
+    this.onJob = o.onJob ?? (() => undefined);
+    this.metrics = createMetrics(o.metrics, {
+      activations: () => this.#activations.size,
+      inflight: () => this.#inflight,
+      uncommitted: () => this.#committers.map((c) => c.uncommitted),
+      outboxPending: () => this.outbox.pending,
+      timersPending: () => this.timers.pending,
+      mailboxMax: () => Math.max(0, ...[...this.#activations.values()].map((a) => a.mailboxLength)),
+    });
+    this.topics = new Topics(this);
+    this.outbox = new Outbox(this, o.effects);
+    this.timers = new Timers(this);
+    this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
+    this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics });
+    this.#keeper = new Keeper(this, this.#activations);
+    this.inspect = createInspect(this, this.#activations);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- parts' view of it
+
+  committer(slot: number): Committer {
+    return this.#committers[slot % this.#committers.length] as Committer;
+  }
+
+  activation(ref: ActorRef, rt: Runtime): Activation {
+    const standing = this.#activations.get(ref);
+    if (standing !== undefined) return standing;
+    if (this.#activations.size >= this.#limits.activations) this.#makeRoom();
+    const actorId = actorIdOf(ref);
+    const a = new Activation(this, { ref, id: ref.slice(rt.def.kind.length + 1), actorId, slot: slotOf(actorId) }, rt);
+    a.lastUsed = this.clock.mono();
+    this.#activations.set(ref, a);
+    return a;
+  }
+
+  /** Passivates the longest idle tenth. @throws KernelProblem OVERLOADED when every actor is busy */
+  #makeRoom(): void {
+    const quiet = [...this.#activations.values()].filter((a) => a.quiet).sort((x, y) => x.lastUsed - y.lastUsed);
+    if (quiet.length === 0) throw new KernelProblem(refusal('OVERLOADED', 'no more actors fit into memory', undefined, 1_000));
+    this.#keeper.passivate(quiet.slice(0, Math.ceil(this.#limits.activations / 10)), 'pressure').catch((error: unknown) => {
+      this.log.warn({ err: error }, 'snapshots of passivated actors were not written');
+    });
+  }
+
+  schedule(a: Activation): void {
+    this.#scheduler.schedule(a);
+  }
+
+  load(a: Activation): void {
+    this.#loader.load(a);
+  }
+
+  committed(a: Activation): void {
+    this.#keeper.committed(a);
+  }
+
+  #kick(): void {
+    for (const c of this.#committers) c.kick();
+  }
+
+  waitForRoom(a: Activation): void {
+    this.#waiting.add(a);
+  }
+
+  /** A commit has made room: actors that had to wait get their turn. */
+  #progress(): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const a of waiting) this.schedule(a);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- commands
+
+  async ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
+    const admitted = admit(this.kinds, ref, command, o);
+    if ('code' in admitted) return this.#refused(ref, command.type, admitted);
+    const { rt } = admitted;
+    if (this.#state !== 'running') return this.#refused(ref, command.type, refusal('DRAINING', undefined, undefined, 1_000));
+    if (this.#inflight >= this.#limits.inflight) return this.#refused(ref, command.type, refusal('OVERLOADED', undefined, undefined, 500));
+    let a: Activation;
+    try {
+      a = this.activation(ref, rt);
+    } catch (error) {
+      if (error instanceof KernelProblem)
+        return this.#refused(ref, command.type, refusal('OVERLOADED', error.detail, undefined, error.retryAfterMs));
+      throw error;
+    }
+    const troubled = this.committer(a.at.slot).troubledSince;
+    const mono = this.clock.mono();
+    if (troubled !== undefined && mono - troubled > TROUBLE_MS)
+      return this.#refused(ref, command.type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+    if (a.mailboxLength >= rt.def.limits.mailbox)
+      return this.#refused(ref, command.type, refusal('MAILBOX_FULL', undefined, undefined, 100));
+    this.#inflight += 1;
+    return new Promise((resolve) => {
+      a.deliver({
+        kind: 'command',
+        type: command.type,
+        payload: admitted.payload,
+        text: admitted.text,
+        idem: admitted.idem,
+        chk: admitted.chk,
+        from: o.from,
+        ...(o.trace === undefined ? {} : { cause: o.trace }),
+        ...(o.seq === undefined ? {} : { expect: o.seq }),
+        deadline: mono + admitted.deadline,
+        tries: 0,
+        failures: 0,
+        answered: false,
+        resolve: (reply) => {
+          this.#inflight -= 1;
+          this.metrics.commands.add(rt.def.kind, command.type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
+          if ((this.#inflight & 15) === 0) this.metrics.commandSeconds.observe((this.clock.mono() - mono) / 1_000);
+          resolve(reply);
+        },
+      });
+    });
+  }
+
+  #refused(ref: ActorRef, type: string, error: Refusal): Reply {
+    const kind = splitRef(ref)?.kind ?? '';
+    const known = this.kinds.get(kind)?.def;
+    this.metrics.commands.add(
+      known === undefined ? 'unknown' : kind,
+      known?.commands[type] === undefined ? 'unknown' : type,
+      outcomeOf(error.code),
+    );
+    return { ok: false, seq: 0, error };
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- reads
+
+  async read(ref: ActorRef, query: string, input: unknown, o: ReadOptions): Promise<{ seq: number; value: Json }> {
+    const { rt, a } = this.#target(ref);
+    const declared = rt.def.queries?.[query];
+    if (declared === undefined) throw new KernelProblem(refusal('UNKNOWN_COMMAND', `${rt.def.kind} has no query '${query}'`));
+    const parsed = declared.input.safeParse(input);
+    if (!parsed.success) {
+      const issues = parsed.error.issues.map((i) => ({ path: i.path.map(String).join('.'), message: i.message }));
+      throw new KernelProblem(refusal('VALIDATION', undefined, { issues }));
+    }
+    const run = (live: Live | undefined): Reply => {
+      if (live === undefined || !visibleTo(rt, a.at, live, o.from)) return { ok: false, seq: 0, error: refusal('NOT_FOUND') };
+      if (declared.allow !== undefined && !declared.allow(o.from, ref, live.snap))
+        return { ok: false, seq: live.seq, error: refusal('FORBIDDEN') };
+      return { ok: true, seq: live.seq, reply: declared.run(live.snap, parsed.data, this.clock.wall()) as Json };
+    };
+    const reply = await this.#evaluate(a, query, run, o.level ?? 'session');
+    if (!reply.ok) throw new KernelProblem(reply.error);
+    return { seq: reply.seq, value: reply.reply };
+  }
+
+  #target(ref: ActorRef): { rt: Runtime; a: Activation } {
+    const address = splitRef(ref);
+    if (address === undefined) throw new KernelProblem(refusal('VALIDATION', 'expected kind:id'));
+    const rt = this.kinds.get(address.kind);
+    if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', `there is no kind '${address.kind}'`));
+    if (this.#state !== 'running') throw new KernelProblem(refusal('DRAINING', undefined, undefined, 1_000));
+    return { rt, a: this.activation(ref, rt) };
+  }
+
+  /** `eventual` reads answer from committed state without waiting; the others wait their turn and the commit of what they saw. */
+  #evaluate(a: Activation, what: string, run: (live: Live | undefined) => Reply, level: NonNullable<ReadOptions['level']>): Promise<Reply> {
+    if (level === 'eventual' && a.committed !== undefined) {
+      a.lastUsed = this.clock.mono();
+      return Promise.resolve(run(a.committed));
+    }
+    return new Promise((resolve) => {
+      const e: Envelope = {
+        kind: 'read',
+        run,
+        type: what,
+        payload: {},
+        text: '{}',
+        idem: null,
+        chk: 0,
+        from: { kind: 'system', id: 'read', roles: [] },
+        deadline: this.clock.mono() + READ_DEADLINE,
+        tries: 0,
+        failures: 0,
+        answered: false,
+        resolve,
+      };
+      a.deliver(e);
+    });
+  }
+
+  async allowed(ref: ActorRef, p: Principal): Promise<{ seq: number; commands: string[] }> {
+    const { rt, a } = this.#target(ref);
+    const run = (live: Live | undefined): Reply => {
+      if (live === undefined || !visibleTo(rt, a.at, live, p)) return { ok: false, seq: 0, error: refusal('NOT_FOUND') };
+      return { ok: true, seq: live.seq, reply: allowedTo(rt, a.at, live, p, this.clock.wall()) };
+    };
+    const reply = await this.#evaluate(a, 'allowed', run, 'session');
+    if (!reply.ok) throw new KernelProblem(reply.error);
+    return { seq: reply.seq, commands: reply.reply as string[] };
+  }
+
+  // --------------------------------------------------------------------------------------------------------------- topics
+
+  /** The actor of a topic, in memory. */
+  async #active(ref: ActorRef): Promise<Activation> {
+    const { a } = this.#target(ref);
+    if (a.committed !== undefined) return a;
+    const reply = await this.#evaluate(a, 'topic', (live) => ({ ok: true, seq: live?.seq ?? 0, reply: null }), 'session');
+    if (!reply.ok) throw new KernelProblem(reply.error);
+    return a;
+  }
+
+  async authorize(topic: string, p: Principal): Promise<string> {
+    const name = parseTopic(topic);
+    const { topic: declared } = this.topics.declared(name);
+    // Nobody without credentials learns whether the subject of a private topic exists.
+    if (declared.public !== true && p.kind === 'anonymous') throw new KernelProblem(refusal('UNAUTHENTICATED'));
+    this.topics.authorize(await this.#active(`${name.kind}:${name.id}`), declared, p);
+    return formatTopic(name);
+  }
+
+  async slice(topic: string, cursor?: Cursor): Promise<TopicSlice> {
+    const name = parseTopic(topic);
+    this.topics.declared(name);
+    return this.topics.slice(await this.#active(`${name.kind}:${name.id}`), name, cursor);
+  }
+
+  async behind(heads: readonly { t: string; e: string; s: number }[]): Promise<string[]> {
+    const moved = await Promise.all(
+      heads.map(async ({ t, e, s }) => {
+        const name = parseTopic(t);
+        return this.topics.moved(await this.#active(`${name.kind}:${name.id}`), name, e, s) ? [t] : [];
+      }),
+    );
+    return moved.flat();
+  }
+
+  onPublish(fn: (p: Publication) => void): Unsubscribe {
+    return this.topics.onPublish(fn);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ life cycle
+
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new Error('the actor system was started before');
+    await this.store.start();
+    await this.topics.start();
+    const lanes = this.#o.lanes ?? 1;
+    for (let number = 0; number < lanes; number += 1) {
+      const lane = await this.store.openLane(number);
+      const { store, registry, clock, random, log, metrics } = this;
+      this.#committers.push(
+        new Committer({ lane, number, store, registry, clock, random, log, metrics, onProgress: () => this.#progress() }),
+      );
+    }
+    this.#state = 'running';
+    this.#keeper.start();
+    this.#planExpiry();
+    await this.outbox.start();
+    await this.timers.start();
+  }
+
+  #planExpiry(): void {
+    this.#expiry = this.clock.setTimer(EXPIRE_MS, () => {
+      const troubled = this.#committers.some((c) => c.troubledSince !== undefined);
+      const mono = this.clock.mono();
+      if (troubled) for (const a of this.#activations.values()) a.expire(mono);
+      this.#planExpiry();
+    });
+  }
+
+  async drain(ms: number): Promise<void> {
+    if (this.#state !== 'running') return;
+    this.#state = 'draining';
+    const until = this.clock.mono() + ms;
+    this.timers.stop();
+    while (this.#inflight > 0 && this.clock.mono() < until) {
+      await new Promise<void>((resolve) => {
+        this.clock.setTimer(5, resolve);
+      });
+    }
+    this.outbox.stop();
+    this.#keeper.stop();
+    const rest = Math.max(100, until - this.clock.mono());
+    let timer: unknown;
+    const finish = (async () => {
+      await Promise.all(this.#committers.map((c) => c.idle()));
+      await this.#keeper.flush();
+    })();
+    await Promise.race([
+      finish.catch((error: unknown) => this.log.warn({ err: error }, 'not everything could be written at the end')),
+      new Promise<void>((resolve) => {
+        timer = this.clock.setTimer(rest, resolve);
+      }),
+    ]);
+    this.clock.clearTimer(timer as object);
+    this.#state = 'stopped';
+    this.clock.clearTimer(this.#expiry as object);
+    await Promise.all(this.#committers.map((c) => c.stop()));
+  }
+}
