@@ -23,6 +23,7 @@ import type { Database } from './db/database.ts';
 import { createHttp } from './http/app.ts';
 import type { Route } from './http/route.ts';
 import { actorRoutes } from './http/routes/actors.ts';
+import { anomalyRoutes } from './http/routes/anomaly.ts';
 import { authRoutes } from './http/routes/auth.ts';
 import { systemRoutes } from './http/routes/system.ts';
 import { staticPages } from './http/static.ts';
@@ -129,6 +130,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
     ...actorRoutes,
+    ...anomalyRoutes({ knex: database.knex }),
     ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));

@@ -1,46 +1,17 @@
 import test from 'ava';
-import { setup } from 'xstate';
 import { z } from 'zod';
 import { actorIdOf } from '../../actors/ids.ts';
-import { command, defineActor, defineTopic, kernel, platformOnly } from '../../actors/define.ts';
+import { command, platformOnly } from '../../actors/define.ts';
 import { anomaly } from '../../machines/anomaly/kind.ts';
-import type { AlertFact } from '../../machines/anomaly/schema.ts';
-import { AlertItem, alertFacts } from '../../machines/anomaly/schema.ts';
+import type { AlertItem } from '../../machines/anomaly/schema.ts';
+import { alertFacts } from '../../machines/anomaly/schema.ts';
 import { as, system, testKernel, user } from '../support/kernel.ts';
 import type { TestKernel } from '../support/kernel.ts';
+import { owner } from '../support/owner.ts';
 
 const DAY = 86_400_000;
 const QUIET = [62, 64, 60, 63, 61, 60, 64];
 const REF = 'anomaly:user:u1:resting_heart_rate';
-
-/** An owner as user and resource are: it publishes what its monitors tell it. */
-const publish = {
-  actions: { type: 'publish', params: ({ event }: { event: AlertFact }) => ({ view: 'alerts', item: event.item }) },
-} as const;
-const ownerMachine = setup({
-  types: { events: {} as AlertFact },
-  actions: { ...kernel.actions },
-}).createMachine({ id: 'owner', context: {}, on: { 'alert.opened': publish, 'alert.updated': publish, 'alert.closed': publish } });
-
-const owner = defineActor({
-  kind: 'user',
-  version: 1,
-  context: z.strictObject({}),
-  machine: ownerMachine,
-  commands: { ...alertFacts },
-  topics: [
-    defineTopic({
-      subject: 'user',
-      view: 'alerts',
-      kind: 'log',
-      version: 1,
-      item: AlertItem,
-      authorize: () => true,
-      retainDays: 90,
-      retainItems: 1_000,
-    }),
-  ],
-});
 
 const started = () => testKernel({ kinds: [anomaly, owner] });
 
