@@ -107,6 +107,7 @@ export async function startEmbedded(options: EngineOptions, log: Log, onDeath: (
   const worker = new Worker(new URL('engine.js', import.meta.url), { workerData: options, execArgv: [] });
   const sockets = new Map<number, EngineSocket>();
   let stopping: (() => void) | undefined;
+  let ready = false;
   let dead = false;
   let ids = 0;
 
@@ -116,8 +117,10 @@ export async function startEmbedded(options: EngineOptions, log: Log, onDeath: (
 
   const version = await new Promise<string>((resolve, reject) => {
     worker.on('message', (m: FromEngine) => {
-      if (m.type === 'ready') resolve(m.version);
-      else if (m.type === 'stopped') stopping?.();
+      if (m.type === 'ready') {
+        ready = true;
+        resolve(m.version);
+      } else if (m.type === 'stopped') stopping?.();
       else if (m.type === 'end') sockets.get(m.id)?.destroy();
       else sockets.get(m.id)?.push(m.bytes);
     });
@@ -127,10 +130,12 @@ export async function startEmbedded(options: EngineOptions, log: Log, onDeath: (
       dead = true;
       for (const socket of sockets.values()) socket.destroy(stopping ? undefined : error);
       if (stopping) return stopping();
+      if (!ready) return;
       log.error({ err: error }, 'embedded database died');
       onDeath(error);
     };
-    worker.on('error', died);
+    // an error of another thread is a copy, and no instance of this thread's Error
+    worker.on('error', (cause) => died(new Error(`the embedded database failed: ${cause.message}`, { cause })));
     worker.on('exit', (code) => died(new Error(`the embedded database ended with code ${code}`)));
   });
 

@@ -2,7 +2,9 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openDatabase } from '../../server/db/database.ts';
 import type { DatabaseConfig } from '../../server/db/database.ts';
@@ -124,4 +126,12 @@ test.serial('what was committed survives kill -9 of the process, and the lock of
   t.true(n >= acknowledged, `${n} of ${acknowledged}`);
   t.is(database.durability, 'process');
   await database.close();
+});
+
+test.serial('a directory that cannot be used is an error at the start, and leaves no lock', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'thrum-data-'));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
+  writeFileSync(join(dataDir, 'pg'), 'not a directory');
+  await t.throwsAsync(openDatabase({ dataDir }, quiet), { message: /EEXIST/ });
+  t.deepEqual(readdirSync(dataDir), ['pg']);
 });
