@@ -250,8 +250,8 @@ export class Activation implements UnitOwner {
       return this.#over(e);
     }
     if (armed.due > now) {
-      this.#postponed(id, rowSeq, armed);
-      return this.#over(e);
+      this.#over(e);
+      return this.#postponed(id, rowSeq, armed);
     }
     e.timer.seq = armed.seq;
     const late = now - armed.due;

@@ -7,6 +7,9 @@ import type { JournalStore, SnapshotRow } from './store/store.ts';
 const SNAPSHOT_FLUSH_MS = 200;
 const DIRECTORY_FLUSH_MS = 1_000;
 const SWEEP_MS = 5_000;
+const RETENTION_MS = 3_600_000;
+const DATA_ID_MS = 30_000;
+const DAY_MS = 86_400_000;
 const SNAPSHOT_ON_PASSIVATION = 16;
 const PAGE = 256;
 
@@ -20,13 +23,19 @@ export class Keeper {
   readonly #handles = new Map<string, unknown>();
   #stopped = false;
 
-  constructor(kernel: Kernel, activations: Map<string, Activation>) {
+  readonly #onReplaced: () => void;
+
+  /** @param onReplaced called when the database under the running node has been replaced by a restored one */
+  constructor(kernel: Kernel, activations: Map<string, Activation>, onReplaced: () => void) {
+    this.#onReplaced = onReplaced;
     this.#k = kernel;
     this.#activations = activations;
   }
 
   start(): void {
-    this.#every('passivation', SWEEP_MS, async () => this.#sweep());
+    this.#every('passivation', SWEEP_MS, () => this.#sweep());
+    this.#every('retention', RETENTION_MS, () => this.#retain());
+    this.#every('data id', DATA_ID_MS, () => this.#checkDataId());
   }
 
   stop(): void {
@@ -36,8 +45,11 @@ export class Keeper {
 
   #every(name: string, ms: number, work: () => Promise<void>): void {
     this.#once(name, ms, async () => {
-      await work();
-      if (!this.#stopped) this.#every(name, ms, work);
+      try {
+        await work();
+      } finally {
+        this.#every(name, ms, work);
+      }
     });
   }
 
@@ -105,6 +117,24 @@ export class Keeper {
     const now = this.#k.clock.mono();
     const idle = [...this.#activations.values()].filter((a) => a.quiet && now - a.lastUsed > a.rt.def.passivateAfter);
     await this.passivate(idle, 'idle');
+  }
+
+  /** Items of log topics beyond what their topic keeps. */
+  async #retain(): Promise<void> {
+    for (const { def } of this.#k.kinds.values()) {
+      for (const topic of def.topics ?? []) {
+        if (topic.kind !== 'log') continue;
+        const before = this.#k.clock.wall() - topic.retainDays * DAY_MS;
+        const gone = await this.#k.store.trimTopic(def.kind, topic.view, { before, items: topic.retainItems });
+        if (gone > 0) this.#k.log.info({ kind: def.kind, view: topic.view, gone }, 'old items removed');
+      }
+    }
+  }
+
+  async #checkDataId(): Promise<void> {
+    if ((await this.#k.store.dataId()) === this.#k.topics.dataId) return;
+    this.#k.log.error({ alert: 'critical' }, 'the database was replaced under the running node');
+    this.#onReplaced();
   }
 
   /** Drops quiet activations. A snapshot is kept where the tail is long or somebody has seen a published view. */

@@ -93,7 +93,7 @@ export class Node implements ActorSystem, Kernel {
     this.timers = new Timers(this);
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
     this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics });
-    this.#keeper = new Keeper(this, this.#activations);
+    this.#keeper = new Keeper(this, this.#activations, o.onReplaced ?? (() => undefined));
     this.inspect = createInspect(this, this.#activations);
   }
 

@@ -115,6 +115,8 @@ export interface ActorSystemOptions {
   readonly metrics: MetricsRegistry;
   /** called after a commit that wrote a job of the queue */
   readonly onJob?: (queue: string) => void;
+  /** called when the database was replaced by a restored one: what is in memory is void, the process must start afresh */
+  readonly onReplaced?: () => void;
   /** commit pipelines, each with a connection of its own: 1 to 16, default 1 */
   readonly lanes?: number;
   /** deep-freeze contexts after every macrostep, so that a mutating assigner throws; default false */

@@ -73,6 +73,8 @@ export class Timers {
   readonly #heap = new Heap();
   /** the entry in force per actor and timer; others in the heap are stale */
   readonly #current = new Map<string, Entry>();
+  /** timers whose wake-up waits at its actor, perhaps for another attempt; their rows still stand and would wake it again */
+  readonly #held = new Set<string>();
   #handle: unknown;
   #wakeAt = Number.POSITIVE_INFINITY;
   #refillHandle: unknown;
@@ -138,7 +140,7 @@ export class Timers {
   #put(e: Entry): void {
     const key = `${e.actorId}/${e.id}`;
     const standing = this.#current.get(key);
-    if (standing !== undefined && standing.due <= e.due) return;
+    if (this.#held.has(key) || (standing !== undefined && standing.due <= e.due)) return;
     this.#current.set(key, e);
     this.#heap.push(e);
     this.#wake();
@@ -187,8 +189,11 @@ export class Timers {
       this.#k.log.error({ ref: e.ref, timer: e.id }, 'a timer of an unknown kind');
       return;
     }
+    const key = `${e.actorId}/${e.id}`;
     try {
-      this.#k.activation(e.ref, rt).deliver({
+      const a = this.#k.activation(e.ref, rt);
+      this.#held.add(key);
+      a.deliver({
         kind: 'timer',
         timer: { id: e.id, rowSeq: e.seq, seq: e.seq },
         type: e.type,
@@ -201,7 +206,7 @@ export class Timers {
         tries: 0,
         failures: 0,
         answered: false,
-        resolve: () => undefined,
+        resolve: () => this.#held.delete(key),
       });
     } catch {
       // No room in memory: the row stands, and the next refill finds it.

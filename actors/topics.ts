@@ -66,6 +66,8 @@ interface HotLog {
   readonly topic: LogTopic;
   readonly name: string;
   readonly e: string;
+  /** smallest number kept when it was last asked for; retention only raises it */
+  floor: number | undefined;
   /** newest items, contiguous up to the head */
   items: { n: number; item: Json }[];
   lastRead: number;
@@ -82,6 +84,11 @@ export class Topics {
 
   constructor(kernel: Kernel) {
     this.#k = kernel;
+  }
+
+  /** names the history of the database that this node has read */
+  get dataId(): string {
+    return this.#dataId;
   }
 
   async start(): Promise<void> {
@@ -164,10 +171,10 @@ export class Topics {
     const after = known ? Math.min(cursor.s ?? 0, head) : Math.max(0, head - latest);
     const oldest = hot.items[0]?.n ?? head + 1;
     let items: readonly { n: number; item: Json }[] = hot.items;
-    let floor = 1;
+    hot.floor ??= (await this.#k.store.topicFloor(a.actorId, topic.view)) ?? head + 1;
     if (oldest > after + 1 && after < head) {
       items = await this.#k.store.topicItems(a.actorId, topic.view, { after, limit: PAGE });
-      if (items[0]?.n !== after + 1) floor = (await this.#k.store.topicFloor(a.actorId, topic.view)) ?? head + 1;
+      if (items[0]?.n !== after + 1) hot.floor = (await this.#k.store.topicFloor(a.actorId, topic.view)) ?? head + 1;
       if (a.committed !== undefined && items.at(-1)?.n === head && hot.items.length === 0) hot.items = items.slice(-HOT_ITEMS);
     }
     const wanted = items.filter((x) => x.n > after && x.n <= head).slice(0, PAGE);
@@ -181,9 +188,9 @@ export class Topics {
       s,
       m: 'items',
       d: page.map((x) => x.item),
-      floor,
+      floor: hot.floor,
       more: s < head,
-      ...(known && floor > after + 1 ? { gap: { from: after + 1, to: floor - 1 } } : {}),
+      ...(known && hot.floor > after + 1 ? { gap: { from: after + 1, to: hot.floor - 1 } } : {}),
     };
   }
 
@@ -249,7 +256,7 @@ export class Topics {
       return standing;
     }
     const e = epochOf(this.#dataId, a.kind, topic.view, topic.version);
-    const fresh: HotLog = { kind: 'log', topic, name: t, e, items: [], lastRead: this.#k.clock.mono() };
+    const fresh: HotLog = { kind: 'log', topic, name: t, e, floor: undefined, items: [], lastRead: this.#k.clock.mono() };
     this.#makeRoom(hot);
     hot.set(topic.view, fresh);
     return fresh;

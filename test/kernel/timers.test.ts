@@ -86,3 +86,17 @@ test('more timers than the limit are refused and change nothing', async (t) => {
   t.true(commands.includes('counter.arm'));
   t.false(commands.includes('counter.stop'));
 });
+
+test('K46 a timer whose row is refused is tried three times more, then it is a dead letter and the actor goes on', async (t) => {
+  const conflicts = (a: Record<string, unknown>, b: Record<string, unknown>) => a['place'] === b['place'];
+  const k = await start({ tables: { test_places: { conflicts } } });
+  await k.system.ask('counter:owner', { type: 'counter.claim', claim: 'mine', place: 'taken' }, as(alice));
+  await k.system.ask('counter:a', { type: 'counter.grow', size: 0 }, as(alice));
+  await k.system.ask('counter:a', { type: 'counter.arm', ms: 1_000 }, as(alice));
+  await k.clock.advance(40_000);
+  t.is(await k.metric('companion_conflicts_total'), 4);
+  t.is(k.store.dead().length, 1);
+  t.deepEqual(k.store.timers(), []);
+  t.deepEqual(JSON.parse(k.store.journal(id).at(-1)!.patch), { t: { del: ['alarm'] } });
+  t.like(await k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice)), { ok: true, reply: { n: 1 } });
+});

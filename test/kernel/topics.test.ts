@@ -132,3 +132,33 @@ test('topic names, rights and unknown views are answered by their codes', async 
   t.is(await code('counter:a/value', user('bob', 'banned')), 'FORBIDDEN');
   t.is(await code('counter:missing/value', { kind: 'anonymous', id: '', roles: [] }), 'UNAUTHENTICATED');
 });
+
+test('K59 retention removes old items, numbers go on, and a cursor before the floor is told of the gap', async (t) => {
+  const k = await start();
+  for (let i = 0; i < 12; i += 1) await k.system.ask('counter:a', { type: 'counter.emit', items: 100 }, as(alice));
+  const first = await k.system.slice('counter:a/feed');
+  const e = first.kind === 'log' ? first.e : '';
+  await k.clock.advance(3_600_000);
+  const next = await k.restart();
+  const cut = await next.system.slice('counter:a/feed', { e, s: 100 });
+  t.like(cut, { floor: 201, gap: { from: 101, to: 200 } });
+  t.deepEqual(cut.kind === 'log' ? cut.d[0] : undefined, { no: 201 });
+  await next.clock.advance(25 * 3_600_000);
+  t.like(await next.system.slice('counter:a/feed', { e, s: 1_200 }), { floor: 1_201, d: [] });
+  await next.system.ask('counter:a', { type: 'counter.emit', items: 1 }, as(alice));
+  t.like(await next.system.slice('counter:a/feed', { e, s: 1_200 }), { s: 1_201, d: [{ no: 1_201 }] });
+});
+
+test('a database that is replaced under the running node is noticed', async (t) => {
+  let replaced = 0;
+  const k = await testKernel({
+    kinds: [counter],
+    effects: { counter: { work: async () => ({ done: 1 }) } },
+    onReplaced: () => (replaced += 1),
+  });
+  await k.clock.advance(31_000);
+  t.is(replaced, 0);
+  k.store.dataId = async () => 'f'.repeat(32);
+  await k.clock.advance(31_000);
+  t.is(replaced, 1);
+});

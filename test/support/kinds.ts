@@ -80,6 +80,10 @@ const machine = setup({
       if (event.type !== 'counter.emit') return;
       for (let i = 0; i < event.items; i += 1) enqueue({ type: 'publish', params: { view: 'feed', item: { no: last('feed') + 1 + i } } });
     }),
+    poison: enqueueActions(({ context, enqueue }) => {
+      if (context.blob === 'poison')
+        enqueue({ type: 'row', params: { into: 'places', op: 'insert', row: { claim: 'poison', place: 'taken', state: 'held' } } });
+    }),
     countLate: assign({ late: ({ event }) => event.$.late ?? -1, n: ({ context }) => context.n + 1_000 }),
   },
   actors: { work: effectRef<{ n: number }, { done: number }>('work') },
@@ -115,7 +119,9 @@ const machine = setup({
         },
         'counter.throw': { guard: 'explode' },
         'counter.loop': 'looping',
-        'counter.grow': { actions: [assign({ blob: ({ event }) => 'x'.repeat(event.size) }), { type: 'reply' }] },
+        'counter.grow': {
+          actions: [assign({ blob: ({ event }) => (event.size === 0 ? 'poison' : 'x'.repeat(event.size)) }), { type: 'reply' }],
+        },
         'counter.send': { actions: ['send', { type: 'reply' }] },
         'counter.take': {
           actions: assign({
@@ -137,7 +143,7 @@ const machine = setup({
           ],
         },
         'counter.disarm': { actions: [{ type: 'reply' }, enqueueActions(({ enqueue }) => enqueue.cancel('alarm'))] },
-        fired: { actions: 'countLate' },
+        fired: { actions: ['countLate', 'poison'] },
         'counter.note': {
           actions: [
             { type: 'row', params: ({ event }) => ({ into: 'notes', op: 'insert' as const, row: { text: event.text, at: now() } }) },
