@@ -9,12 +9,11 @@ import { platformTimers } from './deps.ts';
 import { ThrumError } from './errors.ts';
 import type { Gap } from './feed.ts';
 import { createFeeds } from './feed.ts';
-import type { Log, LogOptions } from './log.ts';
-import { createLog } from './log.ts';
+import type { LogOptions } from './log.ts';
+import { Log } from './log.ts';
 import type { Problem } from './protocol.ts';
 import { PROTOCOL } from './protocol.ts';
-import type { Topic } from './topic.ts';
-import { createTopic } from './topic.ts';
+import { Topic } from './topic.ts';
 import { socketIo } from './wire.ts';
 import { watchPlatform } from './platform.ts';
 
@@ -290,8 +289,8 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     get user() {
       return user;
     },
-    topic: <N extends StateName>(name: N) => createTopic<ViewOf<N>>(feeds, name),
-    log: <N extends LogName>(name: N, o: LogOptions = {}) => createLog<ItemOf<N>>(feeds, name, o, (payload) => request('seen', payload)),
+    topic: <N extends StateName>(name: N) => new Topic<ViewOf<N>>(feeds, name),
+    log: <N extends LogName>(name: N, o: LogOptions = {}) => new Log<ItemOf<N>>(feeds, name, o, (payload) => request('seen', payload)),
     command: (to: string, type: string, payload?: unknown, o?: CommandOptions) => commands.send(to, type, payload, o) as never,
     on(event, fn) {
       listeners[event].add(fn);

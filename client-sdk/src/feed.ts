@@ -39,7 +39,7 @@ export interface Listener {
   status?(status: TopicStatus): void;
 }
 
-/** One topic as this client knows it; handles of the same name share it. */
+/** One topic as this client knows it; handles of the same name share it while there are consumers, and for 5 s after. */
 export interface Feed {
   readonly name: string;
   /** what the server calls it (`user:me` resolved) */
@@ -72,7 +72,6 @@ export interface Link {
 const TAIL = 1_000;
 const BATCH = 64;
 const UNSUB_MS = 5_000;
-const IDLE_FEEDS = 64;
 
 const isWanted = (f: Feed): boolean => f.listeners.size > 0 && f.holds === 0;
 
@@ -218,11 +217,6 @@ export function createFeeds(link: Link, timers: Timers) {
     for (let i = 0; i < all.length; i += BATCH) void send(all.slice(i, i + BATCH));
   }
 
-  function forgetIdle(): void {
-    const unused = [...feeds.values()].filter((f) => f.listeners.size === 0 && f.timer === undefined);
-    for (const feed of unused.slice(0, Math.max(0, unused.length - IDLE_FEEDS))) feeds.delete(feed.name);
-  }
-
   /** Ends the subscription at the server, unless another wanted feed has the same canonical name. */
   function leave(feed: Feed): void {
     stop(feed, feed.status === 'denied' ? 'denied' : 'idle', feed.error);
@@ -238,15 +232,16 @@ export function createFeeds(link: Link, timers: Timers) {
       if (feed === undefined) {
         feed = { name, canonical: name, status: 'idle', r: receiver, tail: [], listeners: new Set(), holds: 0, ticket: 0, failures: 0 };
         feeds.set(name, feed);
-        forgetIdle();
       }
       if (limit !== undefined) feed.limit = Math.max(limit, feed.limit ?? 0);
       return feed;
     },
 
+    /** What is known of a topic that somebody uses. */
+    get: (name: string): Feed | undefined => feeds.get(name),
+
     /** Adds a consumer; the first one subscribes, and 5 s after the last one has left the subscription ends. */
     join(feed: Feed, listener: Listener): () => void {
-      feeds.set(feed.name, feed);
       feed.listeners.add(listener);
       if (feed.listeners.size === 1 && feed.holds === 0) {
         timers.clear(feed.timer);
@@ -259,7 +254,10 @@ export function createFeeds(link: Link, timers: Timers) {
       return () => {
         if (!feed.listeners.delete(listener) || feed.listeners.size > 0) return;
         timers.clear(feed.timer);
-        feed.timer = timers.set(() => leave(feed), UNSUB_MS);
+        feed.timer = timers.set(() => {
+          leave(feed);
+          feeds.delete(feed.name);
+        }, UNSUB_MS);
       };
     },
 
@@ -318,13 +316,11 @@ export function createFeeds(link: Link, timers: Timers) {
 
     /** Resolves when every open state topic of `actor` among the changed views `ch` shows at least `seq`. */
     settled(actor: string, seq: number, ch: readonly string[]): Promise<void> {
+      const names = ch.map((view) => `${actor}/${view}`);
       const behind = (): boolean =>
-        [...feeds.values()].some((f) => {
-          const slash = f.canonical.indexOf('/');
-          if (!isWanted(f) || f.r.view === undefined || f.canonical.slice(0, slash) !== actor) return false;
-          const view = f.canonical.slice(slash + 1);
-          return (ch.includes(view) || ch.includes(f.canonical)) && (f.r.cursor?.s ?? seq) < seq;
-        });
+        [...feeds.values()].some(
+          (f) => isWanted(f) && f.r.view !== undefined && names.includes(f.canonical) && (f.r.cursor?.s ?? seq) < seq,
+        );
       return new Promise((resolve) => {
         const check = (): void => {
           if (behind()) return;

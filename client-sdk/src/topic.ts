@@ -1,28 +1,60 @@
-import { ThrumError } from './errors.ts';
-import type { Feed, Feeds, Listener, TopicStatus, ViewMeta } from './feed.ts';
+import type { ThrumError } from './errors.ts';
+import type { Feed, Feeds, TopicStatus, ViewMeta } from './feed.ts';
+
+/** What topics and logs have in common. */
+export class Handle {
+  readonly name: string;
+  protected readonly feeds: Feeds;
+
+  constructor(feeds: Feeds, name: string) {
+    this.feeds = feeds;
+    this.name = name;
+  }
+
+  get status(): TopicStatus {
+    return this.feeds.get(this.name)?.status ?? 'idle';
+  }
+
+  /** why `status` is `denied` */
+  get error(): ThrumError | undefined {
+    return this.feeds.get(this.name)?.error;
+  }
+}
 
 /** A live view of one actor. Reading `value` does not subscribe; `subscribe` and `for await` do. */
-export interface Topic<V> extends AsyncIterable<V> {
-  readonly name: string;
-  readonly value: V | undefined;
-  readonly status: TopicStatus;
-  /** why `status` is `denied` */
-  readonly error: ThrumError | undefined;
+export class Topic<V> extends Handle implements AsyncIterable<V> {
+  get value(): V | undefined {
+    return this.feeds.get(this.name)?.r.view as V | undefined;
+  }
+
   /** Calls `next` with the present value, if there is one, and with each later one. `status` tells how far they can be trusted. */
-  subscribe(next: (value: V, meta: ViewMeta) => void, status?: (status: TopicStatus) => void): () => void;
+  subscribe(next: (value: V, meta: ViewMeta) => void, status?: (status: TopicStatus) => void): () => void {
+    const feed = this.feeds.feed(this.name);
+    const { view, cursor } = feed.r;
+    if (view !== undefined) next(view as V, { s: cursor?.s ?? 0, cause: 'cache' });
+    return this.feeds.join(feed, { view: next, status });
+  }
+
   /** Each turn gives the newest value; values that come while the loop body runs are skipped but for the last. */
-  [Symbol.asyncIterator](): AsyncIterator<V, undefined>;
+  [Symbol.asyncIterator](): AsyncIterator<V, undefined> {
+    let latest: V[] = [];
+    return iterate(
+      this.feeds.feed(this.name),
+      (wake) =>
+        this.subscribe((value) => {
+          latest = [value];
+          wake();
+        }, wake),
+      () => latest.splice(0),
+    );
+  }
 }
 
 /**
- * Turns callbacks into an async iterator. `take` gives the next value if there is one; `attach` starts the callbacks, which call `wake`.
- * The iterator ends when the loop is left and throws when the topic is denied.
+ * Turns callbacks into an async iterator. `take` gives the next value, if there is one, as a list of one; `attach` starts the callbacks, which
+ * call `wake`. The iterator ends when the loop is left or the client closed, and throws when the topic is denied.
  */
-export function iterate<T>(
-  feed: Feed,
-  attach: (wake: () => void) => () => void,
-  take: () => { readonly value: T } | undefined,
-): AsyncIterator<T, undefined> {
+export function iterate<T>(feed: Feed, attach: (wake: () => void) => () => void, take: () => readonly T[]): AsyncIterator<T, undefined> {
   let wake: () => void = () => undefined;
   let detach: (() => void) | undefined;
   let over = false;
@@ -30,61 +62,20 @@ export function iterate<T>(
     async next() {
       detach ??= attach(() => wake());
       for (;;) {
-        const taken = over ? undefined : take();
-        if (taken !== undefined) return { done: false, value: taken.value };
+        const taken = over ? [] : take();
+        if (taken.length > 0) return { done: false, value: taken[0] as T };
         if (over || feed.error?.code === 'CLOSED') return { done: true, value: undefined };
-        if (feed.status === 'denied') throw feed.error ?? new ThrumError({ code: 'FORBIDDEN' });
+        if (feed.error !== undefined) throw feed.error;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
     },
-    return() {
+    async return() {
       over = true;
       detach?.();
       wake();
-      return Promise.resolve({ done: true, value: undefined });
+      return { done: true, value: undefined };
     },
   };
-}
-
-export function createTopic<V>(feeds: Feeds, name: string): Topic<V> {
-  const feed = feeds.feed(name);
-  const topic: Topic<V> = {
-    name,
-    get value() {
-      return feed.r.view as V | undefined;
-    },
-    get status() {
-      return feed.status;
-    },
-    get error() {
-      return feed.error;
-    },
-    subscribe(next, status) {
-      const listener: Listener = { view: next, status };
-      if (feed.r.view !== undefined) next(feed.r.view as V, { s: feed.r.cursor?.s ?? 0, cause: 'cache' });
-      return feeds.join(feed, listener);
-    },
-    [Symbol.asyncIterator]() {
-      let latest: { readonly value: V } | undefined;
-      return iterate(
-        feed,
-        (wake) =>
-          topic.subscribe(
-            (value) => {
-              latest = { value };
-              wake();
-            },
-            () => wake(),
-          ),
-        () => {
-          const taken = latest;
-          latest = undefined;
-          return taken;
-        },
-      );
-    },
-  };
-  return topic;
 }

@@ -4,7 +4,7 @@ import type { Problem } from './protocol.ts';
 
 /** The protocol over Socket.IO, WebSocket only. Reconnecting is the client's matter, so Socket.IO's own is off. */
 export const socketIo: Dial = (url, events) => {
-  const socket = io(url, { transports: ['websocket'], reconnection: false, autoConnect: false, forceNew: true, withCredentials: true });
+  const socket = io(url, { transports: ['websocket'], reconnection: false, autoConnect: false });
   const on = (name: string, event: keyof WireEvents): void => {
     socket.on(name, events[event] as (...args: unknown[]) => void);
   };
