@@ -11,7 +11,6 @@ export interface PrivatePostgres {
   readonly url: string;
   /** `15.18` */
   readonly version: string;
-  readonly pid: number;
   /** Ends the server and removes its folder. */
   stop(): Promise<void>;
 }
@@ -88,22 +87,23 @@ export async function startPostgres(settings: { readonly [name: string]: string 
   }
 
   const parameters = { listen_addresses: '', unix_socket_directories: dir, max_connections: '200', ...settings };
+  // The shell ends the server when its input ends, so that nothing is left behind even if this process is killed.
+  const guard = '"$@" >"$LOG" 2>&1 & server=$!; cat >/dev/null; kill -INT "$server"; wait "$server"; rm -rf "$DIR"';
   const child = spawn(
     'sh',
     [
       '-c',
-      'log=$1; shift; exec "$@" >"$log" 2>&1',
+      guard,
       'sh',
-      log,
       join(bin, 'postgres'),
       '-D',
       data,
       ...Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    { ...user, cwd: dir, stdio: 'ignore' },
+    { ...user, cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: { ...process.env, LOG: log, DIR: dir } },
   );
   const stop = async (): Promise<void> => {
-    child.kill('SIGINT');
+    child.stdin.end();
     await ended(child);
     await rm(dir, { recursive: true, force: true });
   };
@@ -111,7 +111,7 @@ export async function startPostgres(settings: { readonly [name: string]: string 
   const url = `postgresql://postgres@localhost/postgres?host=${encodeURIComponent(dir)}`;
   for (let waited = 0; waited < READY_WITHIN_MS && child.exitCode === null; waited += 100) {
     const version = await answers(url);
-    if (version !== undefined) return { url, version, pid: child.pid ?? 0, stop };
+    if (version !== undefined) return { url, version, stop };
     await pause(100);
   }
   const said = await readFile(log, 'utf8').catch(() => '');
