@@ -1,0 +1,77 @@
+/** Sets the demo studio up, once: every step has a mark in the database and keys that make its repetition harmless. */
+import { createHash } from 'node:crypto';
+import type { ActorSystem } from '../../actors/system.ts';
+import type { Clock, Log } from '../../actors/types.ts';
+import { addDays, dayBounds, localDate } from '../../calc/time/civil.ts';
+import type { Users } from '../identity/users.ts';
+import { Problem } from '../problems.ts';
+import type { Marks } from './marks.ts';
+import { pastUtilization } from './history.ts';
+import { people } from './people.ts';
+import type { DemoResource } from './studio.ts';
+import { resources } from './studio.ts';
+
+export interface Step {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+/** Runs what is not marked yet, in order. A step that fails is tried again at the next start; later ones do not wait for it. */
+export async function runSteps(steps: readonly Step[], marks: Marks, log: Log, signal: AbortSignal): Promise<void> {
+  for (const step of steps) {
+    if (signal.aborted) return;
+    if (await marks.has(step.name)) continue;
+    try {
+      await step.run();
+      await marks.set(step.name);
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn({ err: error, step: step.name }, 'a step of the demo failed');
+    }
+  }
+}
+
+export const peopleStep = (users: Users): Step => ({
+  name: 'people',
+  async run() {
+    for (const { role: _role, wearable: _wearable, ...person } of people) await users.create(person);
+  },
+});
+
+const HISTORY_DAYS = 90;
+/** Days that the import tells one by one, so that what is unusual in them is noticed. */
+const RECENT_DAYS = 2;
+const IMPORTER = { kind: 'system', id: 'demo-import', roles: [] } as const;
+
+/** In the nights before the demo began the heating of the quiet room failed, and hardly anybody came. */
+const HEATING_FAILED: Readonly<Record<string, number>> = { 'quiet-room': 0.06 };
+
+/** The utilization of the last three months, imported from the studio's old calendar into the monitors of its rooms. */
+export const historyStep = (actors: ActorSystem, clock: Clock): Step => ({
+  name: 'utilization history',
+  async run() {
+    for (const r of resources) await importHistory(actors, r, clock.wall());
+  },
+});
+
+async function importHistory(actors: ActorSystem, r: DemoResource, now: number): Promise<void> {
+  const today = localDate(r.timeZone, now);
+  const open = (date: string): boolean => r.opening.some(({ days }) => days.includes(isoWeekday(date)));
+  const dates = Array.from({ length: HISTORY_DAYS }, (_, i) => addDays(today, i - HISTORY_DAYS)).filter(open);
+  const seed = createHash('sha256').update(`demo:${r.id}`).digest('hex');
+  const points = pastUtilization(
+    seed,
+    r.usual,
+    dates.map((date) => dayBounds(r.timeZone, date)[0]),
+  );
+  const monitor = `anomaly:resource:${r.id}:utilization`;
+  const told = points.slice(-RECENT_DAYS).map(({ t, v }) => ({ t, v: HEATING_FAILED[r.id] ?? v }));
+  const ask = async (key: string, command: { type: string; [field: string]: unknown }): Promise<void> => {
+    const reply = await actors.ask(monitor, command, { key, from: IMPORTER });
+    if (!reply.ok) throw Problem.from(reply.error);
+  };
+  await ask('demo-history', { type: 'anomaly.backfill', points: points.slice(0, -RECENT_DAYS) });
+  for (const { t, v } of told) await ask(`demo-history-${t}`, { type: 'anomaly.observe', t, v });
+}
+
+const isoWeekday = (date: string): number => new Date(`${date}T12:00:00Z`).getUTCDay() || 7;
