@@ -35,6 +35,7 @@ import { newIds } from './ids.ts';
 import { inspectorRoutes } from './inspector/routes.ts';
 import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
+import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
 import { createLog } from './observe/log.ts';
@@ -121,6 +122,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
     freeze: strict,
   });
+  countAlerts(actors, registry);
   const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId });
 
   const health = createHealth({ clock, durability: store.durability, version });

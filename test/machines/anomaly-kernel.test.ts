@@ -5,6 +5,7 @@ import { command, platformOnly } from '../../actors/define.ts';
 import { anomaly } from '../../machines/anomaly/kind.ts';
 import type { AlertItem } from '../../machines/anomaly/schema.ts';
 import { alertFacts } from '../../machines/anomaly/schema.ts';
+import { countAlerts } from '../../server/observe/alerts.ts';
 import { as, system, testKernel, user } from '../support/kernel.ts';
 import type { TestKernel } from '../support/kernel.ts';
 import { owner } from '../support/owner.ts';
@@ -96,6 +97,19 @@ test('a restart folds the journal to the same state, and a point costs little of
   t.deepEqual(await again.system.read(REF, 'monitor', {}, { from: system }), before);
   const patches = k.store.journal(actorIdOf(REF)).map((r) => r.patch.length);
   t.true(Math.max(...patches.slice(5, 25)) < 1_200, String(Math.max(...patches.slice(5, 25))));
+});
+
+test('alerts are counted by severity and reason, and the time to their acknowledgement', async (t) => {
+  const k = await started();
+  const stop = countAlerts(k.system, k.metrics);
+  await feed(k, [...quiet, 78]);
+  const [item] = await items(k, 'user:u1/alerts');
+  await k.clock.advance(90_000);
+  await k.system.ask(REF, { type: 'anomaly.acknowledge', alertId: item!.id }, as(user('u1')));
+  const text = await k.metrics.metrics();
+  t.regex(text, new RegExp(`resource_anomaly_severity{level="${item!.severity}",kind="metric",module="biosync"} 1`));
+  t.regex(text, /thrum_anomaly_time_to_ack_seconds_sum 90/);
+  stop();
 });
 
 test('only the platform may say that there is an alert', async (t) => {

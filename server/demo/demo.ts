@@ -1,0 +1,78 @@
+/** The demo studio: people, rooms and wearables in an empty database, and some life in it while somebody watches. */
+import type { Knex } from 'knex';
+import type { ActorSystem } from '../../actors/system.ts';
+import type { Clock, Log } from '../../actors/types.ts';
+import type { Users } from '../identity/users.ts';
+import { createLiveDemo } from './live.ts';
+import type { LiveAction } from './live.ts';
+import { createMarks } from './marks.ts';
+import { demoLogins } from './people.ts';
+import { historyStep, peopleStep, runSteps } from './seed.ts';
+import type { Step } from './seed.ts';
+
+export interface DemoDeps {
+  readonly knex: Knex;
+  readonly actors: ActorSystem;
+  readonly users: Users;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** how many sockets are open: somebody watches */
+  readonly connections: () => number;
+  /** what other modules add: further steps, and things that happen */
+  readonly parts: (o: { url: string; signal: AbortSignal }) => { readonly steps: readonly Step[]; readonly actions: readonly LiveAction[] };
+}
+
+export interface Demo {
+  readonly logins: typeof demoLogins;
+  /** Begins in the background; the server is ready without it. */
+  start(url: string): void;
+  /** Resolves when the studio is set up, or the demo was stopped. */
+  readonly ready: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Whether this database is, or may become, a demo: it has no users yet, or those of an earlier demo. */
+export async function wantsDemo(users: Users, knex: Knex): Promise<boolean> {
+  return (await users.count()) === 0 || (await createMarks(knex, () => 0).has('begun'));
+}
+
+export function createDemo(d: DemoDeps): Demo {
+  const stopping = new AbortController();
+  let setUp: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => {
+    setUp = resolve;
+  });
+  let running: Promise<void> | undefined;
+  let live: ReturnType<typeof createLiveDemo> | undefined;
+
+  const run = async (url: string): Promise<void> => {
+    const began = d.clock.mono();
+    const marks = createMarks(d.knex, () => d.clock.wall());
+    const { steps, actions } = d.parts({ url, signal: stopping.signal });
+    await marks.set('begun');
+    await runSteps([peopleStep(d.users), ...steps, historyStep(d.actors, d.clock)], marks, d.log, stopping.signal);
+    setUp();
+    if (stopping.signal.aborted) return;
+    d.log.info({ ms: Math.round(d.clock.mono() - began) }, 'demo studio is set up');
+    live = createLiveDemo({ clock: d.clock, log: d.log, random: d.random, watched: () => d.connections() > 0, actions });
+    live.start();
+  };
+
+  return {
+    logins: demoLogins,
+    ready,
+    start(url) {
+      running = run(url).catch((error: unknown) => {
+        if (!stopping.signal.aborted) d.log.error({ err: error }, 'the demo studio could not be set up');
+        setUp();
+      });
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+      await live?.stop();
+      setUp();
+    },
+  };
+}
