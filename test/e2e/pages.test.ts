@@ -201,7 +201,16 @@ paged('without a connection the page says so, keeps its data and recovers by its
     t.deepEqual(await violations(page), [], `offline, ${colorScheme}`);
   }
   server.refuse = undefined;
-  server.show('user:mara/energy', { day: '2026-11-21', status: 'ok', score: 77.7, band: 'good', revision: 4, points: { sleep: 77.7 } });
+  server.show('user:mara/energy', {
+    day: '2026-11-21',
+    today: '2026-11-21',
+    status: 'ok',
+    score: 77.7,
+    band: 'good',
+    revision: 4,
+    points: { sleep: 77.7 },
+    days: {},
+  });
   await page.getByRole('button', { name: 'Try now' }).click();
   await page.getByRole('img', { name: 'Energy score 77.7 of 100' }).waitFor();
   await page.getByTestId('offline').waitFor({ state: 'detached' });

@@ -56,14 +56,12 @@ const body = async (req: IncomingMessage): Promise<Record<string, unknown>> => {
 /** @param root folder of the built pages */
 export async function startFakeStudio(root: string): Promise<FakeServer> {
   const bookings = new Map<string, Booking>();
-  const days = new Set<string>();
   let server: FakeServer | undefined;
   let signedIn: string | undefined;
   const berlin = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Berlin' });
   const dayOf = (at: number): string => berlin.format(at);
 
   function showRoom(resourceId: string, day: string): void {
-    days.add(`${resourceId} ${day}`);
     const on = [...bookings.values()].filter((b) => b.resourceId === resourceId && dayOf(b.start) === day && b.state !== 'cancelled');
     const query = `days=1&from=${day}`;
     const name = (id: string): string => people.find((p) => p.id === id)?.displayName ?? id;
@@ -84,10 +82,10 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
       type,
       bookingId: b.bookingId,
       resourceId: b.resourceId,
-      start: b.start,
-      end: b.end,
-      state: b.state,
-      at: Date.now(),
+      start: new Date(b.start).toISOString(),
+      end: new Date(b.end).toISOString(),
+      sequence: 1,
+      at: new Date().toISOString(),
     });
     const live = ['booking.cancel', 'booking.reschedule'];
     const can = b.state === 'cancelled' ? { self: [], staff: [] } : { self: live, staff: live };
@@ -98,7 +96,7 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
   function add(resourceId: string, user: string, start: number, minutes: number): Booking {
     const b = { bookingId: `b${bookings.size + 1}`, resourceId, user, start, end: start + minutes * 60_000, state: 'confirmed' };
     bookings.set(b.bookingId, b);
-    changed(b, 'booking.confirmed');
+    changed(b, 'confirmed');
     return b;
   }
 
@@ -128,13 +126,6 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
     if (url.pathname.startsWith('/v1/admin/')) return [200, fakeInspector(url.pathname)];
     if (route === 'GET /v1/users') return [200, { items: people.slice(0, 1) }];
     if (route === 'GET /v1/booking/resources') return [200, { items: rooms }];
-    if (route === 'GET /v1/scores') {
-      const items = Array.from({ length: 29 }, (_, i) => ({
-        day: dayOf(Date.now() - (29 - i) * 24 * HOUR),
-        score: 68 + 14 * Math.sin(i / 4) - (i % 7),
-      }));
-      return [200, { items }];
-    }
     if (route === 'POST /v1/booking/bookings') {
       const { resourceId, start, durationMin } = (await body(req)) as { resourceId: string; start: string; durationMin: number };
       const at = Date.parse(start);
@@ -147,12 +138,12 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
       const to = { ...b, start: at, end: at + b.end - b.start };
       if (clash(to)) return unavailable;
       Object.assign(b, to);
-      changed(b, 'booking.rescheduled');
+      changed(b, 'rescheduled');
       return [200, b];
     }
     if (b !== undefined && url.pathname.endsWith('/cancel')) {
       b.state = 'cancelled';
-      changed(b, 'booking.cancelled');
+      changed(b, 'cancelled');
       return [200, b];
     }
     return [404, { code: 'NOT_FOUND', status: 404, title: 'Nothing is found under this name' }];
@@ -200,10 +191,24 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
       unit: '1',
       at: now - 5 * 24 * HOUR,
     });
+  const days = Object.fromEntries(
+    Array.from({ length: 30 }, (_, i) => [
+      dayOf(now - (29 - i) * 24 * HOUR),
+      { score: i === 29 ? 65.3308 : 68 + 14 * Math.sin(i / 4) - (i % 7) },
+    ]),
+  );
   const points = { sleep: 26.1817, hrv: 13.6697, rhr: 3.8128, activity: 15, mood: 6.6667 };
   for (const { id } of people) {
     if (id !== 'mara')
-      server.append(`user:${id}/bookings`, { type: 'none', bookingId: 'x', resourceId: 'x', start: 0, end: 0, state: 'cancelled', at: 0 });
+      server.append(`user:${id}/bookings`, {
+        type: 'cancelled',
+        bookingId: 'x',
+        resourceId: 'x',
+        start: '2026-01-01T00:00:00Z',
+        end: '2026-01-01T01:00:00Z',
+        sequence: 1,
+        at: '2026-01-01T00:00:00Z',
+      });
     server.show(`user:${id}/energy`, {
       day: today,
       status: 'ok',
@@ -211,7 +216,13 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
       band: 'good',
       revision: 3,
       points,
-      change: { sleep: -1.4, hrv: -3.2, rhr: 0.4, activity: 2.1, mood: 0 },
+      today,
+      change: {
+        score: -2.1,
+        parts: { sleep: { points: -1.4 }, hrv: { points: -3.2 }, rhr: { points: 0.4 }, activity: { points: 2.1 }, mood: { points: 0 } },
+      },
+      confidenceLevel: 'high',
+      days,
       confidence: 0.86,
       computedAt: now - 240_000,
     });

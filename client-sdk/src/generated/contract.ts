@@ -38,26 +38,45 @@ export interface Topics {
   'user:{id}/energy': {
     kind: 'state';
     view: {
-      day: string;
-      status: string;
+      day?: string;
+      today: string;
+      status: 'waiting' | 'ok' | 'insufficient_data';
       score?: number;
       band?: 'high' | 'good' | 'fair' | 'low';
-      revision: number;
-      points?: { [component: string]: number };
-      change?: { [component: string]: number };
+      revision?: number;
+      points?: { sleep?: number; hrv?: number; rhr?: number; activity?: number; mood?: number };
+      change?: { score: number; parts: { [component: string]: { points: number; reweighted?: true } } };
       confidence?: number;
-      missing?: { component: 'sleep' | 'hrv' | 'rhr' | 'activity' | 'mood'; reason: string }[];
+      confidenceLevel?: 'high' | 'medium' | 'low';
+      missing?: { component: 'sleep' | 'hrv' | 'rhr' | 'activity' | 'mood'; reason: 'no_data' | 'calibrating' | 'stale_source' | 'not_logged' }[];
       model?: string;
       computedAt?: number;
+      stale?: true;
+      hrvMs?: number;
+      restingBpm?: number;
+      days: { [day: string]: { score?: number; band?: 'high' | 'good' | 'fair' | 'low'; hrvMs?: number; restingBpm?: number; sleepH?: number; load?: number } };
     };
   };
-  'user:{id}/devices': { kind: 'state'; view: { devices: { [deviceId: string]: { provider: string; label: string; state: string } } } };
-  'device:{id}/sync': { kind: 'state'; view: { state: string; lastSyncAt?: number; nextAt?: number } & Can };
+  'user:{id}/devices': {
+    kind: 'state';
+    view: { devices: { [deviceId: string]: { id: string; provider: string; label: string; state: string; lastSyncAt?: number } } };
+  };
+  'device:{id}/sync': { kind: 'state'; view: { id: string; label: string; state: string; lastSyncAt?: number; nextAt?: number; error?: string } & Can };
   'user:{id}/alerts': { kind: 'log'; item: AlertItem };
   'resource:{id}/anomalies': { kind: 'log'; item: AlertItem };
   'user:{id}/bookings': {
     kind: 'log';
-    item: { type: string; bookingId: string; resourceId: string; start: number; end: number; state: string; at: number };
+    item: {
+      type: 'held' | 'confirmed' | 'rescheduled' | 'reschedule_failed' | 'cancelled' | 'expired' | 'completed';
+      bookingId: string;
+      resourceId: string;
+      start: string;
+      end: string;
+      sequence: number;
+      at: string;
+      other?: { resourceId: string; start: string; end: string };
+      reason?: string;
+    };
   };
   'anomaly:{id}/scores': { kind: 'state'; view: { condition: string; alerting: string } & Can };
   'resource:{id}/availability': {

@@ -1,11 +1,12 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { ViewOf } from '@thrum/client';
 import type uPlot from 'uplot';
 import { dayName } from '../lib/format.ts';
 import { useMedia, useTopic } from '../lib/live.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, RelTime, Skeleton, StaleChip } from '../ui/parts.tsx';
 import type { DayScore } from './history.ts';
-import { useHistory } from './history.ts';
+import { scoresOf } from './history.ts';
 import { COMPONENT_NAMES, COMPONENTS } from './studio.ts';
 
 const BANDS = { high: ['good', 'High'], good: ['good', 'Good'], fair: ['warn', 'Fair'], low: ['bad', 'Low'] } as const;
@@ -15,7 +16,8 @@ const signed = (n: number): string => `${n > 0 ? '+' : n < 0 ? '−' : '±'}${Ma
 /** Today's energy score: how much, why (points that add up to it), and the days before. */
 export function Energy({ userId, name }: { readonly userId: string; readonly name?: string }) {
   const { value: view, status, error } = useTopic(`user:${userId}/energy`);
-  const history = useHistory(userId, view?.day, view?.score);
+  const days = view?.days;
+  const history = useMemo(() => scoresOf(days), [days]);
   return (
     <section class={`card energy ${status === 'stale' ? 'stale' : ''}`} aria-labelledby="energy-title">
       <header>
@@ -49,11 +51,15 @@ export function Energy({ userId, name }: { readonly userId: string; readonly nam
               <Gauge score={view.score} />
               <div class="verdict">
                 {view.band !== undefined && <span class={`chip ${BANDS[view.band][0]}`}>{BANDS[view.band][1]}</span>}
-                <span class="small muted">{dayName(view.day, { weekday: 'short', day: 'numeric', month: 'short' })}</span>
-                {view.confidence !== undefined && <span class="small muted">confidence {confidence(view.confidence)}</span>}
+                {view.day !== undefined && (
+                  <span class="small muted">
+                    {view.day === view.today ? 'today' : dayName(view.day, { weekday: 'short', day: 'numeric', month: 'short' })}
+                  </span>
+                )}
+                {view.confidenceLevel !== undefined && <span class="small muted">confidence {view.confidenceLevel}</span>}
               </div>
             </div>
-            <Contributions points={view.points ?? {}} change={view.change ?? {}} score={view.score} />
+            <Contributions points={view.points ?? {}} change={view.change} score={view.score} />
           </>
         )}
         <Chart days={history} />
@@ -61,9 +67,6 @@ export function Energy({ userId, name }: { readonly userId: string; readonly nam
     </section>
   );
 }
-
-const confidence = (c: number | { readonly level: string } | string): string =>
-  typeof c === 'string' ? c : typeof c === 'number' ? (c >= 0.8 ? 'high' : c >= 0.6 ? 'medium' : 'low') : c.level;
 
 /** Half a ring from 0 to 100. */
 function Gauge({ score }: { readonly score: number }) {
@@ -83,11 +86,16 @@ function Gauge({ score }: { readonly score: number }) {
   );
 }
 
-type Points = { readonly [component: string]: number };
+type View = ViewOf<'user:x/energy'>;
+type Points = NonNullable<View['points']>;
 
 /** Points of each component; the stacked bar is as long as the score, because they add up to it. */
-function Contributions({ points, change, score }: { readonly points: Points; readonly change: Points; readonly score: number }) {
+function Contributions({ points, change, score }: { readonly points: Points; readonly change: View['change']; readonly score: number }) {
   const shown = COMPONENTS.filter((c) => points[c] !== undefined);
+  const delta = (c: string): string => {
+    const part = change?.parts[c as keyof typeof change.parts];
+    return part === undefined ? '' : signed(part.points);
+  };
   const most = Math.max(1, ...shown.map((c) => points[c] ?? 0));
   return (
     <div class="contributions">
@@ -117,7 +125,7 @@ function Contributions({ points, change, score }: { readonly points: Points; rea
                 <i style={{ width: `${((points[c] ?? 0) / most) * 100}%`, background: `var(--${c})` }} />
               </td>
               <td class="num">{(points[c] ?? 0).toFixed(1)}</td>
-              <td class="num small muted">{change[c] === undefined ? '' : signed(change[c])}</td>
+              <td class="num small muted">{delta(c)}</td>
             </tr>
           ))}
         </tbody>
@@ -126,9 +134,7 @@ function Contributions({ points, change, score }: { readonly points: Points; rea
             <th scope="row">Score</th>
             <td aria-hidden="true" />
             <td class="num">{score.toFixed(1)}</td>
-            <td class="num small muted">
-              {Object.keys(change).length === 0 ? '' : signed(Object.values(change).reduce((a, b) => a + b, 0))}
-            </td>
+            <td class="num small muted">{change === undefined ? '' : signed(change.score)}</td>
           </tr>
         </tfoot>
       </table>

@@ -5,7 +5,6 @@ import { local } from '../lib/zone.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, Skeleton } from '../ui/parts.tsx';
 import type { OwnBooking } from './bookings.ts';
-import { isOver } from './bookings.ts';
 import type { Me, Room } from './studio.ts';
 
 /** What the reader has booked, next first. */
@@ -22,7 +21,7 @@ export function OwnBookings({
 }) {
   const now = useNow();
   const coming = useMemo(
-    () => [...bookings.values()].filter((b) => !isOver(b) && b.end > now).sort((a, b) => a.start - b.start),
+    () => [...bookings.values()].filter((b) => b.state !== 'over' && b.end > now).sort((a, b) => a.start - b.start),
     [bookings, now],
   );
   return (
@@ -54,7 +53,7 @@ export function OwnBookings({
                   · {minutes(b.end - b.start)}
                 </span>
               </span>
-              <span class={`chip ${b.state.startsWith('confirmed') ? 'good' : 'warn'}`}>{words(b.state.split('.')[0] ?? b.state)}</span>
+              <span class={`chip ${b.state === 'confirmed' ? 'good' : 'warn'}`}>{words(b.state)}</span>
             </li>
           ))}
         </ul>

@@ -1,6 +1,5 @@
 import type { ViewOf } from '@thrum/client';
 import type { OwnBooking } from './bookings.ts';
-import { isOver } from './bookings.ts';
 import type { Block, Room } from './studio.ts';
 
 type Availability = ViewOf<'resource:x/availability?y'>;
@@ -24,7 +23,7 @@ export function blocksOf(o: {
       blocks.push({ id, bookingId: c.bookingId, mine: own !== undefined, label: c.label, state: c.state, start: c.start, end: c.end });
     }
   } else {
-    const mine = [...o.own.values()].filter((b) => b.resourceId === o.room.resourceId && !isOver(b));
+    const mine = [...o.own.values()].filter((b) => b.resourceId === o.room.resourceId && b.state !== 'over');
     for (const [id, b] of Object.entries(o.availability?.busy ?? {})) {
       const own = mine.find((m) => m.start === b.start && m.end === b.end);
       if (own === undefined) blocks.push({ id, mine: false, label: 'Taken', state: 'confirmed', start: b.start, end: b.end });

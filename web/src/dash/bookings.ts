@@ -1,28 +1,41 @@
+import type { ItemOf } from '@thrum/client';
 import { useMemo } from 'preact/hooks';
 import { useLog } from '../lib/live.ts';
 import type { Span } from './studio.ts';
 
+type Item = ItemOf<'user:x/bookings'>;
+
 export interface OwnBooking extends Span {
   readonly bookingId: string;
   readonly resourceId: string;
-  readonly state: string;
-  readonly at: number;
+  readonly state: 'held' | 'confirmed' | 'over';
 }
 
-const OVER = new Set(['cancelled', 'expired', 'rejected', 'no_show']);
+const STATES: { readonly [T in Item['type']]: OwnBooking['state'] | undefined } = {
+  held: 'held',
+  confirmed: 'confirmed',
+  rescheduled: 'confirmed',
+  // a move that failed: the booking is where it was
+  reschedule_failed: undefined,
+  cancelled: 'over',
+  expired: 'over',
+  completed: 'over',
+};
 
-/** `confirmed.upcoming` → `confirmed` */
-const outer = (state: string): string => state.split('.')[0] ?? state;
+/** The reader's bookings as the log tells them, by id: the newest word on each. */
+export function latestBookings(items: readonly Item[]): ReadonlyMap<string, OwnBooking> {
+  const map = new Map<string, OwnBooking>();
+  for (const item of items) {
+    const state = STATES[item.type];
+    if (state === undefined) continue;
+    const { bookingId, resourceId } = item;
+    map.set(bookingId, { bookingId, resourceId, state, start: Date.parse(item.start), end: Date.parse(item.end) });
+  }
+  return map;
+}
 
-export const isOver = (b: { readonly state: string }): boolean => OVER.has(outer(b.state));
-
-/** The reader's bookings as the log tells them, by id: the newest item of each. */
 export function useOwnBookings(): { readonly bookings: ReadonlyMap<string, OwnBooking>; readonly loading: boolean } {
   const { entries, status } = useLog('user:me/bookings');
-  const bookings = useMemo(() => {
-    const map = new Map<string, OwnBooking>();
-    for (const { item } of entries) map.set(item.bookingId, item);
-    return map;
-  }, [entries]);
+  const bookings = useMemo(() => latestBookings(entries.map((e) => e.item)), [entries]);
   return { bookings, loading: status === 'loading' || status === 'idle' };
 }
