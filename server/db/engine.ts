@@ -5,7 +5,9 @@
  */
 import { PGlite } from '@electric-sql/pglite';
 import { btree_gist as btreeGist } from '@electric-sql/pglite/contrib/btree_gist';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EngineOptions, FromEngine, ToEngine } from './embedded.ts';
 import { concat, fatal, firstText, FrameReader, greeting, message, Names, statusOf, TYPE } from './frames.ts';
@@ -51,8 +53,20 @@ let written = 0;
 
 const post = (m: FromEngine, transfer: ArrayBuffer[] = []): void => port.postMessage(m, transfer);
 
+/** A global of the platform that the library types without the browser do not name. */
+declare const WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+
+/** Compiled once: a new cluster is made by a second instance, and would compile the engine again. */
+const compiled = async (name: string): Promise<object> =>
+  WebAssembly.compile(await readFile(new URL(name, import.meta.resolve('@electric-sql/pglite'))));
+
 mkdirSync(dir, { recursive: true });
-const db = await PGlite.create(dir, { extensions: { btree_gist: btreeGist } });
+const isNew = !existsSync(join(dir, 'PG_VERSION'));
+const db = await PGlite.create(dir, {
+  extensions: { btree_gist: btreeGist },
+  pgliteWasmModule: await compiled('pglite.wasm'),
+  ...(isNew ? { initdbWasmModule: await compiled('initdb.wasm') } : {}),
+});
 const version = (await db.query<{ v: string }>("select current_setting('server_version') as v")).rows[0]?.v ?? '18';
 
 function send(connection: Connection, bytes: Uint8Array): void {
