@@ -33,8 +33,10 @@ import { loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { inspectorRoutes } from './inspector/routes.ts';
+import { withComputed } from './live/computed.ts';
 import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
+import { statusTopic } from './live/status.ts';
 import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
@@ -128,10 +130,12 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const health = createHealth({ clock, durability: store.durability, version });
   health.add('database', () => database.knex.raw('select 1'));
 
+  const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
+  const topics = withComputed(actors, [status]);
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
-    ...actorRoutes,
+    ...actorRoutes(topics),
     ...anomalyRoutes({ knex: database.knex }),
     ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),
   ];
@@ -153,11 +157,12 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   http.requestTimeout = 30_000;
   http.headersTimeout = 10_000;
   const node = randomBytes(4).toString('hex');
-  const gateway = createGateway({ http, config, actors, identity, clock, random, newId, node, log, registry });
+  const gateway = createGateway({ http, config, actors, topics, identity, clock, random, newId, node, log, registry });
 
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     health.drain();
+    status.drain();
     await gateway.drain(config.drainMs);
     const closed = new Promise((resolve) => http.close(resolve));
     http.closeIdleConnections();

@@ -29,7 +29,7 @@ export function resolveMe(ref: string, from: Principal): string {
  *
  * @throws Problem PAYLOAD_TOO_LARGE, VALIDATION, UNAUTHENTICATED before the kernel sees it
  */
-export async function runCommand(actors: ActorSystem, c: CommandRequest): Promise<Reply> {
+export async function runCommand(actors: Pick<ActorSystem, 'ask'>, c: CommandRequest): Promise<Reply> {
   const size = Buffer.byteLength(JSON.stringify(c.payload));
   if (size > MOST_PAYLOAD_BYTES) {
     throw new Problem('PAYLOAD_TOO_LARGE', `a payload may have ${MOST_PAYLOAD_BYTES} bytes`, { limit: MOST_PAYLOAD_BYTES, size });

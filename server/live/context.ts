@@ -13,12 +13,14 @@ import { invalid, Problem } from '../problems.ts';
 import type { ProblemDocument } from '../problems.ts';
 import type { LiveSocket } from './connection.ts';
 import type { Bye } from './protocol.ts';
+import type { TopicSource } from './computed.ts';
 import type { coalescedSlices } from './slices.ts';
 
 export interface GatewayDeps {
   readonly http: HttpServer;
   readonly config: Config;
-  readonly actors: ActorSystem;
+  readonly actors: Pick<ActorSystem, 'ask'>;
+  readonly topics: TopicSource;
   readonly identity: Identity;
   readonly clock: Clock;
   readonly random: () => number;

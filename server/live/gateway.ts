@@ -56,7 +56,7 @@ export function createGateway(d: GatewayDeps): Gateway {
   const context: LiveContext = {
     ...d,
     metrics,
-    slices: coalescedSlices(d.actors),
+    slices: coalescedSlices(d.topics),
     perUser: memoryLimiter({ perSecond: config.commandsPerUser, burst: config.commandsPerUser * 2 }, () => clock.mono()),
     problem(error) {
       const requestId = d.newId();
@@ -170,7 +170,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     });
   }
 
-  const stopPublishing = d.actors.onPublish((p) => {
+  const stopPublishing = d.topics.onPublish((p) => {
     metrics.publications.inc({ kind: p.k });
     io.to(topicRoom(p.t)).emit('pub', p);
   });

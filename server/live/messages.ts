@@ -28,7 +28,7 @@ export function listen(x: LiveContext, socket: LiveSocket, congestion: Congestio
     async pos(payload) {
       const { l } = parse(x, socket, Pos, payload);
       limited(c.limits.pos.take(x.clock.mono()));
-      return { ok: true, behind: await x.actors.behind(l.filter(({ t }) => c.topics.has(t))) };
+      return { ok: true, behind: await x.topics.behind(l.filter(({ t }) => c.topics.has(t))) };
     },
     async auth(payload) {
       const { token, c: counters } = parse(x, socket, Auth, payload);
@@ -93,7 +93,7 @@ export async function recheck(x: LiveContext, socket: LiveSocket, congestion: Co
   const c = socket.data.connection;
   for (const topic of c.topics) {
     try {
-      await x.actors.authorize(topic, c.caller.principal);
+      await x.topics.authorize(topic, c.caller.principal);
     } catch (error) {
       if (!isProblem(error)) throw error;
       if (await forget(x, socket, congestion, topic))

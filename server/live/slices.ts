@@ -1,4 +1,5 @@
-import type { ActorSystem, Cursor, TopicSlice } from '../../actors/system.ts';
+import type { Cursor, TopicSlice } from '../../actors/system.ts';
+import type { TopicSource } from './computed.ts';
 
 interface Flight {
   readonly running: Promise<TopicSlice>;
@@ -9,11 +10,11 @@ interface Flight {
  * Reads slices for many subscribers at once by the next-batch rule: for one topic and cursor at most one read is in flight and one queued.
  * Who comes while one is in flight waits for the queued one, because the one in flight may be older than his joining of the room.
  */
-export function coalescedSlices(actors: Pick<ActorSystem, 'slice'>): (topic: string, cursor: Cursor) => Promise<TopicSlice> {
+export function coalescedSlices(topics: Pick<TopicSource, 'slice'>): (topic: string, cursor: Cursor) => Promise<TopicSlice> {
   const flights = new Map<string, Flight>();
 
   const launch = (key: string, topic: string, cursor: Cursor): Promise<TopicSlice> => {
-    const running = actors.slice(topic, cursor);
+    const running = topics.slice(topic, cursor);
     const flight: Flight = { running };
     flights.set(key, flight);
     const landed = (): void => {

@@ -27,7 +27,7 @@ async function subscribe(x: LiveContext, socket: LiveSocket, { t: asked, e, s, n
   let joined: string | undefined;
   try {
     const { principal } = c.caller;
-    const topic = await x.actors.authorize(resolveMe(asked, principal), principal);
+    const topic = await x.topics.authorize(resolveMe(asked, principal), principal);
     if (!socket.connected) throw new Problem('UNAVAILABLE', 'the connection has ended');
     if (!c.topics.has(topic)) {
       if (c.topics.size >= x.config.topicsPerConnection) {

@@ -1,6 +1,7 @@
 /** Every actor and every topic over plain HTTP: the same pipeline as `cmd` and `sub` on the socket. */
 import { z } from 'zod';
 import type { Cursor } from '../../../actors/system.ts';
+import type { TopicSource } from '../../live/computed.ts';
 import { resolveMe, runCommand } from '../../live/commands.ts';
 import { Problem } from '../../problems.ts';
 import { answer, route } from '../route.ts';
@@ -39,7 +40,7 @@ const topicOf = (subject: string, view: string, query: object): string => {
   return `${subject}/${view}${search === '' ? '' : `?${search}`}`;
 };
 
-export const actorRoutes: Route[] = [
+export const actorRoutes = (topics: TopicSource): Route[] => [
   route({
     method: 'POST',
     path: '/v1/actors/:kind/:id/commands/:type',
@@ -91,7 +92,7 @@ export const actorRoutes: Route[] = [
     problems: ['NOT_FOUND', 'UNKNOWN_TOPIC', 'FORBIDDEN', 'UNAUTHENTICATED'],
     run: async (c) => {
       const name = resolveMe(topicOf(c.params.subject, c.params.view, c.query), c.caller);
-      return answer(await c.actors.slice(await c.actors.authorize(name, c.caller), { n: 20 }));
+      return answer(await topics.slice(await topics.authorize(name, c.caller), { n: 20 }));
     },
   }),
   route({
@@ -108,10 +109,10 @@ export const actorRoutes: Route[] = [
     problems: ['NOT_FOUND', 'UNKNOWN_TOPIC', 'FORBIDDEN', 'UNAUTHENTICATED'],
     run: async (c) => {
       const { after, e, limit } = c.query;
-      const topic = await c.actors.authorize(resolveMe(topicOf(c.params.subject, c.params.view, {}), c.caller), c.caller);
+      const topic = await topics.authorize(resolveMe(topicOf(c.params.subject, c.params.view, {}), c.caller), c.caller);
       let cursor: Cursor = { n: limit };
-      if (after !== undefined) cursor = { e: e ?? (await epochOf(c.actors, topic)), s: after };
-      const slice = await c.actors.slice(topic, cursor);
+      if (after !== undefined) cursor = { e: e ?? (await epochOf(topics, topic)), s: after };
+      const slice = await topics.slice(topic, cursor);
       if (slice.kind !== 'log') throw new Problem('UNKNOWN_TOPIC', 'the topic is not a log');
       const { d, e: epoch, s, floor, more, gap } = slice;
       return answer({ items: d, e: epoch, s, floor, more, ...(gap === undefined ? {} : { gap }) });
@@ -119,7 +120,8 @@ export const actorRoutes: Route[] = [
   }),
 ];
 
-async function epochOf(actors: { slice: (t: string, c: Cursor) => Promise<{ kind: string; e?: string }> }, topic: string): Promise<string> {
-  const { e } = await actors.slice(topic, { n: 1 });
-  return e ?? '';
+/** The present epoch, for callers who only remember a number. */
+async function epochOf(topics: TopicSource, topic: string): Promise<string> {
+  const slice = await topics.slice(topic, { n: 1 });
+  return slice.kind === 'signal' ? '' : slice.e;
 }
