@@ -14,8 +14,10 @@ import { readConfig } from '../../server/config.ts';
 import { newSecrets } from '../../server/identity/keys.ts';
 import type { Secrets } from '../../server/identity/keys.ts';
 import type { NewUser } from '../../server/identity/users.ts';
+import { FakeClock } from './clock.ts';
 import { embeddedDir } from './embedded.ts';
 import { KeptLog } from './kernel.ts';
+import { until } from './until.ts';
 
 export interface WorldOptions {
   /** default: those of the product */
@@ -130,7 +132,10 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
 
     async close() {
       for (const socket of sockets) socket.disconnect();
-      await app.stop();
+      let stopped = false;
+      const stopping = app.stop().finally(() => (stopped = true));
+      if (o.clock instanceof FakeClock) await until(async () => o.clock instanceof FakeClock && (await o.clock.advance(1_000), stopped));
+      await stopping;
       await rm(dataDir, { recursive: true, force: true });
     },
   };
