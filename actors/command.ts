@@ -41,13 +41,12 @@ export const plain = (p: KernelProblem): Refusal => ({
 });
 
 /** Time of an event: never before that of the actor's previous one. */
-export const stampOf = (e: Envelope, base: { readonly seq: number; readonly at: number }, wall: number, late?: number): Stamp => ({
-  at: Math.max(base.at, wall),
-  seq: base.seq + 1,
-  from: e.from,
-  ...(e.cause === undefined ? {} : { cause: e.cause }),
-  ...(late === undefined ? {} : { late }),
-});
+export function stampOf(e: Envelope, base: { readonly seq: number; readonly at: number }, wall: number, late?: number): Stamp {
+  const stamp: { -readonly [K in keyof Stamp]: Stamp[K] } = { at: Math.max(base.at, wall), seq: base.seq + 1, from: e.from };
+  if (e.cause !== undefined) stamp.cause = e.cause;
+  if (late !== undefined) stamp.late = late;
+  return stamp;
+}
 
 /** @throws MachineFault, KernelProblem when the step asks for what cannot be written or sent */
 function checkStep(d: Decider, done: Step): Step {

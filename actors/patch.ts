@@ -119,20 +119,20 @@ function diffLogs(old: ActorState['logs'], next: ActorState['logs']): Patch['l']
  * @throws PatchError when a key could reach a prototype
  */
 export function diff(old: ActorState, next: ActorState, maps: Maps): Patch {
+  const patch: { -readonly [K in keyof Patch]: Patch[K] } = {};
+  if (!sameJson(old.value, next.value)) patch.v = next.value;
+  if (old.status !== next.status) patch.s = next.status;
+  if (next.output !== undefined && !sameJson(old.output, next.output)) patch.o = next.output;
+  if (!sameJson(old.history, next.history)) patch.h = next.history ?? null;
   const c = diffContext(old.context, next.context, maps);
+  if (c !== undefined) patch.c = c;
   const t = diffTimers(old.timers, next.timers);
+  if (t !== undefined) patch.t = t;
   const i = diffCalls(old.calls, next.calls);
+  if (i !== undefined) patch.i = i;
   const l = diffLogs(old.logs, next.logs);
-  return {
-    ...(sameJson(old.value, next.value) ? {} : { v: next.value }),
-    ...(old.status === next.status ? {} : { s: next.status }),
-    ...(next.output === undefined || sameJson(old.output, next.output) ? {} : { o: next.output }),
-    ...(sameJson(old.history, next.history) ? {} : { h: next.history ?? null }),
-    ...(c === undefined ? {} : { c }),
-    ...(t === undefined ? {} : { t }),
-    ...(i === undefined ? {} : { i }),
-    ...(l === undefined ? {} : { l }),
-  };
+  if (l !== undefined) patch.l = l;
+  return patch;
 }
 
 /** The state before an actor's first event. */

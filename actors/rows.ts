@@ -8,8 +8,8 @@ import { apply, emptyState, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
 import type { Live, Runtime } from './runtime.ts';
 import type { Step } from './step.ts';
-import type { EffectId, EventRows, Loaded, RingEntry, TimerChange } from './store/store.ts';
-import type { Json, Refusal, Reply } from './types.ts';
+import type { EffectId, EventRows, Loaded, OutboxRow, RingEntry, TimerChange } from './store/store.ts';
+import type { Json, Principal, Refusal, Reply } from './types.ts';
 
 /** An accepted command that may be repeated. */
 export interface Known {
@@ -50,30 +50,41 @@ function timerRows(a: Activation, s: Step, e: Envelope | undefined): TimerChange
   return changes;
 }
 
-function finishedBy(s: Step, e: Envelope | undefined, withdrawn: (invoke: string, seq: number) => EffectId | undefined): EffectId[] {
-  const done: EffectId[] = [];
-  if (e?.kind === 'result') done.push(e.call.id);
-  if (e?.kind === 'undelivered') done.push(e.done);
-  for (const { invoke, seq } of s.stopped) {
-    const id = withdrawn(invoke, seq);
-    if (id !== undefined) done.push(id);
-  }
-  return done;
+const none: readonly never[] = [];
+
+type Withdrawn = (invoke: string, seq: number) => EffectId | undefined;
+
+/** Outbox rows that the event finishes: the one whose result it is, and those of the states that it leaves. */
+function finishedBy(s: Step, e: Envelope | undefined, withdrawn: Withdrawn): readonly EffectId[] {
+  const own = e?.kind === 'result' ? [e.call.id] : e?.kind === 'undelivered' ? [e.done] : none;
+  if (s.stopped.length === 0) return own;
+  const left = s.stopped.map(({ invoke, seq }) => withdrawn(invoke, seq)).filter((id) => id !== undefined);
+  return [...own, ...left];
+}
+
+function outboxRows(s: Step, slot: number): readonly OutboxRow[] {
+  if (s.tells.length === 0 && s.effects.length === 0) return none;
+  const nextAt = s.next.at;
+  const tells = s.tells.map(({ id, to, type, payload }): OutboxRow => {
+    return { ...id, slot, op: 'tell', target: to, payload: JSON.stringify({ type, payload }), nextAt };
+  });
+  const effects = s.effects.map(({ id, invoke, src, input }): OutboxRow => {
+    return { ...id, slot, op: 'effect', target: invoke, payload: JSON.stringify({ src, input }), nextAt };
+  });
+  return [...tells, ...effects];
+}
+
+function replyText(e: Envelope | undefined, reply: Reply): string | null {
+  if (e === undefined || e.kind === 'timer' || e.kind === 'result') return null;
+  return JSON.stringify(reply.ok ? reply.reply : { $refused: reply.error });
 }
 
 /** The rows of one event. Without envelope it is the birth of the actor, `thrum.init`. */
-export function eventRows(
-  a: Activation,
-  s: Step,
-  e: Envelope | undefined,
-  reply: Reply,
-  withdrawn: (invoke: string, seq: number) => EffectId | undefined,
-): EventRows {
-  const { def } = a.rt;
+export function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply, withdrawn: Withdrawn): EventRows {
+  const { kind, version: mver } = a.rt.def;
   const { actorId, slot, id } = a.at;
-  const meta = e === undefined ? null : metaText(e, s);
-  return {
-    kind: def.kind,
+  const rows: { -readonly [K in keyof EventRows]: EventRows[K] } = {
+    kind,
     journal: {
       actorId,
       seq: s.next.seq,
@@ -81,37 +92,18 @@ export function eventRows(
       type: s.type,
       event: e?.text ?? '{}',
       patch: s.patchText,
-      reply:
-        e === undefined || e.kind === 'timer' || e.kind === 'result'
-          ? null
-          : JSON.stringify(reply.ok ? reply.reply : { $refused: reply.error }),
+      reply: replyText(e, reply),
       idem: idemOfEvent(actorId, e),
-      mver: def.version,
-      meta,
+      mver,
+      meta: e === undefined ? null : metaText(e, s),
     },
-    ...(e === undefined ? { born: { actorId, kind: def.kind, id, slot, mver: def.version } } : {}),
-    timers: s.patch.t === undefined && e?.kind !== 'timer' ? [] : timerRows(a, s, e),
-    outbox: [
-      ...s.tells.map((t) => ({
-        ...t.id,
-        slot,
-        op: 'tell' as const,
-        target: t.to,
-        payload: JSON.stringify({ type: t.type, payload: t.payload }),
-        nextAt: s.next.at,
-      })),
-      ...s.effects.map((c) => ({
-        ...c.id,
-        slot,
-        op: 'effect' as const,
-        target: c.invoke,
-        payload: JSON.stringify({ src: c.src, input: c.input }),
-        nextAt: s.next.at,
-      })),
-    ],
+    timers: s.patch.t === undefined && e?.kind !== 'timer' ? none : timerRows(a, s, e),
+    outbox: outboxRows(s, slot),
     outboxDone: finishedBy(s, e, withdrawn),
     companions: s.companions,
   };
+  if (e === undefined) rows.born = { actorId, kind, id, slot, mver };
+  return rows;
 }
 
 function idemOfEvent(actorId: string, e: Envelope | undefined): string | null {
@@ -119,15 +111,24 @@ function idemOfEvent(actorId: string, e: Envelope | undefined): string | null {
   return e?.idem ?? null;
 }
 
+const senders = new WeakMap<Principal, string>();
+
+/** `"from":"user:42","roles":["staff"]`, written once per principal. */
+function senderText(from: Principal): string {
+  let text = senders.get(from);
+  if (text === undefined) {
+    text = `"from":${JSON.stringify(`${from.kind}:${from.id}`)}`;
+    if (from.roles.length > 0) text += `,"roles":${JSON.stringify(from.roles)}`;
+    senders.set(from, text);
+  }
+  return text;
+}
+
 function metaText(e: Envelope, s: Step): string {
-  const { from } = e;
-  return JSON.stringify({
-    from: `${from.kind}:${from.id}`,
-    ...(from.roles.length === 0 ? {} : { roles: from.roles }),
-    ...(e.cause === undefined ? {} : { cause: e.cause }),
-    ...(s.stamp.late === undefined ? {} : { late: s.stamp.late }),
-    chk: e.chk,
-  });
+  let text = `{${senderText(e.from)},"chk":${e.chk}`;
+  if (e.cause !== undefined) text += `,"cause":${JSON.stringify(e.cause)}`;
+  if (s.stamp.late !== undefined) text += `,"late":${s.stamp.late}`;
+  return `${text}}`;
 }
 
 /** @throws KernelProblem VERSION_AHEAD, FORMAT_AHEAD or MIGRATION_FAILED when this build cannot run the history */

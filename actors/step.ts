@@ -53,9 +53,9 @@ export interface Step {
   readonly next: Live;
   readonly patch: Patch;
   readonly patchText: string;
-  readonly reply?: Json;
-  readonly refused?: Refusal;
-  /** something besides a refusal happened */
+  readonly reply: Json | undefined;
+  readonly refused: Refusal | undefined;
+  /** something besides a refusal happened; without a refusal always true */
   readonly changed: boolean;
   readonly tells: readonly Tell[];
   readonly effects: readonly EffectCall[];
@@ -67,15 +67,18 @@ export interface Step {
   readonly queues: readonly string[];
 }
 
+/** What most events have of most outputs; shared, so that a plain command allocates none of it. */
+const none: readonly never[] = [];
+
 /** Outputs of a macrostep while they are read off the recorded actions. */
 class Collector {
-  readonly tells: Tell[] = [];
-  readonly effects: EffectCall[] = [];
-  readonly stopped: { invoke: string; seq: number }[] = [];
-  readonly companions: CompanionChange[] = [];
-  readonly items: { view: string; n: number; item: Json }[] = [];
-  readonly signals: { view: string; item: Json }[] = [];
-  readonly queues: string[] = [];
+  tells: readonly Tell[] = none;
+  effects: readonly EffectCall[] = none;
+  stopped: readonly { invoke: string; seq: number }[] = none;
+  companions: CompanionChange[] = none as never[];
+  items: readonly { view: string; n: number; item: Json }[] = none;
+  signals: readonly { view: string; item: Json }[] = none;
+  queues: readonly string[] = none;
   readonly rt: Runtime;
   readonly at: Address;
   readonly stamp: Stamp;
@@ -86,7 +89,7 @@ class Collector {
   refused: Refusal | undefined;
   #n = 0;
 
-  constructor(rt: Runtime, at: Address, stamp: Stamp, base: ActorState) {
+  constructor(rt: Runtime, at: Address, stamp: Stamp, base: Pick<ActorState, 'timers' | 'calls' | 'logs'>) {
     this.rt = rt;
     this.at = at;
     this.stamp = stamp;
@@ -118,7 +121,7 @@ class Collector {
       case 'tell': {
         const { to, type: command, payload } = params as TellParams;
         if (this.tells.length >= MAX_TELLS) throw limit('tells per event', MAX_TELLS);
-        this.tells.push({ id: this.#effectId(), to, type: command, payload: payload ?? {} });
+        this.tells = [...this.tells, { id: this.#effectId(), to, type: command, payload: payload ?? {} }];
         return;
       }
       case 'publish':
@@ -167,7 +170,7 @@ class Collector {
     const parsed = declared.input.safeParse(input ?? {});
     if (!parsed.success) throw new MachineFault(`the input of effect '${src}' does not fit: ${parsed.error.message}`);
     this.calls = { ...this.calls, [id]: this.stamp.seq };
-    this.effects.push({ id: this.#effectId(), invoke: id, src, input: parsed.data as Json });
+    this.effects = [...this.effects, { id: this.#effectId(), invoke: id, src, input: parsed.data as Json }];
   }
 
   #stop(child: { id: string } | string | undefined): void {
@@ -175,9 +178,8 @@ class Collector {
     if (id === undefined || this.calls[id] === undefined) return;
     const { [id]: seq, ...kept } = this.calls;
     this.calls = kept;
-    const own = this.effects.findIndex((e) => e.invoke === id);
-    if (own >= 0) this.effects.splice(own, 1);
-    else if (seq !== undefined) this.stopped.push({ invoke: id, seq });
+    if (this.effects.some((e) => e.invoke === id)) this.effects = this.effects.filter((e) => e.invoke !== id);
+    else if (seq !== undefined) this.stopped = [...this.stopped, { invoke: id, seq }];
   }
 
   #publish({ view, item }: PublishParams): void {
@@ -187,24 +189,25 @@ class Collector {
     if (!parsed.success) throw new MachineFault(`an item of '${view}' does not fit its schema: ${parsed.error.message}`);
     const json = parsed.data as Json;
     if (topic.kind === 'signal') {
-      this.signals.push({ view, item: json });
+      this.signals = [...this.signals, { view, item: json }];
       return;
     }
     if (JSON.stringify(json).length > MAX_ITEM) throw limit(`bytes of an item of ${view}`, MAX_ITEM);
     const n = (this.logs[view] ?? 0) + 1;
     this.logs = { ...this.logs, [view]: n };
-    this.items.push({ view, n, item: json });
+    this.items = [...this.items, { view, n, item: json }];
     this.#row('items', { op: 'insert', row: { view, n, at: this.stamp.at, item: json } });
   }
 
   #row(into: string, { op, row }: Pick<RowParams, 'op' | 'row'>): void {
     if (this.companions.length >= this.rt.def.limits.rows) throw limit('companion rows per event', this.rt.def.limits.rows);
+    if (this.companions.length === 0) this.companions = [];
     this.companions.push({ into, op, n: this.companions.length + 1, row: row as { [column: string]: Json } });
   }
 
   #job({ queue, name, data, opts }: JobParams): void {
     const hex = derivedIdem(effectKey(this.#effectId()));
-    this.queues.push(queue);
+    this.queues = [...this.queues, queue];
     this.#row('jobs', {
       op: 'insert',
       row: {
@@ -236,52 +239,69 @@ export function deepFreeze(value: unknown): void {
   for (const inner of Object.values(value)) deepFreeze(inner);
 }
 
+const noTimers: ActorState['timers'] = {};
+const noCalls: ActorState['calls'] = {};
+
 function stateOf(snap: MachineSnapshot, c: Collector): ActorState {
   const done = snap.status === 'done';
-  const history = historyOf(snap);
-  return {
+  const state: { -readonly [K in keyof ActorState]: ActorState[K] } = {
     value: valueOf(snap),
     status: done ? 'done' : 'active',
     context: snap.context as ActorState['context'],
-    ...(snap.output === undefined ? {} : { output: snap.output as Json }),
-    ...(history === undefined ? {} : { history }),
-    timers: done ? {} : c.timers,
-    calls: done ? {} : c.calls,
+    timers: done ? noTimers : c.timers,
+    calls: done ? noCalls : c.calls,
     logs: c.logs,
   };
+  if (snap.output !== undefined) state.output = snap.output as Json;
+  const history = historyOf(snap);
+  if (history !== undefined) state.history = history;
+  return state;
+}
+
+/** Upper bound of the bytes of the context; counted exactly only where the bound passes the limit. @throws KernelProblem STATE_TOO_LARGE */
+function sizeOf(old: Live | undefined, state: ActorState, patchText: string, most: number): number {
+  if (patchText.length > MAX_EVENT * 4) throw new KernelProblem(refusal('STATE_TOO_LARGE', 'the change is too large'));
+  const bound = (old?.size ?? 2) + patchText.length;
+  if (bound <= most) return bound;
+  const size = Buffer.byteLength(JSON.stringify(state.context));
+  if (size > most) throw new KernelProblem(refusal('STATE_TOO_LARGE', `the state would have ${size} bytes`, { limit: most }));
+  return size;
+}
+
+/** Whether a macrostep did more than refuse. */
+function didMore(old: Live | undefined, state: ActorState, result: MacrostepResult): boolean {
+  return (
+    state.context !== old?.state.context ||
+    result.actions.some((a) => a.type !== 'reject') ||
+    !sameJson(state.value, old.state.value) ||
+    state.status !== old.state.status
+  );
 }
 
 function finish(rt: Runtime, old: Live | undefined, type: string, result: MacrostepResult, c: Collector): Step {
   const { limits } = rt.def;
+  const { stamp } = c;
   for (const action of result.actions) c.take(action.type, action.params);
   const state = stateOf(result.snapshot, c);
-  if (state.status === 'done')
-    for (const [invoke, seq] of Object.entries(c.calls)) if (seq !== c.stamp.seq) c.stopped.push({ invoke, seq });
-  if (Object.keys(state.timers).length > limits.timers) throw limit('armed timers', limits.timers);
-  if (Object.keys(state.calls).length > limits.calls) throw limit('running effects', limits.calls);
+  if (state.status === 'done') {
+    const left = Object.entries(c.calls).filter(([, seq]) => seq !== stamp.seq);
+    c.stopped = [...c.stopped, ...left.map(([invoke, seq]) => ({ invoke, seq }))];
+  }
+  if (state.timers !== old?.state.timers && Object.keys(state.timers).length > limits.timers) throw limit('armed timers', limits.timers);
+  if (state.calls !== old?.state.calls && Object.keys(state.calls).length > limits.calls) throw limit('running effects', limits.calls);
   const patch = diff(old?.state ?? emptyState, state, rt.maps);
   const patchText = JSON.stringify(patch);
-  if (patchText.length > MAX_EVENT * 4) throw new KernelProblem(refusal('STATE_TOO_LARGE', 'the change is too large'));
-  let size = (old?.size ?? 2) + patchText.length;
-  if (size > limits.stateBytes) {
-    size = Buffer.byteLength(JSON.stringify(state.context));
-    if (size > limits.stateBytes)
-      throw new KernelProblem(refusal('STATE_TOO_LARGE', `the state would have ${size} bytes`, { limit: limits.stateBytes }));
-  }
+  const size = sizeOf(old, state, patchText, limits.stateBytes);
   return {
     type,
-    stamp: c.stamp,
+    stamp,
     handled: result.handled,
-    next: { snap: result.snapshot, state, seq: c.stamp.seq, at: c.stamp.at, size },
+    next: { snap: result.snapshot, state, seq: stamp.seq, at: stamp.at, size },
     patch,
     patchText,
-    ...(c.reply === undefined ? {} : { reply: c.reply }),
-    ...(c.refused === undefined ? {} : { refused: c.refused }),
-    changed:
-      state.context !== old?.state.context ||
-      result.actions.some((a) => a.type !== 'reject') ||
-      !sameJson(state.value, old.state.value) ||
-      state.status !== old.state.status,
+    reply: c.reply,
+    refused: c.refused,
+    changed: c.refused === undefined || didMore(old, state, result),
     tells: c.tells,
     effects: c.effects,
     stopped: c.stopped,
@@ -310,16 +330,11 @@ export function birth(rt: Runtime, at: Address, input: object, stamp: Stamp): St
  */
 export function step(rt: Runtime, at: Address, old: Live, input: StepInput): Step {
   const { stamp } = input;
-  const base = { ...old.state, timers: without(old.state.timers, input.timer), calls: without(old.state.calls, input.call) };
-  const c = new Collector(rt, at, stamp, base);
+  const { timers, calls, logs } = old.state;
+  const c = new Collector(rt, at, stamp, { timers: without(timers, input.timer), calls: without(calls, input.call), logs });
   if (input.run === false) return finish(rt, old, input.type, { snapshot: old.snap, actions: [], handled: false }, c);
   const event = { ...input.payload, type: input.type, $: stamp };
-  const scope = { ref: at.ref, actorId: at.actorId, stamp, last: (view: string) => old.state.logs[view] ?? 0 };
-  return finish(
-    rt,
-    old,
-    input.type,
-    withScope(scope, () => rt.runner.step(old.snap, event)),
-    c,
-  );
+  const scope = { ref: at.ref, actorId: at.actorId, stamp, last: (view: string) => logs[view] ?? 0 };
+  const result = withScope(scope, () => rt.runner.step(old.snap, event));
+  return finish(rt, old, input.type, result, c);
 }
