@@ -25,6 +25,7 @@ import type { Route } from './http/route.ts';
 import { actorRoutes } from './http/routes/actors.ts';
 import { anomalyRoutes } from './http/routes/anomaly.ts';
 import { authRoutes } from './http/routes/auth.ts';
+import { demoRoutes } from './http/routes/demo.ts';
 import { systemRoutes } from './http/routes/system.ts';
 import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
@@ -135,6 +136,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
+    ...demoRoutes({ config, identity }),
     ...actorRoutes(topics),
     ...anomalyRoutes({ knex: database.knex }),
     ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),

@@ -9,6 +9,7 @@ import { Energy } from './Energy.tsx';
 interface Person {
   readonly id: string;
   readonly displayName: string;
+  readonly roles: readonly string[];
 }
 
 /** What staff see of one client at a time. */
@@ -17,7 +18,7 @@ export function Clients() {
   const [chosen, choose] = useState<string>();
   useEffect(() => {
     api<{ items: Person[] }>('GET', '/v1/users?role=user&limit=200')
-      .then(({ items }) => setPeople(items))
+      .then(({ items }) => setPeople(items.filter((p) => !p.roles.some((r) => r === 'staff' || r === 'admin'))))
       .catch(() => setPeople([]));
   }, []);
   const person = people?.find((p) => p.id === chosen) ?? people?.[0];
