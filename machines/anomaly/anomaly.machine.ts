@@ -3,18 +3,34 @@ import { admit } from '../../calc/anomaly/admit.ts';
 import type { Admission } from '../../calc/anomaly/admit.ts';
 import { kernel } from '../../actors/define.ts';
 import { now } from '../../actors/scope.ts';
-import { alertRow } from './alert-row.ts';
 import type { MonitorEvent } from './commands.ts';
-import type { MonitorItem } from './schema.ts';
 import type { MonitorContext, SuppressReason } from './state.ts';
-import { initialContext, monitorRef, ownerRef } from './state.ts';
+import { initialContext } from './state.ts';
+import {
+  alertOver,
+  announce,
+  announceHigher,
+  badMute,
+  broken,
+  brokenEpisode,
+  close,
+  done,
+  during,
+  label,
+  labelOpen,
+  level,
+  minLevel,
+  muted,
+  notFound,
+  note,
+  nothing,
+  publishAlert,
+  reopen,
+  resolve,
+  unmuted,
+} from './transitions.ts';
+import type { Args } from './transitions.ts';
 import * as steps from './steps.ts';
-import { TIERS } from '../../calc/anomaly/severity.ts';
-
-interface Args {
-  readonly context: MonitorContext;
-  readonly event: MonitorEvent;
-}
 
 type Of<T extends MonitorEvent['type']> = Extract<MonitorEvent, { type: T }>;
 
@@ -31,146 +47,11 @@ const is =
   (args: Args): boolean =>
     admission(args) === wanted;
 
-/** Level below which nobody is told. */
-const minLevel = (c: MonitorContext): number => TIERS.indexOf(c.cfg.minSeverity);
-const level = (c: MonitorContext): number => c.episode?.level ?? 0;
-
 /** Severe or lasting enough to open an episode with its first point. */
 function opensAtOnce({ reading: r, cfg }: MonitorContext): boolean {
   if (r === null || !r.exceeds) return false;
   return r.level >= 4 || r.persistence >= 1 || cfg.confirmPoints <= 1 || (r.level >= 3 && cfg.confirmPointsHigh <= 1);
 }
-
-/** Item for the monitor's own log. */
-const note =
-  (type: MonitorItem['type']) =>
-  ({ context }: Args): { view: 'alerts'; item: MonitorItem } => ({
-    view: 'alerts',
-    item: { type, at: now(), monitor: monitorRef(context), metric: context.metric },
-  });
-
-const suppressedNote = (args: Args, reason: SuppressReason): { view: 'alerts'; item: MonitorItem } => {
-  const { episode, reading, alert } = args.context;
-  return {
-    view: 'alerts',
-    item: {
-      ...note('alert.suppressed')(args).item,
-      reason,
-      severity: TIERS[level(args.context)] ?? 'none',
-      ...(episode === null ? {} : { direction: episode.direction }),
-      ...(reading === null ? {} : { pointAt: reading.t, value: reading.value, expected: reading.expected }),
-      ...(reason === 'cooldown' && alert !== null ? { coveredBy: alert.id } : {}),
-    },
-  };
-};
-
-/** Writes the alert, as it now is, to the monitor's log and the table of alerts, and tells the owner. Stands after the step that changed it. */
-const publishAlert = [
-  { type: 'publish', params: ({ context }: Args) => ({ view: 'alerts', item: context.alert ?? {} }) },
-  {
-    type: 'row',
-    params: ({ context }: Args) => ({
-      into: 'alerts',
-      op: 'put' as const,
-      row: context.alert === null ? {} : alertRow(context, context.alert),
-    }),
-  },
-  {
-    type: 'tell',
-    params: ({ context }: Args) => ({
-      to: ownerRef(context),
-      type: context.alert?.type ?? 'alert.updated',
-      payload: { item: context.alert ?? {} },
-    }),
-  },
-] as const;
-
-const open = ['openAlert', ...publishAlert] as const;
-const reopen = ['reopenAlert', ...publishAlert] as const;
-const close = <const A extends string>(action: A) => [action, ...publishAlert] as const;
-
-const hold = <const R extends SuppressReason>(reason: R) =>
-  [
-    { type: 'suppress', params: { reason } },
-    { type: 'publish', params: (args: Args) => suppressedNote(args, reason) },
-  ] as const;
-
-const done = (repeated: boolean) => ({ type: 'reply', params: { repeated } }) as const;
-const nothing = { type: 'reply', params: null } as const;
-const notFound = { type: 'reject', params: { code: 'NOT_FOUND', detail: 'this monitor has no such alert' } } as const;
-const badMute = { type: 'reject', params: { code: 'INVALID_RANGE', detail: 'a mute ends within 90 days' } } as const;
-const muted = [
-  {
-    type: 'publish',
-    params: (args: Args) => {
-      const { view, item } = note('monitor.muted')(args);
-      return { view, item: { ...item, until: args.context.muteUntil ?? 0 } };
-    },
-  },
-  { type: 'reply', params: ({ context }: Args) => ({ until: context.muteUntil ?? 0 }) },
-] as const;
-const unmuted = [{ type: 'publish', params: note('monitor.unmuted') }] as const;
-const alertOver = { type: 'reject', params: { code: 'ALERT_CLOSED' } } as const;
-
-/** An episode that may become an alert: held while muted, for old buckets and below the least severity. */
-const announce = [
-  { guard: 'isMuted', actions: hold('muted') },
-  { guard: 'isHistorical', actions: hold('historical') },
-  { guard: 'isBelowMin', actions: hold('below_min') },
-  { target: 'open', actions: open },
-] as const;
-
-/** During the cool-down only a higher tier is announced. */
-const announceHigher = [
-  { guard: 'isMuted', actions: hold('muted') },
-  { guard: 'isHistorical', actions: hold('historical') },
-  { guard: 'tierRose', target: 'open', actions: reopen },
-  { actions: hold('cooldown') },
-] as const;
-
-const label = [
-  { guard: 'unknownAlert', actions: notFound },
-  { guard: 'sameLabel', actions: done(true) },
-  { guard: 'isCurrent', actions: ['label', ...publishAlert, done(false)] },
-  { actions: ['label', done(false)] },
-] as const;
-
-const labelOpen = [
-  { guard: 'unknownAlert', actions: notFound },
-  {
-    guard: 'refutesCurrent',
-    target: 'cooling',
-    actions: ['label', 'forgive', ...close('closeFalsePositive'), done(false)],
-  },
-  ...label.slice(1),
-] as const;
-
-const resolve = [
-  { guard: 'unknownAlert', actions: notFound },
-  { guard: 'isCurrent', target: 'cooling', actions: [...close('closeManually'), done(false)] },
-  { actions: alertOver },
-] as const;
-
-/** Anomalous points while an episode runs: it grows, and may rise in severity or become worth telling. */
-const during = [
-  { guard: 'rises', target: 'anomalous', actions: ['extendEpisode', 'raiseEscalated'] },
-  { guard: 'becameRecent', target: 'anomalous', actions: ['extendEpisode', 'raiseOpened'] },
-  { guard: 'exceeds', target: 'anomalous', actions: 'extendEpisode' },
-] as const;
-
-/** Baseline and episode of an operator's reset, or after a gap. */
-const broken = {
-  'series.broken': { target: 'learning' },
-  'anomaly.reset': { target: 'learning', actions: ['reset', nothing] },
-} as const;
-const brokenEpisode = {
-  'series.broken': { target: 'learning', actions: ['endEpisode', 'raiseClosed'] },
-  'anomaly.reset': { target: 'learning', actions: ['reset', 'endEpisode', 'raiseClosed', nothing] },
-  'anomaly.adopt': {
-    target: 'normal',
-    actions: ['adopt', { type: 'publish', params: note('monitor.adopted') }, 'raiseAdopted', 'endEpisode', nothing],
-  },
-} as const;
 
 /**
  * The monitor of one series: learns what is usual, opens at most one alert per direction, and forgets what turns out to be the new normal.

@@ -4,6 +4,7 @@ import { classify, ordered, SEVERITY_DEFAULTS } from '../../../calc/anomaly/seve
 import type { SeverityInput } from '../../../calc/anomaly/severity.ts';
 import { admit } from '../../../calc/anomaly/admit.ts';
 import { flat } from '../../../calc/anomaly/flat.ts';
+import { gapRatio, gapStep, noGap } from '../../../calc/anomaly/gap.ts';
 
 const cases: readonly (readonly [SeverityInput, string])[] = [
   [{ z: 3, residualDelta: 0.05 }, 'high'],
@@ -65,4 +66,14 @@ test('a sensor that repeats one value scores higher with every repetition', (t) 
     return step.score;
   });
   t.deepEqual(scores, [0, 0.5, 1, 1, 0]);
+});
+
+test('a gap is measured in expected pauses, which one holiday hardly changes', (t) => {
+  t.is(gapRatio(noGap, 5), 0);
+  let s = noGap;
+  for (let i = 0; i < 20; i += 1) s = gapStep(s, i * 100);
+  t.is(gapRatio(s, 1_900 + 250), 2.5);
+  const after = gapStep(s, 1_900 + 10_000);
+  t.is(after.expectedMs, 120);
+  t.deepEqual(gapStep(after, 3), after);
 });
