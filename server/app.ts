@@ -20,6 +20,8 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import type { Database } from './db/database.ts';
+import { createDemo, wantsDemo } from './demo/demo.ts';
+import type { Demo } from './demo/demo.ts';
 import { createHttp } from './http/app.ts';
 import type { Route } from './http/route.ts';
 import { actorRoutes } from './http/routes/actors.ts';
@@ -70,6 +72,8 @@ export interface App {
   readonly routes: readonly Route[];
   readonly http: Server;
   readonly durability: Durability;
+  /** the demo studio, where there is one */
+  readonly demo: Demo | undefined;
   /** of the demo users, when there are any */
   readonly logins: readonly DemoLogin[];
   /** Starts the parts in order and listens. Gives the address on this machine. */
@@ -83,6 +87,9 @@ export interface DemoLogin {
   readonly password: string;
   readonly role: string;
 }
+
+const demoWanted = async (config: Config, database: Database, identity: Identity): Promise<boolean> =>
+  config.demo !== 'off' && (config.demo === 'on' || database.engine === 'pglite') && wantsDemo(identity.users, database.knex);
 
 const ACTOR_DRAIN_MS = 5_000;
 
@@ -161,9 +168,23 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const node = randomBytes(4).toString('hex');
   const gateway = createGateway({ http, config, actors, topics, identity, clock, random, newId, node, log, registry });
 
+  const demo = (await demoWanted(config, database, identity))
+    ? createDemo({
+        knex: database.knex,
+        actors,
+        users: identity.users,
+        clock,
+        log,
+        random,
+        connections: () => gateway.connections,
+        parts: () => ({ steps: [], actions: [] }),
+      })
+    : undefined;
+
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     health.drain();
+    await demo?.stop();
     status.drain();
     await gateway.drain(config.drainMs);
     const closed = new Promise((resolve) => http.close(resolve));
@@ -189,7 +210,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     routes,
     http,
     durability: store.durability,
-    logins: [],
+    demo,
+    logins: demo?.logins ?? [],
     async start() {
       await actors.start();
       await identity.sessions.load();
@@ -198,6 +220,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
         http.listen({ port: config.port, host: config.host }, resolve);
       });
       const { port } = http.address() as AddressInfo;
+      demo?.start(`http://localhost:${port}`);
       return { url: `http://localhost:${port}` };
     },
     stop: () => (stopping ??= stop()),

@@ -126,9 +126,12 @@ export const settings = {
     default: '1000',
     unit: 'ms',
   }),
-  demo: setting('DEMO', z.enum(['auto', 'off']), 'With auto an empty database gets the demo studio and its users; off: never.', {
-    default: 'auto',
-  }),
+  demo: setting(
+    'DEMO',
+    z.enum(['auto', 'on', 'off']),
+    'Whether an empty database gets the demo studio and its users; auto: the embedded one does, PostgreSQL does not.',
+    { default: 'auto' },
+  ),
   simulator: setting('SIMULATOR', z.enum(['on', 'off']), 'Whether the built-in wearables provider runs and feeds the demo users.', {
     default: 'on',
   }),

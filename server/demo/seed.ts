@@ -34,7 +34,11 @@ export async function runSteps(steps: readonly Step[], marks: Marks, log: Log, s
 export const peopleStep = (users: Users): Step => ({
   name: 'people',
   async run() {
-    for (const { role: _role, wearable: _wearable, ...person } of people) await users.create(person);
+    const failed: unknown[] = [];
+    for (const { role: _role, wearable: _wearable, ...person } of people) {
+      await users.create(person).catch((error: unknown) => failed.push(error));
+    }
+    if (failed.length > 0) throw new AggregateError(failed, 'not every demo user could be created');
   },
 });
 
