@@ -47,10 +47,14 @@ const is =
   (args: Args): boolean =>
     admission(args) === wanted;
 
-/** Severe or lasting enough to open an episode with its first point. */
+/**
+ * Severe or lasting enough to open an episode with its first point. That one high point is enough (daily health metrics) holds for its score, not
+ * for its size alone: 2.5 deviations come once in eighty quiet days.
+ */
 function opensAtOnce({ reading: r, cfg }: MonitorContext): boolean {
   if (r === null || !r.exceeds) return false;
-  return r.level >= 4 || r.persistence >= 1 || cfg.confirmPoints <= 1 || (r.level >= 3 && cfg.confirmPointsHigh <= 1);
+  const highScore = r.level >= 3 && Math.abs(r.z ?? 0) >= r.threshold;
+  return r.level >= 4 || r.persistence >= 1 || cfg.confirmPoints <= 1 || (highScore && cfg.confirmPointsHigh <= 1);
 }
 
 /**
