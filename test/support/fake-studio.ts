@@ -127,10 +127,15 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
     if (route === 'GET /v1/users') return [200, { items: people.slice(0, 1) }];
     if (route === 'GET /v1/booking/resources') return [200, { items: rooms }];
     if (route === 'POST /v1/booking/bookings') {
-      const { resourceId, start, durationMin } = (await body(req)) as { resourceId: string; start: string; durationMin: number };
+      const { resourceId, start, durationMin, userId } = (await body(req)) as {
+        resourceId: string;
+        start: string;
+        durationMin: number;
+        userId?: string;
+      };
       const at = Date.parse(start);
       if (clash({ bookingId: '', resourceId, start: at, end: at + durationMin * 60_000 })) return unavailable;
-      return [201, add(resourceId, me.id, at, durationMin)];
+      return [201, add(resourceId, userId ?? me.id, at, durationMin)];
     }
     if (b !== undefined && url.pathname.endsWith('/reschedule')) {
       const { start } = (await body(req)) as { start: string };

@@ -8,7 +8,7 @@ import { ConnectionBanner, ConnectionPill, ErrorNote, ThemeButton } from '../ui/
 import { Toasts } from '../ui/toasts.tsx';
 import { Alerts } from './Alerts.tsx';
 import { useOwnBookings } from './bookings.ts';
-import { Clients } from './Clients.tsx';
+import { Clients, useClients } from './Clients.tsx';
 import { Devices } from './Devices.tsx';
 import { Energy } from './Energy.tsx';
 import { initials, Login } from './Login.tsx';
@@ -135,16 +135,17 @@ function ClientDay({ me }: { readonly me: Me }) {
 function StaffDay({ me }: { readonly me: Me }) {
   const { bookings } = useOwnBookings();
   const rooms = useRooms();
+  const people = useClients();
   return (
     <main id="main" class="page">
       <h1 class="hello">The studio today</h1>
       <div class="grid">
         <div class="main">
-          <Rooms me={me} own={bookings} {...rooms} />
+          <Rooms me={me} own={bookings} clients={people ?? []} {...rooms} />
           <RoomAlerts rooms={rooms.rooms ?? []} />
         </div>
         <div class="side">
-          <Clients />
+          <Clients people={people} />
         </div>
       </div>
     </main>

@@ -6,6 +6,7 @@ import { Icon } from '../ui/icons.tsx';
 import { Dialog, ErrorNote } from '../ui/parts.tsx';
 import { useToast } from '../ui/toasts.tsx';
 import { book, cancel, reschedule } from './commands.ts';
+import type { Person } from './Clients.tsx';
 import type { Block, Me, Room } from './studio.ts';
 import { can, freeStarts, isStaff } from './studio.ts';
 
@@ -45,7 +46,16 @@ function Starts({
 }
 
 /** Books a free time. The key of the attempt stays the same until it succeeds, so a repeated click cannot book twice. */
-export function BookDialog({ room, day, start, blocks, now, onClose }: Common & { readonly start: number }) {
+export function BookDialog({
+  room,
+  day,
+  start,
+  blocks,
+  now,
+  clients,
+  onClose,
+}: Common & { readonly start: number; readonly clients: readonly Person[] }) {
+  const [userId, setUserId] = useState<string>();
   const lengths = LENGTHS.filter((m) => m % room.slotStepMin === 0 && freeStarts(room, day, m * 60_000, blocks, now).length > 0);
   const fitting = lengths.filter((m) => freeStarts(room, day, m * 60_000, blocks, now).includes(start));
   const [length, setLength] = useState(fitting.includes(60) ? 60 : (fitting.at(-1) ?? lengths[0] ?? 30));
@@ -59,13 +69,13 @@ export function BookDialog({ room, day, start, blocks, now, onClose }: Common & 
 
   async function submit(): Promise<void> {
     if (at === undefined) return;
-    const of = `${at}/${length}`;
+    const of = `${at}/${length}/${userId}`;
     if (attempt.current?.of !== of) attempt.current = { of, key: crypto.randomUUID() };
     setBusy(true);
     setError(undefined);
     try {
-      await book({ resourceId: room.resourceId, start: at, durationMin: length, key: attempt.current.key });
-      say(`${room.name} is yours at ${clock(at, room.timeZone)}`);
+      await book({ resourceId: room.resourceId, start: at, durationMin: length, userId, key: attempt.current.key });
+      say(`${room.name} is booked at ${clock(at, room.timeZone)}`);
       onClose();
     } catch (e) {
       setError(e as ThrumError);
@@ -75,6 +85,19 @@ export function BookDialog({ room, day, start, blocks, now, onClose }: Common & 
 
   return (
     <Dialog title={`Book ${room.name}`} sub={dayName(day)} onClose={onClose}>
+      {clients.length > 0 && (
+        <label class="field">
+          <span>For</span>
+          <select value={userId ?? ''} onChange={(e) => setUserId(e.currentTarget.value === '' ? undefined : e.currentTarget.value)}>
+            <option value="">myself</option>
+            {clients.map((c) => (
+              <option key={c.id} value={c.id}>
+                {c.displayName}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <div class="two">
         {at !== undefined && <Starts room={room} starts={starts} value={at} onChange={setWanted} />}
         <label class="field">

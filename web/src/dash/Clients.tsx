@@ -6,21 +6,26 @@ import { Alerts } from './Alerts.tsx';
 import { Devices } from './Devices.tsx';
 import { Energy } from './Energy.tsx';
 
-interface Person {
+export interface Person {
   readonly id: string;
   readonly displayName: string;
   readonly roles: readonly string[];
 }
 
-/** What staff see of one client at a time. */
-export function Clients() {
+/** The clients of the studio, by name; undefined while they are read. */
+export function useClients(): readonly Person[] | undefined {
   const [people, setPeople] = useState<readonly Person[]>();
-  const [chosen, choose] = useState<string>();
   useEffect(() => {
     api<{ items: Person[] }>('GET', '/v1/users?role=user&limit=200')
       .then(({ items }) => setPeople(items.filter((p) => !p.roles.some((r) => r === 'staff' || r === 'admin'))))
       .catch(() => setPeople([]));
   }, []);
+  return people;
+}
+
+/** What staff see of one client at a time. */
+export function Clients({ people }: { readonly people: readonly Person[] | undefined }) {
+  const [chosen, choose] = useState<string>();
   const person = people?.find((p) => p.id === chosen) ?? people?.[0];
   return (
     <>

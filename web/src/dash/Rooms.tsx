@@ -7,6 +7,7 @@ import { addDays, today } from '../lib/zone.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
 import type { OwnBooking } from './bookings.ts';
+import type { Person } from './Clients.tsx';
 import { BookDialog, BookingDialog } from './BookDialog.tsx';
 import { DayColumn, dayRange } from './DayColumn.tsx';
 import type { Block, Me, Room } from './studio.ts';
@@ -14,6 +15,13 @@ import type { Block, Me, Room } from './studio.ts';
 type Open =
   | { readonly type: 'book'; readonly room: Room; readonly start: number }
   | { readonly type: 'booking'; readonly room: Room; readonly block: Block };
+
+interface Props extends RoomList {
+  readonly me: Me;
+  readonly own: ReadonlyMap<string, OwnBooking>;
+  /** for whom staff may book */
+  readonly clients?: readonly Person[];
+}
 
 export interface RoomList {
   readonly rooms: readonly Room[] | undefined;
@@ -36,7 +44,7 @@ export function useRooms(): RoomList {
 }
 
 /** The day of every room side by side; one at a time where there is no space. */
-export function Rooms({ me, own, rooms, error, load }: RoomList & { readonly me: Me; readonly own: ReadonlyMap<string, OwnBooking> }) {
+export function Rooms({ me, own, clients = [], rooms, error, load }: Props) {
   const [chosen, choose] = useState<string>();
   const [open, setOpen] = useState<Open>();
   const [blocks, setBlocks] = useState<{ readonly [resourceId: string]: readonly Block[] }>({});
@@ -155,6 +163,7 @@ export function Rooms({ me, own, rooms, error, load }: RoomList & { readonly me:
       </div>
       {open?.type === 'book' && (
         <BookDialog
+          clients={clients}
           room={open.room}
           day={day}
           start={open.start}

@@ -1,9 +1,15 @@
-import type { ItemOf } from '@thrum/client';
 import { useMemo } from 'preact/hooks';
 import { useLog } from '../lib/live.ts';
 import type { Span } from './studio.ts';
 
-type Item = ItemOf<'user:x/bookings'>;
+/** One line of `user:{id}/bookings`; the booking module writes these, the topic itself takes any object. Instants are RFC 3339. */
+interface Item {
+  readonly type: 'held' | 'confirmed' | 'rescheduled' | 'reschedule_failed' | 'cancelled' | 'expired' | 'completed';
+  readonly bookingId: string;
+  readonly resourceId: string;
+  readonly start: string;
+  readonly end: string;
+}
 
 export interface OwnBooking extends Span {
   readonly bookingId: string;
@@ -36,6 +42,6 @@ export function latestBookings(items: readonly Item[]): ReadonlyMap<string, OwnB
 
 export function useOwnBookings(): { readonly bookings: ReadonlyMap<string, OwnBooking>; readonly loading: boolean } {
   const { entries, status } = useLog('user:me/bookings');
-  const bookings = useMemo(() => latestBookings(entries.map((e) => e.item)), [entries]);
+  const bookings = useMemo(() => latestBookings(entries.map((e) => e.item as object as Item)), [entries]);
   return { bookings, loading: status === 'loading' || status === 'idle' };
 }

@@ -2,8 +2,19 @@
 import type { Client } from '@thrum/client';
 import { api } from '../lib/http.ts';
 
-export async function book(b: { resourceId: string; start: number; durationMin: number; key: string }): Promise<void> {
-  const body = { resourceId: b.resourceId, start: new Date(b.start).toISOString(), durationMin: b.durationMin };
+export async function book(b: {
+  resourceId: string;
+  start: number;
+  durationMin: number;
+  userId: string | undefined;
+  key: string;
+}): Promise<void> {
+  const body = {
+    resourceId: b.resourceId,
+    start: new Date(b.start).toISOString(),
+    durationMin: b.durationMin,
+    ...(b.userId === undefined ? {} : { userId: b.userId }),
+  };
   await api('POST', '/v1/booking/bookings', body, b.key);
 }
 
