@@ -135,6 +135,12 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     }
   }
 
+  /** The session is over: nothing is shown any more and nothing will be answered. */
+  function over(problem: Problem): void {
+    commands.fail(problem);
+    feeds.erase(problem);
+  }
+
   function fail(event: ConnectionEvent): void {
     act(event);
     wire.close();
@@ -153,7 +159,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     }
     if (next.nextAttemptAt !== undefined) stateTimer = timers.set(() => act({ type: 'timer' }), next.nextAttemptAt - timers.now());
     if (next.state === 'connecting') void dial();
-    if (next.state === 'refused') commands.fail({ code: next.code ?? 'REFUSED' });
+    if (next.state === 'refused') over({ code: next.code ?? 'REFUSED' });
     emit('connection', next);
     if (next.state === 'online') {
       feeds.connected();
@@ -228,17 +234,13 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
       if (renewable && !expired) return renewAndRetry();
       if (problem.retryable === true) return act({ type: 'down', code: problem.code, retryAfterMs: problem.retryAfterMs });
       act({ type: 'refuse', code: problem.code });
-      feeds.erase(problem);
     },
     down: () => act({ type: 'down' }),
     bye({ code, retry, retryAfterMs }) {
       if (code === 'IDLE') fail({ type: 'rest' });
       else if (code === 'TOKEN_EXPIRED') renewAndRetry();
       else if (retry) fail({ type: 'down', code, retryAfterMs });
-      else {
-        fail({ type: 'refuse', code });
-        feeds.erase({ code });
-      }
+      else fail({ type: 'refuse', code });
     },
     pub: (pub) => feeds.published(pub),
     head: (head) => feeds.published({ ...head, k: 'h' }),
@@ -301,9 +303,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     close() {
       stopWatching();
       act({ type: 'close' });
-      const closed = { code: 'CLOSED', title: 'The client is closed' };
-      commands.fail(closed);
-      feeds.erase(closed);
+      over({ code: 'CLOSED' });
       wire.close();
       return Promise.resolve();
     },
