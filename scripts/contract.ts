@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { platformOnly } from '../actors/define.ts';
 import type { ActorKind, Topic } from '../actors/define.ts';
+import type { Computed } from '../server/live/computed.ts';
 import { problems } from '../server/problems.ts';
 import { typeText } from './schema-text.ts';
 import type { JsonSchema } from './schema-text.ts';
@@ -56,16 +57,17 @@ function commandsText(kind: ActorKind): string | undefined {
   return [`  ${kind.kind}: {`, ...lines, '  };'].join('\n');
 }
 
-export function contractText(kinds: readonly ActorKind[]): string {
+export function contractText(kinds: readonly ActorKind[], computed: readonly Computed[]): string {
   const topics = sorted(
     kinds.flatMap((k) => k.topics ?? []),
     nameOf,
   );
+  const own = computed.map((c) => `  '${c.name}': {\n    kind: 'state';\n    view: ${typeText(schemaOf(c.schema, 'output'), 4)};\n  };`);
   const commands = sorted(kinds, (k) => k.kind).flatMap((k) => commandsText(k) ?? []);
   const codes = Object.keys(problems).sort();
   return [
     HEAD,
-    `export interface Topics {\n${topics.map(topicText).join('\n')}\n}\n`,
+    `export interface Topics {\n${[...own, ...topics.map(topicText)].join('\n')}\n}\n`,
     `export interface Commands {\n${commands.join('\n')}\n}\n`,
     `export type ProblemCode =\n${codes.map((c) => `  | '${c}'`).join('\n')};\n`,
   ].join('\n');

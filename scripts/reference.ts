@@ -2,6 +2,7 @@
 import { platformOnly } from '../actors/define.ts';
 import type { ActorKind, Topic } from '../actors/define.ts';
 import { settings } from '../server/config.ts';
+import type { Computed } from '../server/live/computed.ts';
 import { problems } from '../server/problems.ts';
 import { nameOf, queryKeys } from './contract.ts';
 
@@ -51,7 +52,7 @@ const about = (t: Topic): string => {
   return t.kind === 'log' ? `kept ${t.retainDays} days, at most ${t.retainItems.toLocaleString('en')} items` : 'not kept';
 };
 
-export function topicsText(kinds: readonly ActorKind[]): string {
+export function topicsText(kinds: readonly ActorKind[], computed: readonly Computed[]): string {
   const topics = kinds.flatMap((k) => k.topics ?? []).sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const topicRows = topics.map((t) => {
     const query = queryKeys(t).join(', ');
@@ -73,7 +74,7 @@ The types of views, items and payloads are in \`client-sdk/src/generated/contrac
 
 | topic | kind | readers | query | rhythm and retention |
 | --- | --- | --- | --- | --- |
-${topicRows.join('\n')}
+${[...computed.map((c) => row(`\`${c.name}\``, 'state', 'everybody', '', 'when it changes')), ...topicRows].join('\n')}
 
 ## Commands
 

@@ -36,7 +36,7 @@ function print(s: JsonSchema, indent: number, defs: Defs, open: readonly string[
     const target = defs[name];
     return target === undefined || open.includes(name) ? 'unknown' : print(target, indent, defs, [...open, name]);
   }
-  if ('const' in s) return JSON.stringify(s.const);
+  if ('const' in s) return literal(s.const);
   if (s.enum !== undefined) return union(s.enum.map((v) => literal(v)));
   const alternatives = s.anyOf ?? s.oneOf;
   if (alternatives !== undefined) return union(alternatives.map((a) => print(a, indent, defs, open)));

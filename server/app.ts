@@ -37,6 +37,7 @@ import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { inspectorRoutes } from './inspector/routes.ts';
 import { withComputed } from './live/computed.ts';
+import type { Computed } from './live/computed.ts';
 import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
 import { statusTopic } from './live/status.ts';
@@ -69,6 +70,9 @@ export interface App {
   readonly gateway: Gateway;
   readonly health: Health;
   readonly registry: Registry;
+  readonly kinds: readonly ActorKind[];
+  /** topics that no actor backs */
+  readonly computed: readonly Computed[];
   readonly routes: readonly Route[];
   readonly http: Server;
   readonly durability: Durability;
@@ -207,6 +211,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     gateway,
     health,
     registry,
+    kinds,
+    computed: [status],
     routes,
     http,
     durability: store.durability,

@@ -12,11 +12,11 @@ test('schemas are printed as the types that they describe', (t) => {
   t.is(text(z.array(z.strictObject({ a: z.enum(['x', 'y']) }))), "{ a: 'x' | 'y' }[]");
   t.is(text(z.tuple([z.string(), z.number()])), '[string, number]');
   t.is(text(z.nullable(z.iso.datetime())), 'string | null');
-  t.is(text(z.literal("it's")), `"it's"`);
+  t.is(text(z.literal("it's")), `'it\\'s'`);
   t.is(text(z.unknown()), 'unknown');
   t.is(
     text(z.discriminatedUnion('type', [z.strictObject({ type: z.literal('a') }), z.strictObject({ type: z.literal('b') })])),
-    '{ type: "a" } | { type: "b" }',
+    "{ type: 'a' } | { type: 'b' }",
   );
 });
 

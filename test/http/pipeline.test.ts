@@ -171,7 +171,7 @@ test('a bug is INTERNAL without a word about it, and its stack is in the log', a
   t.is(codeOf(reply), 'INTERNAL');
   t.false(reply.body.includes('secret'));
   const line = w.log.lines.find((l) => l.level === 'error' && (l.fields as { requestId?: string }).requestId === 'broken-request');
-  const { err } = line?.fields as { err: Error };
+  const { err } = line!.fields as { err: Error };
   t.regex(err.stack ?? '', /secret detail/);
 });
 

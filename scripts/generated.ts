@@ -1,0 +1,25 @@
+import type { ActorKind } from '../actors/define.ts';
+import { openApi } from '../server/http/openapi.ts';
+import type { Computed } from '../server/live/computed.ts';
+import type { Route } from '../server/http/route.ts';
+import { contractText } from './contract.ts';
+import { configurationText, errorsText, topicsText } from './reference.ts';
+
+/** Path and text of every generated file. */
+export function generated(o: {
+  kinds: readonly ActorKind[];
+  computed: readonly Computed[];
+  routes: readonly Route[];
+  version: string;
+}): [path: string, text: string][] {
+  return [
+    ['client-sdk/src/generated/contract.ts', contractText(o.kinds, o.computed)],
+    [
+      'docs/reference/openapi.json',
+      `${JSON.stringify(openApi(o.routes, { version: o.version, publicUrl: 'http://localhost:3000' }), null, 2)}\n`,
+    ],
+    ['docs/reference/configuration.md', configurationText()],
+    ['docs/reference/errors.md', errorsText()],
+    ['docs/reference/topics.md', topicsText(o.kinds, o.computed)],
+  ];
+}
