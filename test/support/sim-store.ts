@@ -1,0 +1,128 @@
+/** The memory store behind a connection that can be slow, fail, lose answers and die with its process. */
+import { StoreError } from '../../actors/store/store.ts';
+import type { Batch, JournalStore, Lane } from '../../actors/store/store.ts';
+import type { MemoryStore } from '../../actors/store/mem.ts';
+import type { Faults, SimLoop, SimProcess } from './sim-loop.ts';
+
+export interface SimStoreOptions {
+  readonly loop: SimLoop;
+  readonly process: SimProcess;
+  readonly faults: Faults;
+  readonly random: () => number;
+  readonly store: MemoryStore;
+  /** how often anything goes wrong, 0 to 1 */
+  readonly intensity: number;
+  /** whether the database is out of reach now */
+  readonly down: () => boolean;
+  /** a batch has been applied, or was not */
+  readonly onApplied: (batch: Batch) => void;
+  readonly onStatement: (batch: Batch, phase: 'sent' | 'ended') => void;
+}
+
+/** Never settles: the process that waits for it has died, or its connection hangs. */
+const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
+
+const CALLS = [
+  'dataId',
+  'load',
+  'cidAt',
+  'byIdem',
+  'saveSnapshots',
+  'touch',
+  'setStatus',
+  'timersDue',
+  'rearm',
+  'outboxDue',
+  'postpone',
+  'bury',
+  'topicItems',
+  'topicFloor',
+] as const;
+
+export function simStore(o: SimStoreOptions): JournalStore {
+  const { loop, process, faults, random, store, intensity } = o;
+  const latency = (): number => 0.2 + random() * 2;
+  const slow = (kind: string): number => (faults.happens(kind, 0.02 * intensity) ? 20 + random() * 1_500 : 0);
+
+  /** A request: on its way, at the database, and its answer on the way back. */
+  function call<T>(kind: string, run: () => Promise<T>): Promise<T> {
+    if (!process.alive) return never();
+    return new Promise<T>((resolve, reject) => {
+      const fails = o.down() || faults.happens(`${kind} fails`, 0.01 * intensity);
+      const there = latency() / 2 + slow(`${kind} slow`);
+      const back = latency() / 2;
+      process.later(there, () => {
+        if (fails || o.down()) {
+          process.later(back, () => reject(new Error('the database is out of reach')));
+          return;
+        }
+        run().then(
+          (value) => process.later(back, () => resolve(value)),
+          (error: unknown) => process.later(back, () => reject(error instanceof Error ? error : new Error(String(error)))),
+        );
+      });
+    });
+  }
+
+  async function apply(lane: Lane, batch: Batch): Promise<void> {
+    await lane.commit(batch);
+    o.onApplied(batch);
+  }
+
+  /** A statement that has reached the database lives on without the process that sent it. */
+  function commit(lane: Lane, batch: Batch): Promise<void> {
+    if (!process.alive) return never();
+    o.onStatement(batch, 'sent');
+    return new Promise<void>((resolve, reject) => {
+      const end = (fn: () => void): void => {
+        process.later(latency() / 2, () => {
+          o.onStatement(batch, 'ended');
+          fn();
+        });
+      };
+      const lost = (): void => end(() => reject(new StoreError('in-doubt', 'connection lost')));
+      if (o.down()) return lost();
+      if (faults.happens('commit transient', 0.02 * intensity))
+        return end(() => reject(new StoreError('transient', 'could not serialize access')));
+      if (faults.happens('commit lost-unapplied', 0.02 * intensity)) return lost();
+      const there = latency() / 2 + slow('commit slow');
+      const answerLost = faults.happens('commit lost-applied', 0.03 * intensity);
+      // The connection breaks first and the statement ends later. It cannot outlive what companions of others were decided on, see 7.4.
+      const lingers = batch.companions.length === 0 && faults.happens('commit lost-late', 0.01 * intensity);
+      if (lingers) lost();
+      const land = (): void => {
+        if (!process.alive && faults.happens('commit dies with its process', 0.4)) return;
+        if (!process.alive && faults.happens('commit outlives its process', 0.3)) {
+          loop.plan(random() * 4_000, land);
+          return;
+        }
+        apply(lane, batch).then(
+          () => {
+            if (lingers) return;
+            if (answerLost) lost();
+            else end(resolve);
+          },
+          (error: unknown) => {
+            if (!lingers) end(() => reject(error instanceof Error ? error : new Error(String(error))));
+          },
+        );
+      };
+      loop.plan(lingers ? there + random() * 100 : there, land);
+    });
+  }
+
+  const wrapped: Partial<Record<string, unknown>> = {
+    ...store,
+    start: async () => undefined,
+    stop: async () => undefined,
+    openLane: async (n: number): Promise<Lane> => {
+      const lane = await store.openLane(n);
+      return { commit: (batch) => commit(lane, batch), close: async () => undefined };
+    },
+  };
+  for (const name of CALLS) {
+    const inner = store[name] as (...args: unknown[]) => Promise<unknown>;
+    wrapped[name] = (...args: unknown[]) => call(name, () => inner(...args));
+  }
+  return wrapped as unknown as JournalStore;
+}

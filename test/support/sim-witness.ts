@@ -1,0 +1,287 @@
+/**
+ * Watches the journal grow and says at once when an invariant of kernel specification 16.1 is broken. It folds by itself, knows no machine
+ * state of the running system, and outlives its crashes.
+ */
+import { actorIdOf, effectKey } from '../../actors/ids.ts';
+import { apply, emptyState } from '../../actors/patch.ts';
+import type { Patch } from '../../actors/patch.ts';
+import type { MemoryStore } from '../../actors/store/mem.ts';
+import type { Batch } from '../../actors/store/store.ts';
+import type { ActorRef, ActorState, Json } from '../../actors/types.ts';
+import type { AccountContext, ListContext } from './sim-kinds.ts';
+import type { HolderContext, RoomContext } from './sim-claims.ts';
+
+/** An invariant does not hold. */
+export class Violation extends Error {}
+
+export function holds(condition: boolean, invariant: string, what: () => string): asserts condition {
+  if (!condition) throw new Violation(`${invariant}: ${what()}`);
+}
+
+interface Fold {
+  readonly ref: ActorRef;
+  /** state after row 1, 2, … at index 0, 1, … */
+  readonly states: ActorState[];
+  at: number;
+}
+
+interface TellSeen {
+  readonly source: string;
+  readonly to: ActorRef;
+  readonly seq: number;
+  readonly n: number;
+  applied: boolean;
+  undelivered: boolean;
+}
+
+interface Meta {
+  readonly from: string;
+  readonly cause?: string;
+  readonly chk: number;
+}
+
+const LAZY_MS = 60_000;
+
+export class Witness {
+  readonly #store: MemoryStore;
+  readonly #wall: () => number;
+  readonly #folds = new Map<string, Fold>();
+  readonly #refs = new Map<string, ActorRef>();
+  readonly #tells = new Map<string, TellSeen>();
+  /** last applied message per pair */
+  readonly #order = new Map<string, TellSeen>();
+  batches = 0;
+  events = 0;
+
+  constructor(store: MemoryStore, wall: () => number) {
+    this.#store = store;
+    this.#wall = wall;
+  }
+
+  /** State of an actor after `seq`, by default after its last row. */
+  state(ref: ActorRef, seq?: number): ActorState | undefined {
+    const fold = this.#folds.get(actorIdOf(ref));
+    return fold?.states[(seq ?? fold.states.length) - 1];
+  }
+
+  tail(ref: ActorRef): number {
+    return this.#folds.get(actorIdOf(ref))?.states.length ?? 0;
+  }
+
+  get refs(): ActorRef[] {
+    return [...this.#folds.values()].map((f) => f.ref);
+  }
+
+  refOf(actorId: string): ActorRef | undefined {
+    return this.#folds.get(actorId)?.ref;
+  }
+
+  /** Called when a batch has just been applied. */
+  applied(batch: Batch): void {
+    this.batches += 1;
+    for (const { actorId, kind, id } of batch.born) this.#refs.set(actorId, `${kind}:${id}`);
+    holds(batch.journal.length <= 513, 'I10', () => `a batch of ${batch.journal.length} rows`);
+    for (const row of batch.outbox) {
+      if (row.op === 'tell') {
+        const { actorId: source, seq, n, target: to } = row;
+        this.#tells.set(effectKey(row), { source, to, seq, n, applied: false, undelivered: false });
+      }
+    }
+    for (const row of batch.journal) this.#row(row);
+    const touched = new Set([
+      ...batch.journal.map((r) => r.actorId),
+      ...batch.timersGone.map((r) => r.actorId),
+      ...batch.outboxDone.map((r) => r.actorId),
+    ]);
+    for (const actorId of touched) this.#actor(actorId);
+    if (this.batches % 25 === 0) this.everything();
+  }
+
+  #row(row: Batch['journal'][number]): void {
+    this.events += 1;
+    let fold = this.#folds.get(row.actorId);
+    if (fold === undefined) {
+      const ref = this.#refs.get(row.actorId);
+      holds(ref !== undefined, 'I1', () => `${row.actorId} has a first row ${row.seq} ${row.type} without having been born`);
+      this.#folds.set(row.actorId, (fold = { ref, states: [], at: 0 }));
+    }
+    const { ref } = fold;
+    const seq = fold.states.length + 1;
+    holds(row.seq === seq, 'I1', () => `${ref} has ${seq - 1} rows, and then row ${row.seq}`);
+    holds(row.at >= fold.at, 'I1', () => `${ref}: time goes back at row ${seq}`);
+    const before = fold.states.at(-1) ?? emptyState;
+    const meta = JSON.parse(row.meta ?? '{}') as Meta;
+    if (/^xstate\.(done|error)\.actor\./.test(row.type)) {
+      const invoke = row.type.split('.').slice(3).join('.');
+      const started = Number(meta.cause?.split('/')[1]);
+      holds(before.calls[invoke] === started, 'I8', () => `${ref} row ${seq}: a result of the call of row ${started} was applied`);
+    }
+    if (meta.from === 'system:timer') {
+      const due = Object.values(before.timers).filter((t) => t.type === row.type && t.due <= row.at);
+      holds(due.length > 0, 'I6', () => `${ref} row ${seq}: ${row.type} fired, but no such timer was armed and due`);
+    }
+    this.#message(ref, row, meta);
+    fold.states.push(apply(before, JSON.parse(row.patch) as Patch));
+    fold.at = row.at;
+  }
+
+  #message(ref: ActorRef, row: Batch['journal'][number], meta: Meta): void {
+    if (meta.cause === undefined || !meta.cause.includes('/')) return;
+    const tell = this.#tells.get(meta.cause);
+    const text = (): string => `${ref} row ${row.seq} ${row.type}, message ${meta.cause}`;
+    if (row.type === 'thrum.undelivered') {
+      holds(tell !== undefined && !tell.applied, 'I7', () => `${text()}: it was delivered all the same`);
+      holds(!tell.undelivered, 'I7', () => `${text()}: reported a second time`);
+      tell.undelivered = true;
+      return;
+    }
+    if (!meta.from.startsWith('actor:')) return;
+    holds(tell !== undefined, 'I5', () => `${text()}: it was never sent by a committed event`);
+    holds(!tell.applied, 'I7', () => `${text()}: applied a second time`);
+    holds(!tell.undelivered, 'I7', () => `${text()}: its sender was told that it is undelivered`);
+    holds(tell.to === ref, 'I7', () => `${text()}: it was meant for ${tell.to}`);
+    const sent = this.#folds.get(tell.source)?.states.length ?? 0;
+    holds(sent >= tell.seq, 'I5', () => `${text()}: row ${tell.seq} of the sender is not committed`);
+    tell.applied = true;
+    const pair = `${tell.source}>${ref}`;
+    const last = this.#order.get(pair);
+    const later = last === undefined || tell.seq > last.seq || (tell.seq === last.seq && tell.n > last.n);
+    holds(later, 'I7', () => `${text()}: applied after message ${last?.seq}/${last?.n} of the same pair`);
+    this.#order.set(pair, tell);
+  }
+
+  #actor(actorId: string): void {
+    const fold = this.#folds.get(actorId);
+    const state = fold?.states.at(-1);
+    if (fold === undefined || state === undefined) return;
+    const { ref } = fold;
+    const snapshot = this.#store.snapshots(actorId)[0];
+    if (snapshot !== undefined) {
+      holds(snapshot.seq <= fold.states.length, 'I12', () => `${ref} has ${fold.states.length} rows and a snapshot at ${snapshot.seq}`);
+      const folded = JSON.stringify(sorted(fold.states[snapshot.seq - 1] as unknown as Json));
+      const kept = JSON.stringify(sorted(JSON.parse(snapshot.state) as Json));
+      holds(folded === kept, 'I2', () => `${ref}: the snapshot at ${snapshot.seq} is ${kept}, the fold ${folded}`);
+    }
+    this.#timers(ref, actorId, state);
+    this.#calls(ref, actorId, state);
+    this.#companions(ref, actorId, state);
+    const { wrong = 0 } = state.context as unknown as { wrong?: number };
+    holds(wrong === 0, 'I6 to I8', () => `${ref} has noticed something: ${JSON.stringify(state.context)}`);
+  }
+
+  #timers(ref: ActorRef, actorId: string, state: ActorState): void {
+    const rows = new Map(this.#store.timers().flatMap((t) => (t.actorId === actorId ? [[t.timerId, t]] : [])));
+    for (const [id, timer] of Object.entries(state.timers)) {
+      const row = rows.get(id);
+      holds(row !== undefined, 'I6', () => `${ref}: timer ${id}, due ${timer.due}, has no row`);
+      holds(row.due <= timer.due, 'I6', () => `${ref}: timer ${id} is due ${timer.due}, its row at ${row.due}`);
+    }
+    for (const [id, row] of rows) {
+      const extra = state.timers[id] === undefined && row.due > this.#wall() + LAZY_MS + 11_000;
+      holds(!extra, 'I6', () => `${ref}: a row of timer ${id} stands, which is not armed`);
+    }
+  }
+
+  #calls(ref: ActorRef, actorId: string, state: ActorState): void {
+    for (const [invoke, seq] of Object.entries(state.calls)) {
+      const row = this.#store.outbox().find((o) => o.actorId === actorId && o.seq === seq && o.op === 'effect');
+      holds(row !== undefined, 'I8', () => `${ref} waits for the call ${invoke} of row ${seq}, which is not in the outbox`);
+    }
+  }
+
+  #companions(ref: ActorRef, actorId: string, state: ActorState): void {
+    const kind = ref.split(':')[0];
+    const mine = (table: string) => this.#store.rows(table).filter((r) => r['actor_id'] === actorId);
+    const same = (table: string, expected: string[], found: string[]): void => {
+      const [want, have] = [expected.sort().join(), found.sort().join()];
+      holds(want === have, 'I13', () => `${ref}: ${table} holds ${have}, the state says ${want}`);
+    };
+    if (kind === 'room') {
+      const id = ref.slice(5);
+      const { held } = state.context as unknown as RoomContext;
+      same(
+        'sim_claims',
+        Object.entries(held).map(([claim, place]) => `${id}/${claim}@${id}/${place}`),
+        mine('sim_claims').flatMap((r) => (r['state'] === 'held' ? [`${String(r['claim'])}@${String(r['place'])}`] : [])),
+      );
+    }
+    if (kind === 'holder') {
+      const { names } = state.context as unknown as HolderContext;
+      const table = mine('sim_names').map((r) => String(r['name']));
+      same('sim_names', Object.keys(names), table);
+    }
+    if (kind === 'list') {
+      const { items, count } = state.context as unknown as ListContext;
+      const lines = mine('sim_lines').map((r) => `n${String(r['n'])}=${String(r['x'])}`);
+      const wanted = Object.entries(items).map(([n, x]) => `${n}=${x}`);
+      same('sim_lines', wanted, lines);
+      const sum = mine('sim_sums')[0]?.['count'] ?? 0;
+      holds(sum === count, 'I13', () => `${ref}: sim_sums holds ${String(sum)}, the state says ${count}`);
+      const numbers = mine('thrum_topic_item').map((r) => Number(r['n']));
+      const last = state.logs['entries'] ?? 0;
+      const whole = numbers.length === last && new Set(numbers).size === last && Math.max(0, ...numbers) === last;
+      holds(whole, 'I14', () => `${ref}: ${numbers.length} items up to ${Math.max(0, ...numbers)}, the state says ${last}`);
+    }
+  }
+
+  /** What is true of all actors together, at any moment. */
+  everything(): void {
+    for (const actorId of this.#folds.keys()) this.#actor(actorId);
+    const rows = new Set(this.#store.outbox().map((row) => effectKey(row)));
+    for (const [key, tell] of this.#tells) {
+      holds(tell.applied || tell.undelivered || rows.has(key), 'I7', () => `the message ${key} to ${tell.to} is lost`);
+    }
+    const accounts = [...this.#folds.values()].flatMap((f) =>
+      f.ref.startsWith('account:') ? [(f.states.at(-1) as ActorState).context as unknown as AccountContext] : [],
+    );
+    const arrived = new Set(accounts.flatMap((a) => Object.keys(a.got)));
+    const opened = accounts.reduce((sum, a) => sum + a.opened, 0);
+    const stock = accounts.reduce((sum, a) => {
+      const underWay = Object.entries(a.pending).filter(([id]) => !arrived.has(id));
+      return sum + a.balance + underWay.reduce((s, [, t]) => s + t.amount, 0);
+    }, 0);
+    holds(stock === opened, 'I7', () => `the accounts hold ${stock}, ${opened} was paid in`);
+    const names = this.#store.rows('sim_names').map((r) => String(r['name']));
+    holds(new Set(names).size === names.length, 'I13', () => `a name is taken twice: ${names.join()}`);
+  }
+
+  /** What is true when nothing is under way any more. */
+  quiet(): void {
+    this.everything();
+    const pending = this.#store.outbox().filter((row) => row.op === 'tell' || !this.#stillRunning(row.actorId, row.seq));
+    holds(pending.length === 0, 'quiet', () => `the outbox still holds ${JSON.stringify(pending)}`);
+    for (const [key, tell] of this.#tells) {
+      holds(tell.applied !== tell.undelivered, 'I7', () => `the message ${key} to ${tell.to} was neither applied nor reported`);
+    }
+    const now = this.#wall();
+    for (const { ref, states } of this.#folds.values()) {
+      const state = states.at(-1) as ActorState;
+      for (const [id, timer] of Object.entries(state.timers)) {
+        holds(timer.due > now, 'I6', () => `${ref}: timer ${id} is overdue by ${now - timer.due} ms`);
+      }
+      holds(Object.keys(state.calls).length === 0, 'I8', () => `${ref} still waits for ${JSON.stringify(state.calls)}`);
+      if (ref.startsWith('account:')) {
+        const { pending } = state.context as unknown as AccountContext;
+        holds(Object.keys(pending).length === 0, 'I7', () => `${ref}: transfers are still open: ${JSON.stringify(pending)}`);
+      }
+    }
+  }
+
+  #stillRunning(actorId: string, seq: number): boolean {
+    const state = this.#folds.get(actorId)?.states.at(-1);
+    return state !== undefined && Object.values(state.calls).includes(seq);
+  }
+}
+
+/** JSON with its keys in order, because the order of keys carries no meaning. */
+export function sorted(value: Json | undefined): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value ?? null;
+  const dict = value as { readonly [key: string]: Json };
+  return Object.fromEntries(
+    Object.keys(dict)
+      .sort()
+      .map((key) => [key, sorted(dict[key])]),
+  );
+}
+

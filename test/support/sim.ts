@@ -1,0 +1,131 @@
+/** A whole run of the simulation from one number, and the search for the fewest faults that still make it fail. */
+import { client, followed, History, open, Subscriber } from './sim-clients.ts';
+import { Violation } from './sim-witness.ts';
+import { World } from './sim-world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly only?: ReadonlySet<string>;
+  readonly trace?: (line: string) => void;
+}
+
+export interface Run {
+  readonly seed: number;
+  readonly failure: Error | undefined;
+  /** names of the faults that happened */
+  readonly faults: readonly string[];
+  readonly steps: number;
+  readonly events: number;
+}
+
+const MAX_STEPS = 120_000;
+const QUIET_MS = 150_000;
+const PATIENCE_MS = 90_000;
+
+async function live(w: World): Promise<void> {
+  const h = new History();
+  let over = false;
+  const subscribers = followed.map((t) => new Subscriber(w, t));
+  const clients = 4 + w.chance.below('shape', 3);
+  const ops = 12 + w.chance.below('shape', 30);
+  let busy = clients;
+  w.start();
+  const opened = open(w, h);
+  for (let who = 0; who < clients; who += 1) {
+    opened
+      .then(() => client(w, h, who, ops))
+      .catch((error: unknown) => w.fail(error))
+      .finally(() => {
+        busy -= 1;
+      });
+  }
+  for (const s of subscribers) s.follow(() => over).catch((error: unknown) => w.fail(error));
+  const healAt = 30_000;
+  while (busy > 0) {
+    await w.step();
+    if (!w.faults.over && w.loop.time > healAt) w.heal();
+    if (w.loop.steps > MAX_STEPS) throw new Violation(`${busy} clients still wait for an answer`);
+  }
+  w.heal();
+  await until(w, w.loop.time + QUIET_MS);
+  over = true;
+  await quiet(w);
+  let settled = false;
+  Promise.all(subscribers.map((s) => s.settle()))
+    .catch((error: unknown) => w.fail(error))
+    .finally(() => {
+      settled = true;
+    });
+  while (!settled) await w.step();
+  w.check();
+  h.check(w);
+}
+
+async function until(w: World, time: number): Promise<void> {
+  while (w.loop.time < time) {
+    await w.step();
+    if (w.loop.steps > MAX_STEPS) throw new Violation('the node is never done');
+  }
+}
+
+/** Everything must come to rest; what has not after a while never will. */
+async function quiet(w: World): Promise<void> {
+  const last = w.loop.time + PATIENCE_MS;
+  for (;;) {
+    try {
+      w.witness.quiet();
+      return;
+    } catch (error) {
+      if (w.loop.time > last) throw error;
+    }
+    await until(w, w.loop.time + 5_000);
+  }
+}
+
+export async function simulate(o: RunOptions): Promise<Run> {
+  const w = new World(o);
+  const onRejection = (reason: unknown): void => w.fail(reason);
+  process.on('unhandledRejection', onRejection);
+  let failure: Error | undefined;
+  try {
+    await live(w);
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(String(error));
+  } finally {
+    process.off('unhandledRejection', onRejection);
+  }
+  return { seed: o.seed, failure, faults: w.faults.fired, steps: w.loop.steps, events: w.witness.events };
+}
+
+/** The invariant that a message names. */
+const kindOf = (failure: Error | undefined): string => failure?.message.split(':')[0] ?? '';
+
+/** The fewest faults, found by leaving out halves, quarters and so on, with which the seed still fails. */
+export async function shrink(failed: Run, budget = 150): Promise<Run> {
+  const { seed } = failed;
+  const same = (run: Run): boolean => run.failure !== undefined && kindOf(run.failure) === kindOf(failed.failure);
+  let best = failed;
+  let parts = 2;
+  let runs = 0;
+  while (best.faults.length > 0 && runs < budget) {
+    const now = best.faults;
+    const size = Math.max(1, Math.ceil(now.length / parts));
+    let smaller: Run | undefined;
+    for (let i = 0; i < now.length && runs < budget; i += size) {
+      const kept = now.filter((_, at) => at < i || at >= i + size);
+      runs += 1;
+      const run = await simulate({ seed, only: new Set(kept) });
+      if (same(run)) {
+        smaller = run;
+        break;
+      }
+    }
+    if (smaller !== undefined) best = smaller;
+    else if (size === 1) break;
+    else parts = Math.min(now.length, parts * 2);
+  }
+  return best;
+}
+
+export const replayLine = (run: Run): string =>
+  `npm run simulate -- --seed ${run.seed}${run.faults.length > 60 ? '' : ` --only '${run.faults.join(',')}'`} --trace`;
