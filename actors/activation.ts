@@ -14,7 +14,8 @@ import type { Address, Live, Runtime } from './runtime.ts';
 import { deepFreeze } from './step.ts';
 import type { Step, StepInput } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
-import type { ArmedTimer, Json, Refusal, Reply, Stamp } from './types.ts';
+import type { Unit } from './unit.ts';
+import type { Json, Refusal, Reply, Stamp } from './types.ts';
 
 const TURN_EVENTS = 32;
 const MAX_UNCOMMITTED = 512;
@@ -26,16 +27,6 @@ const SLOW_TURN = 100;
 const STUCK_TURN = 1_000;
 /** waits before an internal event that threw is run again, ms */
 const INTERNAL_RETRIES = [1_000, 5_000, 25_000];
-
-/** An uncommitted event of this actor with everything that leaves when it is durable. */
-interface Unit extends CommitUnit {
-  readonly envelope: Envelope;
-  readonly steps: readonly Step[];
-  readonly next: Live;
-  readonly reply: Reply;
-  /** answers computed on this state: they leave with it */
-  readonly waiters: { readonly envelope: Envelope; readonly reply: Reply }[];
-}
 
 type Status = 'cold' | 'loading' | 'ready' | 'broken';
 
@@ -245,13 +236,16 @@ export class Activation implements UnitOwner {
     const armed = base.state.timers[id];
     const now = this.#k.clock.wall();
     if (armed === undefined) {
-      // Cancelled. The row is dropped only if it still is that of the arming that woke us.
-      this.#k.committer(this.at.slot).dropTimerRow({ actorId: this.actorId, timerId: id, armedSeq: rowSeq });
+      // Cancelled. The row goes only when that is committed, and only if it still is that of the arming that woke us.
+      if (this.#units === undefined) {
+        this.rowsDue.delete(id);
+        this.#k.committer(this.at.slot).dropTimerRow({ actorId: this.actorId, timerId: id, armedSeq: rowSeq });
+      }
       return this.#over(e);
     }
     if (armed.due > now) {
       this.#over(e);
-      return this.#postponed(id, rowSeq, armed);
+      return this.#postponed(id, rowSeq, now);
     }
     e.timer.seq = armed.seq;
     const late = now - armed.due;
@@ -265,11 +259,12 @@ export class Activation implements UnitOwner {
   }
 
   /** Woken before the deadline, because a later arming wrote no row: the row is moved to what is committed, and the wheel with it. */
-  #postponed(id: string, rowSeq: number, armed: ArmedTimer): void {
+  #postponed(id: string, rowSeq: number, now: number): void {
     const durable = this.#committed?.state.timers[id];
-    const next = durable !== undefined && durable.due < armed.due ? durable : armed;
-    this.#k.timers.postpone(this.at, id, rowSeq, next);
-    this.rowsDue.set(id, next.due);
+    // What postpones it is under way: the row stands, and the commit puts the new deadline into the wheel.
+    if (durable === undefined || durable.due <= now) return;
+    this.#k.timers.postpone(this.at, id, rowSeq, durable);
+    this.rowsDue.set(id, durable.due);
   }
 
   #result(e: Envelope & { kind: 'result' }, base: Live): void {

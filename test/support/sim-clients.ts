@@ -130,7 +130,8 @@ export async function client(w: World, h: History, who: number, ops: number): Pr
     const sent: Promise<unknown>[] = [];
     for (let i = 0; i < burst && op < ops; i += 1) {
       op += 1;
-      if (w.chance.below(name, 25) === 0) sent.push(send(w, h, from, `boom-${op}`, ['list:solo', { type: op < 12 ? 'list.boom' : 'list.append', x: 'solo' }]));
+      if (w.chance.below(name, 25) === 0)
+        sent.push(send(w, h, from, `boom-${op}`, ['list:solo', { type: op < 12 ? 'list.boom' : 'list.append', x: 'solo' }]));
       else sent.push(send(w, h, from, `op-${op}`, draw(w, who, op)));
     }
     if (w.chance.below(name, 3) === 0) {
@@ -302,7 +303,11 @@ export class Subscriber {
     const state = this.#w.witness.state(ref);
     if (state === undefined) return;
     if (topic.kind === 'log') {
-      holds(this.#s === (state.logs[topic.view] ?? 0), 'I14', () => `${this.#t}: the subscriber is at ${this.#s} of ${state.logs[topic.view]}`);
+      holds(
+        this.#s === (state.logs[topic.view] ?? 0),
+        'I14',
+        () => `${this.#t}: the subscriber is at ${this.#s} of ${state.logs[topic.view]}`,
+      );
       return;
     }
     const wanted = JSON.stringify(sorted((topic as StateTopic).project({ context: state.context } as never, {}) as Json));

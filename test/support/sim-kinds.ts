@@ -93,10 +93,7 @@ const accountMachine = setup({
       guard: 'fresh',
       actions: [assign({ balance: ({ event }) => event.amount, opened: ({ event }) => event.amount }), { type: 'reply' }],
     },
-    'account.transfer': [
-      { guard: 'affordable', actions: 'pay' },
-      { actions: { type: 'reject', params: { code: 'SIM_NO_FUNDS' } } },
-    ],
+    'account.transfer': [{ guard: 'affordable', actions: 'pay' }, { actions: { type: 'reject', params: { code: 'SIM_NO_FUNDS' } } }],
   },
   states: {
     active: {
@@ -207,7 +204,11 @@ const listMachine = setup({
       actions: [
         {
           type: 'tell',
-          params: ({ event }: { event: ListEvent & { type: 'list.relay' } }) => ({ to: event.to, type: 'list.append', payload: { x: event.x } }),
+          params: ({ event }: { event: ListEvent & { type: 'list.relay' } }) => ({
+            to: event.to,
+            type: 'list.append',
+            payload: { x: event.x },
+          }),
         },
         { type: 'reply' },
       ],

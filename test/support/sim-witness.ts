@@ -284,4 +284,3 @@ export function sorted(value: Json | undefined): Json {
       .map((key) => [key, sorted(dict[key])]),
   );
 }
-

@@ -246,7 +246,8 @@ export class World {
         capture: async ({ key, ref, input }) => {
           const seq = Number(key.split('/')[1]);
           const { token } = input as { token: number };
-          if (this.witness.tail(ref) < seq) this.fail(new Violation(`I5: the effect ${key} of ${ref} starts before row ${seq} is committed`));
+          if (this.witness.tail(ref) < seq)
+            this.fail(new Violation(`I5: the effect ${key} of ${ref} starts before row ${seq} is committed`));
           const fate = world();
           await waits(world() * 80);
           if (fate < 0.15) throw new Error('try again');
@@ -318,7 +319,11 @@ export class World {
         holds(state !== undefined, 'I5', () => `a read of ${ref} shows row ${seq}, which is not committed`);
         const [seen, folded] = [value, state.context].map((c) => JSON.stringify(sorted(c)));
         holds(seen === folded, 'I2', () => `a read of ${ref} at ${seq} shows ${seen}, the journal says ${folded}`);
-        holds(level === 'eventual' || seq >= atLeast, 'I4', () => `a read of ${ref} shows row ${seq}, row ${atLeast} was acknowledged before`);
+        holds(
+          level === 'eventual' || seq >= atLeast,
+          'I4',
+          () => `a read of ${ref} shows row ${seq}, row ${atLeast} was acknowledged before`,
+        );
       });
     } catch (error) {
       if (!(error instanceof KernelProblem)) throw error;
