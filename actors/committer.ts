@@ -257,29 +257,32 @@ export class Committer {
     ).batch;
   }
 
+  /** True when the units are committed; else the actor has been rolled back. */
   async #commitOwner(owner: UnitOwner, units: readonly CommitUnit[], cid: string): Promise<boolean> {
     const failure = await this.#send(this.#planAll(units, cid));
     if (failure === undefined) {
       this.#settle(units);
       return true;
     }
-    await this.#judge(owner, units, cid, failure);
-    return false;
+    return this.#judge(owner, units, cid, failure);
   }
 
-  /** One actor's statement failed: find out which event is to blame, keep what can be kept, let the actor start again from its journal. */
-  async #judge(owner: UnitOwner, units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<void> {
+  /**
+   * One actor's statement failed: find out which event is to blame, keep what can be kept, let the actor start again from its journal.
+   * True when it turns out that all of it had been committed.
+   */
+  async #judge(owner: UnitOwner, units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<boolean> {
     const firstSeq = units[0]?.events[0]?.journal.seq ?? 0;
     switch (failure.failure) {
       case 'fence': {
         const stored = await this.#asked(() => this.#o.store.cidAt(owner.actorId, firstSeq));
         if (stored === cid) {
           this.#settle(units);
-          return;
+          return true;
         }
         this.#o.metrics.fenceConflicts.add();
         this.#rollback(owner, new Map());
-        return;
+        return false;
       }
       case 'duplicate': {
         const verdicts = new Map<CommitUnit, Verdict>();
@@ -289,7 +292,7 @@ export class Committer {
           if (entry !== undefined) verdicts.set(unit, { why: 'duplicate', entry });
         }
         this.#rollback(owner, verdicts);
-        return;
+        return false;
       }
       case 'refused': {
         const seqs = failure.rows.filter(([actorId]) => actorId === owner.actorId);
@@ -297,30 +300,31 @@ export class Committer {
         const n = seqs.find(([, seq]) => seq === k)?.[2];
         const below = units.filter((unit) => (unit.events.at(-1)?.journal.seq ?? 0) < k);
         const refused = units[below.length];
-        if (below.length > 0 && !(await this.#commitOwner(owner, below, cid))) return;
+        if (below.length > 0 && !(await this.#commitOwner(owner, below, cid))) return false;
         this.#rollback(
           owner,
           refused === undefined ? new Map() : new Map([[refused, { why: 'refused', companion: failure.companion, n }]]),
         );
-        return;
+        return false;
       }
       default:
-        await this.#oneByOne(owner, units, cid, failure);
+        return this.#oneByOne(owner, units, cid, failure);
     }
   }
 
-  async #oneByOne(owner: UnitOwner, units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<void> {
+  async #oneByOne(owner: UnitOwner, units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<boolean> {
     const [unit, ...rest] = units;
-    if (unit === undefined) return;
+    if (unit === undefined) return true;
     if (rest.length === 0) {
       const verdict: Verdict =
         failure.failure === 'companion'
           ? { why: 'refused', companion: failure.companion, n: undefined }
           : { why: 'bad-row', cause: failure };
       this.#rollback(owner, new Map([[unit, verdict]]));
-      return;
+      return false;
     }
-    for (const one of units) if (!(await this.#commitOwner(owner, [one], cid))) return;
+    for (const one of units) if (!(await this.#commitOwner(owner, [one], cid))) return false;
+    return true;
   }
 
   /** Sends one statement until its outcome is known. Gives the failure, or nothing when it is committed. */

@@ -49,3 +49,34 @@ test('a timer that an uncommitted event has cancelled keeps its row until that e
   t.is(k.store.timers().length, 0);
   t.like(k.store.journal(id).at(-1), { type: 'counter.disarm' });
 });
+
+test('events below a refused one whose own commit lost its answer are not forgotten with it (K44, K7)', async (t) => {
+  let hold: (() => void) | undefined;
+  const fates: string[] = ['held'];
+  const k = await start({
+    tables: {
+      test_places: {
+        conflicts: (stored: { [column: string]: unknown }, wanted: { [column: string]: unknown }) => stored['place'] === wanted['place'],
+      },
+    },
+    fault: async () => {
+      const fate = fates.shift();
+      if (fate === 'held') await new Promise<void>((resolve) => (hold = resolve));
+      return fate === 'lost' ? ('lost-applied' as const) : ('ok' as const);
+    },
+  });
+  const claim = (who: string, name: string) => k.system.ask(who, { type: 'counter.claim', claim: name, place: 'p' }, as(alice));
+  const first = claim('counter:b', 'x');
+  await settle();
+  const add = k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  const refused = claim('counter:a', 'y');
+  const later = k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  await settle();
+  fates.push('ok', 'lost');
+  hold?.();
+  await first;
+  await k.clock.advance(100);
+  t.like(await add, { ok: true, reply: { n: 1 } });
+  t.like(await refused, { ok: false, error: { code: 'PLACE_TAKEN' } });
+  t.like(await later, { ok: true, reply: { n: 2 } });
+});
