@@ -171,10 +171,10 @@ export class Topics {
     const after = known ? Math.min(cursor.s ?? 0, head) : Math.max(0, head - latest);
     const oldest = hot.items[0]?.n ?? head + 1;
     let items: readonly { n: number; item: Json }[] = hot.items;
-    hot.floor ??= (await this.#k.store.topicFloor(a.actorId, topic.view)) ?? head + 1;
+    hot.floor ??= (await reachable(this.#k.store.topicFloor(a.actorId, topic.view))) ?? head + 1;
     if (oldest > after + 1 && after < head) {
-      items = await this.#k.store.topicItems(a.actorId, topic.view, { after, limit: PAGE });
-      if (items[0]?.n !== after + 1) hot.floor = (await this.#k.store.topicFloor(a.actorId, topic.view)) ?? head + 1;
+      items = await reachable(this.#k.store.topicItems(a.actorId, topic.view, { after, limit: PAGE }));
+      if (items[0]?.n !== after + 1) hot.floor = (await reachable(this.#k.store.topicFloor(a.actorId, topic.view))) ?? head + 1;
       if (a.committed !== undefined && items.at(-1)?.n === head && hot.items.length === 0) hot.items = items.slice(-HOT_ITEMS);
     }
     const wanted = items.filter((x) => x.n > after && x.n <= head).slice(0, PAGE);
@@ -321,8 +321,7 @@ export class Topics {
       const t = `${a.at.ref}/${view}`;
       const hot = this.#hot.get(a)?.get(view);
       if (hot?.kind === 'log') {
-        const last = hot.items.at(-1)?.n;
-        if (last === first - 1 || (last === undefined && first === 1)) hot.items = [...hot.items, ...items].slice(-HOT_ITEMS);
+        hot.items = (hot.items.at(-1)?.n === first - 1 ? [...hot.items, ...items] : items).slice(-HOT_ITEMS);
         changed.push(t);
       }
       const e = epochOf(this.#dataId, a.kind, view, topic.version);
@@ -429,6 +428,12 @@ export class Topics {
     return heads;
   }
 }
+
+/** @throws KernelProblem UNAVAILABLE when the store does not answer */
+const reachable = <T>(question: Promise<T>): Promise<T> =>
+  question.catch((error: unknown) => {
+    throw new KernelProblem(refusal('UNAVAILABLE', undefined, undefined, 1_000), error);
+  });
 
 const badQuery = (issues: { path: string; message: string }[]): KernelProblem =>
   new KernelProblem(refusal('VALIDATION', 'malformed query', { issues }));
