@@ -271,8 +271,8 @@ export class Activation implements UnitOwner {
     const { invoke, id, failed: isError } = e.call;
     if (base.state.calls[invoke] !== id.seq) {
       this.#k.metrics.effectsStale.add();
-      this.#k.committer(this.at.slot).finishOutbox(id);
-      this.#k.outbox.finished(id);
+      // While the event that left the call is under way, its own commit withdraws the row; until then the call may yet be live again.
+      if (this.#units === undefined) this.#k.outbox.drop(id);
       return this.#over(e);
     }
     const stamp = this.#stamp(e, base);
@@ -444,7 +444,7 @@ export class Activation implements UnitOwner {
     this.#k.metrics.faults.add(this.kind);
     e.failures += 1;
     if (wait === undefined) return false;
-    this.#k.clock.setTimer(wait, () => this.#k.activation(this.at.ref, this.rt).deliver(e));
+    this.#k.clock.setTimer(wait, () => this.#k.deliver(this.at.ref, this.rt, e));
     return true;
   }
 

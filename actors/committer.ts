@@ -47,6 +47,8 @@ export interface CommitterOptions {
   readonly metrics: Metrics;
   /** room has become free, or a commit went through */
   readonly onProgress: () => void;
+  /** outbox rows given to `finishOutbox` are gone from the store */
+  readonly onDropped: (ids: readonly EffectId[]) => void;
 }
 
 const MAX_ROWS = 512;
@@ -222,6 +224,7 @@ export class Committer {
     const failure = await this.#send(batch);
     if (failure === undefined) {
       this.#settle(units);
+      if (housekeeping.outboxDone.length > 0) this.#o.onDropped(housekeeping.outboxDone);
       return;
     }
     this.#done.push(...housekeeping.outboxDone);

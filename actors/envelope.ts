@@ -45,3 +45,19 @@ export function answer(e: Envelope, reply: Reply): void {
 }
 
 export const refuse = (e: Envelope, error: Refusal, seq = 0): void => answer(e, { ok: false, seq, error });
+
+/** An event of the kernel itself, without what only its kind has. */
+export function internal(type: string, payload: object): Omit<Envelope, 'kind' | 'resolve'> {
+  return {
+    type,
+    payload,
+    text: JSON.stringify(payload),
+    idem: null,
+    chk: 0,
+    from: { kind: 'system', id: 'kernel', roles: [] },
+    deadline: Number.POSITIVE_INFINITY,
+    tries: 0,
+    failures: 0,
+    answered: false,
+  };
+}

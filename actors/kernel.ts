@@ -2,6 +2,7 @@
 import type { Activation } from './activation.ts';
 import type { Committer } from './committer.ts';
 import type { Registry } from './companion.ts';
+import type { Envelope } from './envelope.ts';
 import type { Metrics } from './metrics.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outbox } from './outbox.ts';
@@ -28,6 +29,8 @@ export interface Kernel {
   committer(slot: number): Committer;
   /** The activation of an actor, new if there is none. @throws KernelProblem when no more fit into memory */
   activation(ref: ActorRef, rt: Runtime): Activation;
+  /** Brings an event of the kernel itself to its actor, as soon as there is room in memory. */
+  deliver(ref: ActorRef, rt: Runtime, e: Envelope): void;
   /** Gives the activation a turn soon. */
   schedule(a: Activation): void;
   /** Gives the activation a turn after the next commit of its lane. */

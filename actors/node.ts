@@ -17,7 +17,7 @@ import { Outbox } from './outbox.ts';
 import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
-import type { JournalStore } from './store/store.ts';
+import type { EffectId, JournalStore } from './store/store.ts';
 import { Timers } from './timers.ts';
 import { parseTopic, formatTopic } from './topic-name.ts';
 import { Topics } from './topics.ts';
@@ -39,6 +39,7 @@ import type {
 const EXPIRE_MS = 250;
 const TROUBLE_MS = 1_000;
 const READ_DEADLINE = 10_000;
+const ROOM_MS = 500;
 
 /** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
 export class Node implements ActorSystem, Kernel {
@@ -121,6 +122,19 @@ export class Node implements ActorSystem, Kernel {
     this.#keeper.passivate(quiet.slice(0, Math.ceil(this.#limits.activations / 10)), 'pressure').catch((error: unknown) => {
       this.log.warn({ err: error }, 'snapshots of passivated actors were not written');
     });
+  }
+
+  deliver(ref: ActorRef, rt: Runtime, e: Envelope): void {
+    if (this.#state === 'stopped') return;
+    let a: Activation;
+    try {
+      a = this.activation(ref, rt);
+    } catch (error) {
+      if (!(error instanceof KernelProblem)) throw error;
+      this.clock.setTimer(ROOM_MS, () => this.deliver(ref, rt, e));
+      return;
+    }
+    a.deliver(e);
   }
 
   schedule(a: Activation): void {
@@ -328,9 +342,9 @@ export class Node implements ActorSystem, Kernel {
     for (let number = 0; number < lanes; number += 1) {
       const lane = await this.store.openLane(number);
       const { store, registry, clock, random, log, metrics } = this;
-      this.#committers.push(
-        new Committer({ lane, number, store, registry, clock, random, log, metrics, onProgress: () => this.#progress() }),
-      );
+      const onProgress = (): void => this.#progress();
+      const onDropped = (ids: readonly EffectId[]): void => this.outbox.dropped(ids);
+      this.#committers.push(new Committer({ lane, number, store, registry, clock, random, log, metrics, onProgress, onDropped }));
     }
     this.#state = 'running';
     this.#keeper.start();

@@ -1,37 +1,23 @@
 /** What leaves an actor after its commit: messages to other actors and effects with a result. The rows are the record; this works from memory. */
 import type { Activation } from './activation.ts';
-import type { Effect } from './define.ts';
-import type { Envelope, Frame } from './envelope.ts';
-import { kernelProblems, KernelProblem, NonRetryable } from './errors.ts';
+import { Effects } from './effects.ts';
+import type { EffectCallOf, EffectFunctions } from './effects.ts';
+import { internal } from './envelope.ts';
+import type { Frame } from './envelope.ts';
+import { kernelProblems, KernelProblem } from './errors.ts';
 import { actorIdOf, derivedIdem, effectKey, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import type { Runtime } from './runtime.ts';
 import type { Step, Tell } from './step.ts';
 import type { EffectId, PendingOutbox } from './store/store.ts';
-import type { ActorRef, Json, Log, Reply } from './types.ts';
-
-/** The function behind a declared effect. `key` is stable over all attempts: hand it to the outside world as idempotency key. */
-export type EffectFunction = (c: {
-  readonly key: string;
-  readonly ref: ActorRef;
-  // oxlint-disable-next-line typescript/no-explicit-any -- parsed by the declared input schema before the call
-  readonly input: any;
-  readonly signal: AbortSignal;
-  readonly attempt: number;
-  /** epoch ms */
-  readonly deadline: number;
-  readonly log: Log;
-}) => Promise<unknown>;
-
-export interface EffectFunctions {
-  readonly [kind: string]: { readonly [name: string]: EffectFunction };
-}
+import type { ActorRef, Json, Reply } from './types.ts';
 
 const FRAME = 32;
 const TELL_FAULTS = 10;
 const SWEEP_MS = 5_000;
 const SWEEP_AGE = 2_000;
 const PAGE = 500;
-const defaults = { timeout: 15_000, concurrency: 32, retry: { attempts: 8, base: 500, factor: 2, max: 60_000 } } as const;
+const REPORT_MS = 1_000;
 
 interface Message {
   readonly tell: Tell;
@@ -46,32 +32,23 @@ interface Pair {
   faults: number;
 }
 
-interface Call {
-  readonly id: EffectId;
-  readonly ref: ActorRef;
-  readonly kind: string;
-  readonly invoke: string;
-  readonly src: string;
-  readonly input: Json;
-  readonly abort: AbortController;
-  attempt: number;
-  over: boolean;
-}
-
 export class Outbox {
   readonly #k: Kernel;
-  readonly #effects: EffectFunctions;
+  readonly #effects: Effects;
   readonly #pairs = new Map<string, Pair>();
   /** effect ids of every message and effect that this node works on */
   readonly #known = new Set<string>();
-  readonly #calls = new Map<string, Call>();
-  readonly #running = new Map<string, { active: number; waiting: Call[] }>();
+  /** effect ids that are over and whose rows still stand */
+  readonly #over = new Set<string>();
+  /** rows that went while pages were being read: such a page may still show them */
+  #gone: Set<string> | undefined;
+  #reading: Promise<void> = Promise.resolve();
   #sweepTimer: unknown;
   #stopped = false;
 
   constructor(kernel: Kernel, effects: EffectFunctions) {
     this.#k = kernel;
-    this.#effects = effects;
+    this.#effects = new Effects(kernel, effects, (id) => this.finished(id));
   }
 
   get pending(): number {
@@ -87,7 +64,7 @@ export class Outbox {
   stop(): void {
     this.#stopped = true;
     if (this.#sweepTimer !== undefined) this.#k.clock.clearTimer(this.#sweepTimer as object);
-    for (const call of this.#calls.values()) call.abort.abort(new Error('the server stops'));
+    this.#effects.stop();
   }
 
   #planSweep(): void {
@@ -100,13 +77,27 @@ export class Outbox {
     });
   }
 
-  async #readPending(before: number): Promise<void> {
-    let after: EffectId | undefined;
-    for (;;) {
-      const rows = await this.#k.store.outboxDue(before, PAGE, after);
-      for (const row of rows) if (!this.#known.has(effectKey(row))) this.#takeUp(row);
-      after = rows.at(-1);
-      if (rows.length < PAGE) return;
+  /** Takes up rows that nobody works on; one reading at a time. */
+  #readPending(before: number): Promise<void> {
+    const next = this.#reading.then(() => this.#read(before));
+    this.#reading = next.catch(() => undefined);
+    return next;
+  }
+
+  /** All pages are read first: a message on a later page must not be overtaken by one that its sender sends meanwhile. */
+  async #read(before: number): Promise<void> {
+    const found: PendingOutbox[] = [];
+    const gone = (this.#gone = new Set<string>());
+    try {
+      for (let rows: PendingOutbox[] | undefined; rows === undefined || rows.length === PAGE; found.push(...rows)) {
+        rows = await this.#k.store.outboxDue(before, PAGE, rows?.at(-1));
+      }
+    } finally {
+      this.#gone = undefined;
+    }
+    for (const row of found) {
+      const key = effectKey(row);
+      if (!this.#known.has(key) && !this.#over.has(key) && !gone.has(key)) this.#takeUp(row);
     }
   }
 
@@ -116,7 +107,7 @@ export class Outbox {
     const payload = JSON.parse(row.payload) as { type: string; payload: object; src: string; input: Json };
     if (row.op === 'tell')
       this.#enqueue({ tell: { id, to: row.target, type: payload.type, payload: payload.payload }, source: { ref, actorId: row.actorId } });
-    else this.#begin({ id, ref, kind: row.kind, invoke: row.target, src: payload.src, input: payload.input, attempt: row.attempts });
+    else this.#effect({ id, ref, kind: row.kind, invoke: row.target, src: payload.src, input: payload.input, attempt: row.attempts });
   }
 
   /** Sends the messages and starts the effects of a committed event. */
@@ -124,17 +115,45 @@ export class Outbox {
     const source = { ref: a.at.ref, actorId: a.actorId };
     for (const tell of s.tells) this.#enqueue({ tell, source });
     for (const e of s.effects)
-      this.#begin({ id: e.id, ref: a.at.ref, kind: a.kind, invoke: e.invoke, src: e.src, input: e.input, attempt: 0 });
+      this.#effect({ id: e.id, ref: a.at.ref, kind: a.kind, invoke: e.invoke, src: e.src, input: e.input, attempt: 0 });
   }
 
-  /** The row is done and leaves with the next commit of the lane. */
+  /** Nobody works on it any more: its row has gone, or will be found again. */
   finished(id: EffectId): void {
-    this.#known.delete(effectKey(id));
+    const key = effectKey(id);
+    this.#known.delete(key);
+    this.#gone?.add(key);
   }
 
-  #finish(id: EffectId): void {
+  /** It is over, and its row goes with a later commit of the lane. A row that still stands must not be taken up again. */
+  drop(id: EffectId): void {
+    this.#over.add(effectKey(id));
     this.finished(id);
     this.#k.committer(slotOf(id.actorId)).finishOutbox(id);
+  }
+
+  /** These rows are gone from the store. */
+  dropped(ids: readonly EffectId[]): void {
+    for (const id of ids) {
+      const key = effectKey(id);
+      this.#over.delete(key);
+      this.#gone?.add(key);
+    }
+  }
+
+  #effect(call: EffectCallOf): void {
+    this.#known.add(effectKey(call.id));
+    this.#effects.begin(call);
+  }
+
+  /** The state that invoked the effect was left: nobody wants the result any more. */
+  abort(actorId: string, invoke: string, seq: number): void {
+    this.#effects.abort(actorId, invoke, seq);
+  }
+
+  /** The effect id of a live invocation that this node works on. */
+  idOf(actorId: string, invoke: string, seq: number): EffectId | undefined {
+    return this.#effects.idOf(actorId, invoke, seq);
   }
 
   // ------------------------------------------------------------------------------------------------------------- messages
@@ -233,7 +252,7 @@ export class Outbox {
         done += 1;
         continue;
       }
-      this.#finish(m.tell.id);
+      this.drop(m.tell.id);
       done += 1;
     }
     pair.queue.splice(0, done);
@@ -270,173 +289,32 @@ export class Outbox {
       );
       return;
     }
-    this.#k.activation(source.ref, rt).deliver({
+    this.#report(source.ref, rt, tell.id, payload);
+  }
+
+  /** Tells the sender until it has heard. Were the message sent again instead, it could arrive after all. */
+  #report(ref: ActorRef, rt: Runtime, id: EffectId, payload: object): void {
+    if (this.#stopped) return;
+    this.#k.deliver(ref, rt, {
       ...internal('thrum.undelivered', payload),
       kind: 'undelivered',
-      done: tell.id,
-      idem: derivedIdem(effectKey(tell.id), 'undelivered'),
-      cause: effectKey(tell.id),
-      resolve: () => this.finished(tell.id),
+      done: id,
+      idem: derivedIdem(effectKey(id), 'undelivered'),
+      cause: effectKey(id),
+      resolve: (reply) => {
+        if (reply.ok) this.finished(id);
+        else this.#k.clock.setTimer(REPORT_MS, () => this.#report(ref, rt, id, payload));
+      },
     });
   }
 
-  // -------------------------------------------------------------------------------------------------------------- effects
-
-  #begin(c: Omit<Call, 'abort' | 'over'>): void {
-    const call: Call = { ...c, abort: new AbortController(), over: false };
-    this.#known.add(effectKey(call.id));
-    this.#calls.set(`${call.id.actorId}/${call.invoke}`, call);
-    const gate = this.#gate(call);
-    if (gate.active >= this.#declared(call).concurrency) gate.waiting.push(call);
-    else this.#attempt(call, gate);
-  }
-
-  #gate(call: Call): { active: number; waiting: Call[] } {
-    const name = `${call.kind}/${call.src}`;
-    let gate = this.#running.get(name);
-    if (gate === undefined) this.#running.set(name, (gate = { active: 0, waiting: [] }));
-    return gate;
-  }
-
-  #declared(call: Call): Required<Pick<Effect, 'timeout' | 'concurrency' | 'retry'>> {
-    const e = this.#k.kinds.get(call.kind)?.def.effects?.[call.src];
-    return {
-      timeout: e?.timeout ?? defaults.timeout,
-      concurrency: e?.concurrency ?? defaults.concurrency,
-      retry: e?.retry ?? defaults.retry,
-    };
-  }
-
-  #attempt(call: Call, gate: { active: number; waiting: Call[] }): void {
-    gate.active += 1;
-    call.attempt += 1;
-    this.#perform(call)
-      .then(
-        (output) => this.#succeeded(call, output),
-        (error: unknown) => this.#attemptFailed(call, error),
-      )
-      .finally(() => {
-        gate.active -= 1;
-        const next = gate.waiting.shift();
-        if (next !== undefined && !this.#stopped) this.#attempt(next, gate);
-      });
-  }
-
-  async #perform(call: Call): Promise<unknown> {
-    const { timeout } = this.#declared(call);
-    const run = this.#effects[call.kind]?.[call.src];
-    if (run === undefined) throw new NonRetryable(`the effect ${call.src} has no function`);
-    const abort = new AbortController();
-    const onAbort = (): void => abort.abort(call.abort.signal.reason);
-    if (call.abort.signal.aborted) onAbort();
-    call.abort.signal.addEventListener('abort', onAbort);
-    const started = this.#k.clock.mono();
-    let timer: unknown;
-    try {
-      return await Promise.race([
-        run({
-          key: effectKey(call.id),
-          ref: call.ref,
-          input: call.input,
-          signal: abort.signal,
-          attempt: call.attempt,
-          deadline: this.#k.clock.wall() + timeout,
-          log: this.#k.log,
-        }),
-        new Promise((_, reject) => {
-          timer = this.#k.clock.setTimer(timeout, () => {
-            const late = new Error(`no result within ${timeout} ms`);
-            abort.abort(late);
-            reject(late);
-          });
-        }),
-      ]);
-    } finally {
-      this.#k.clock.clearTimer(timer as object);
-      call.abort.signal.removeEventListener('abort', onAbort);
-      this.#k.metrics.effectSeconds.observe((this.#k.clock.mono() - started) / 1_000);
-    }
-  }
-
-  #succeeded(call: Call, output: unknown): void {
-    const schema = this.#k.kinds.get(call.kind)?.def.effects?.[call.src]?.output;
-    const parsed = schema?.safeParse(output ?? null);
-    if (parsed?.success === false) {
-      this.#attemptFailed(call, new NonRetryable(`the result does not fit its schema: ${parsed.error.message}`));
-      return;
-    }
-    this.#k.metrics.effects.add(call.src, 'ok');
-    this.#result(call, `xstate.done.actor.${call.invoke}`, { output: (parsed?.data ?? null) as Json, actorId: call.invoke }, false);
-  }
-
-  #attemptFailed(call: Call, error: unknown): void {
-    if (call.over || this.#stopped) return;
-    const { retry } = this.#declared(call);
-    const message = error instanceof Error ? error.message : String(error);
-    if (error instanceof NonRetryable || call.attempt >= retry.attempts) {
-      this.#k.metrics.effects.add(call.src, 'failed');
-      const code = error instanceof NonRetryable ? error.code : 'EFFECT_FAILED';
-      this.#result(
-        call,
-        `xstate.error.actor.${call.invoke}`,
-        { error: { code, message, attempts: call.attempt }, actorId: call.invoke },
-        true,
-      );
-      return;
-    }
-    this.#k.metrics.effects.add(call.src, 'retried');
-    const wait = this.#k.random() * Math.min(retry.max, retry.base * retry.factor ** (call.attempt - 1));
-    this.#k.store
-      .postpone([{ ...call.id, attempts: call.attempt, nextAt: this.#k.clock.wall() + wait, error: message.slice(0, 500) }])
-      .catch((cause: unknown) => this.#k.log.warn({ err: cause }, 'the failed attempt was not remembered'));
-    this.#k.clock.setTimer(wait, () => {
-      if (call.over || this.#stopped) return;
-      const gate = this.#gate(call);
-      if (gate.active >= this.#declared(call).concurrency) gate.waiting.push(call);
-      else this.#attempt(call, gate);
-    });
-  }
-
-  #result(call: Call, type: string, payload: { [key: string]: Json }, isError: boolean): void {
-    const rt = this.#k.kinds.get(call.kind);
-    if (call.over || this.#stopped || rt === undefined) return;
-    this.#k.activation(call.ref, rt).deliver({
-      ...internal(type, payload),
-      kind: 'result',
-      call: { invoke: call.invoke, id: call.id, failed: isError },
-      cause: effectKey(call.id),
-      resolve: () => this.#end(call),
-    });
-  }
-
-  #end(call: Call): void {
-    call.over = true;
-    const key = `${call.id.actorId}/${call.invoke}`;
-    if (this.#calls.get(key) === call) this.#calls.delete(key);
-    this.finished(call.id);
-  }
-
-  /** The state that invoked the effect was left: nobody wants the result any more. */
-  abort(actorId: string, invoke: string, seq: number): void {
-    const call = this.#calls.get(`${actorId}/${invoke}`);
-    if (call === undefined || call.id.seq !== seq) return;
-    this.#end(call);
-    call.abort.abort(new Error('the state that asked for it was left'));
-  }
-
-  /** The effect id of a live invocation that this node works on. */
-  idOf(actorId: string, invoke: string, seq: number): EffectId | undefined {
-    const call = this.#calls.get(`${actorId}/${invoke}`);
-    return call?.id.seq === seq ? call.id : undefined;
-  }
+  // --------------------------------------------------------------------------------------------------------- dead letters
 
   /** An effect failed for good and the machine has no transition for it. */
   unhandled(a: Activation, invoke: string, id: EffectId, payload: object): void {
     this.#k.log.error({ ref: a.at.ref, invoke, alert: 'EFFECT_UNHANDLED' }, 'an effect failed and its machine does not handle the failure');
     this.#bury(a.at.ref, 'effect', { invoke, key: effectKey(id) }, (payload as { error?: Json }).error ?? null, 1, undefined);
   }
-
-  // --------------------------------------------------------------------------------------------------------- dead letters
 
   bury(a: Activation, source: string, event: Json, error: unknown, attempts: number): void {
     const stack = error instanceof Error ? { message: error.message, stack: error.stack ?? '' } : { message: String(error), stack: '' };
@@ -446,26 +324,15 @@ export class Outbox {
   #bury(ref: ActorRef, source: string, event: Json, error: Json, attempts: number, outbox: EffectId | undefined): void {
     const { kind, id } = splitRef(ref) ?? { kind: '', id: ref };
     if (outbox !== undefined) {
+      this.#over.add(effectKey(outbox));
       this.finished(outbox);
       this.#k.metrics.outboxDead.add();
     }
-    this.#k.store.bury({ actorId: actorIdOf(ref), kind, id, source, event, error, attempts }, outbox).catch((cause: unknown) => {
-      this.#k.log.error({ ref, err: cause }, 'a dead letter was not written');
-    });
+    this.#k.store
+      .bury({ actorId: actorIdOf(ref), kind, id, source, event, error, attempts }, outbox)
+      .catch((cause: unknown) => this.#k.log.error({ ref, err: cause }, 'a dead letter was not written'))
+      .finally(() => {
+        if (outbox !== undefined) this.dropped([outbox]);
+      });
   }
-}
-
-function internal(type: string, payload: object): Omit<Envelope, 'kind' | 'resolve'> {
-  return {
-    type,
-    payload,
-    text: JSON.stringify(payload),
-    idem: null,
-    chk: 0,
-    from: { kind: 'system', id: 'kernel', roles: [] },
-    deadline: Number.POSITIVE_INFINITY,
-    tries: 0,
-    failures: 0,
-    answered: false,
-  };
 }

@@ -2,7 +2,7 @@ import type { Registry as MetricsRegistry } from 'prom-client';
 import type { ActorKind } from './define.ts';
 import type { Inspect } from './inspect.ts';
 import { Node } from './node.ts';
-import type { EffectFunctions } from './outbox.ts';
+import type { EffectFunctions } from './effects.ts';
 import type { Deferral } from './scheduler.ts';
 import type { JournalStore } from './store/store.ts';
 import type { ActorRef, Clock, Json, Log, Principal, Reply } from './types.ts';

@@ -9,7 +9,7 @@ import type { Registry } from 'prom-client';
 import { registryOf } from '../actors/companion.ts';
 import type { Registry as Companions } from '../actors/companion.ts';
 import type { ActorKind } from '../actors/define.ts';
-import type { EffectFunctions } from '../actors/outbox.ts';
+import type { EffectFunctions } from '../actors/effects.ts';
 import { createPgStore } from '../actors/store/pg.ts';
 import type { JournalStore } from '../actors/store/store.ts';
 import { createActorSystem } from '../actors/system.ts';

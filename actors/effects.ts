@@ -1,0 +1,211 @@
+/** Effects with a result: run after the commit that asked for them, repeated until they succeed or are given up, answered to the actor as an event. */
+import type { Effect } from './define.ts';
+import { internal } from './envelope.ts';
+import { NonRetryable } from './errors.ts';
+import { effectKey } from './ids.ts';
+import type { Kernel } from './kernel.ts';
+import type { EffectId } from './store/store.ts';
+import type { ActorRef, Json, Log } from './types.ts';
+
+/** The function behind a declared effect. `key` is stable over all attempts: hand it to the outside world as idempotency key. */
+export type EffectFunction = (c: {
+  readonly key: string;
+  readonly ref: ActorRef;
+  // oxlint-disable-next-line typescript/no-explicit-any -- parsed by the declared input schema before the call
+  readonly input: any;
+  readonly signal: AbortSignal;
+  readonly attempt: number;
+  /** epoch ms */
+  readonly deadline: number;
+  readonly log: Log;
+}) => Promise<unknown>;
+
+export interface EffectFunctions {
+  readonly [kind: string]: { readonly [name: string]: EffectFunction };
+}
+
+const defaults = { timeout: 15_000, concurrency: 32, retry: { attempts: 8, base: 500, factor: 2, max: 60_000 } } as const;
+
+interface Call {
+  readonly id: EffectId;
+  readonly ref: ActorRef;
+  readonly kind: string;
+  readonly invoke: string;
+  readonly src: string;
+  readonly input: Json;
+  readonly abort: AbortController;
+  attempt: number;
+  over: boolean;
+}
+
+/** What is known of an effect when it begins. `attempt`: how often it was tried before. */
+export type EffectCallOf = Omit<Call, 'abort' | 'over'>;
+
+export class Effects {
+  readonly #k: Kernel;
+  readonly #effects: EffectFunctions;
+  /** nobody works on the row any more */
+  readonly #finished: (id: EffectId) => void;
+  readonly #calls = new Map<string, Call>();
+  readonly #running = new Map<string, { active: number; waiting: Call[] }>();
+  #stopped = false;
+
+  constructor(kernel: Kernel, effects: EffectFunctions, finished: (id: EffectId) => void) {
+    this.#k = kernel;
+    this.#effects = effects;
+    this.#finished = finished;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const call of this.#calls.values()) call.abort.abort(new Error('the server stops'));
+  }
+
+  /** Starts an effect whose event is committed. */
+  begin(c: EffectCallOf): void {
+    const call: Call = { ...c, abort: new AbortController(), over: false };
+    this.#calls.set(`${call.id.actorId}/${call.invoke}`, call);
+    const gate = this.#gate(call);
+    if (gate.active >= this.#declared(call).concurrency) gate.waiting.push(call);
+    else this.#attempt(call, gate);
+  }
+
+  #gate(call: Call): { active: number; waiting: Call[] } {
+    const name = `${call.kind}/${call.src}`;
+    let gate = this.#running.get(name);
+    if (gate === undefined) this.#running.set(name, (gate = { active: 0, waiting: [] }));
+    return gate;
+  }
+
+  #declared(call: Call): Required<Pick<Effect, 'timeout' | 'concurrency' | 'retry'>> {
+    const e = this.#k.kinds.get(call.kind)?.def.effects?.[call.src];
+    return {
+      timeout: e?.timeout ?? defaults.timeout,
+      concurrency: e?.concurrency ?? defaults.concurrency,
+      retry: e?.retry ?? defaults.retry,
+    };
+  }
+
+  #attempt(call: Call, gate: { active: number; waiting: Call[] }): void {
+    gate.active += 1;
+    call.attempt += 1;
+    this.#perform(call)
+      .then(
+        (output) => this.#succeeded(call, output),
+        (error: unknown) => this.#attemptFailed(call, error),
+      )
+      .finally(() => {
+        gate.active -= 1;
+        const next = gate.waiting.shift();
+        if (next !== undefined && !this.#stopped) this.#attempt(next, gate);
+      });
+  }
+
+  async #perform(call: Call): Promise<unknown> {
+    const { timeout } = this.#declared(call);
+    const run = this.#effects[call.kind]?.[call.src];
+    if (run === undefined) throw new NonRetryable(`the effect ${call.src} has no function`);
+    const abort = new AbortController();
+    const onAbort = (): void => abort.abort(call.abort.signal.reason);
+    if (call.abort.signal.aborted) onAbort();
+    call.abort.signal.addEventListener('abort', onAbort);
+    const started = this.#k.clock.mono();
+    let timer: unknown;
+    try {
+      return await Promise.race([
+        run({
+          key: effectKey(call.id),
+          ref: call.ref,
+          input: call.input,
+          signal: abort.signal,
+          attempt: call.attempt,
+          deadline: this.#k.clock.wall() + timeout,
+          log: this.#k.log,
+        }),
+        new Promise((_, reject) => {
+          timer = this.#k.clock.setTimer(timeout, () => {
+            const late = new Error(`no result within ${timeout} ms`);
+            abort.abort(late);
+            reject(late);
+          });
+        }),
+      ]);
+    } finally {
+      this.#k.clock.clearTimer(timer as object);
+      call.abort.signal.removeEventListener('abort', onAbort);
+      this.#k.metrics.effectSeconds.observe((this.#k.clock.mono() - started) / 1_000);
+    }
+  }
+
+  #succeeded(call: Call, output: unknown): void {
+    const schema = this.#k.kinds.get(call.kind)?.def.effects?.[call.src]?.output;
+    const parsed = schema?.safeParse(output ?? null);
+    if (parsed?.success === false) {
+      this.#attemptFailed(call, new NonRetryable(`the result does not fit its schema: ${parsed.error.message}`));
+      return;
+    }
+    this.#k.metrics.effects.add(call.src, 'ok');
+    this.#result(call, `xstate.done.actor.${call.invoke}`, { output: (parsed?.data ?? null) as Json, actorId: call.invoke }, false);
+  }
+
+  #attemptFailed(call: Call, error: unknown): void {
+    if (call.over || this.#stopped) return;
+    const { retry } = this.#declared(call);
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof NonRetryable || call.attempt >= retry.attempts) {
+      this.#k.metrics.effects.add(call.src, 'failed');
+      const code = error instanceof NonRetryable ? error.code : 'EFFECT_FAILED';
+      this.#result(
+        call,
+        `xstate.error.actor.${call.invoke}`,
+        { error: { code, message, attempts: call.attempt }, actorId: call.invoke },
+        true,
+      );
+      return;
+    }
+    this.#k.metrics.effects.add(call.src, 'retried');
+    const wait = this.#k.random() * Math.min(retry.max, retry.base * retry.factor ** (call.attempt - 1));
+    this.#k.store
+      .postpone([{ ...call.id, attempts: call.attempt, nextAt: this.#k.clock.wall() + wait, error: message.slice(0, 500) }])
+      .catch((cause: unknown) => this.#k.log.warn({ err: cause }, 'the failed attempt was not remembered'));
+    this.#k.clock.setTimer(wait, () => {
+      if (call.over || this.#stopped) return;
+      const gate = this.#gate(call);
+      if (gate.active >= this.#declared(call).concurrency) gate.waiting.push(call);
+      else this.#attempt(call, gate);
+    });
+  }
+
+  #result(call: Call, type: string, payload: { [key: string]: Json }, isError: boolean): void {
+    const rt = this.#k.kinds.get(call.kind);
+    if (call.over || this.#stopped || rt === undefined) return;
+    this.#k.deliver(call.ref, rt, {
+      ...internal(type, payload),
+      kind: 'result',
+      call: { invoke: call.invoke, id: call.id, failed: isError },
+      cause: effectKey(call.id),
+      resolve: () => this.#end(call),
+    });
+  }
+
+  #end(call: Call): void {
+    call.over = true;
+    const key = `${call.id.actorId}/${call.invoke}`;
+    if (this.#calls.get(key) === call) this.#calls.delete(key);
+    this.#finished(call.id);
+  }
+
+  /** The state that invoked the effect was left: nobody wants the result any more. */
+  abort(actorId: string, invoke: string, seq: number): void {
+    const call = this.#calls.get(`${actorId}/${invoke}`);
+    if (call === undefined || call.id.seq !== seq) return;
+    this.#end(call);
+    call.abort.abort(new Error('the state that asked for it was left'));
+  }
+
+  /** The effect id of a live invocation that this node works on. */
+  idOf(actorId: string, invoke: string, seq: number): EffectId | undefined {
+    const call = this.#calls.get(`${actorId}/${invoke}`);
+    return call?.id.seq === seq ? call.id : undefined;
+  }
+}
