@@ -1,5 +1,8 @@
 /** What the simulation has found, each shrunk to a case of its own. */
 import test from 'ava';
+import { registryOf } from '../../actors/companion.ts';
+import { KernelProblem } from '../../actors/errors.ts';
+import { createMemoryStore } from '../../actors/store/mem.ts';
 import { actorIdOf } from '../../actors/ids.ts';
 import { settle } from '../support/clock.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
@@ -79,4 +82,139 @@ test('events below a refused one whose own commit lost its answer are not forgot
   t.like(await add, { ok: true, reply: { n: 1 } });
   t.like(await refused, { ok: false, error: { code: 'PLACE_TAKEN' } });
   t.like(await later, { ok: true, reply: { n: 2 } });
+});
+
+/** A promise that is kept from outside. */
+function promised<T>(): { promise: Promise<T>; keep: (value: T) => void } {
+  let keep: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((resolve) => (keep = resolve));
+  return { promise, keep };
+}
+
+test('a message reported as undelivered is not delivered from a page that was read before its row went (G7)', async (t) => {
+  const memory = createMemoryStore({ registry: registryOf([counter]) });
+  const load = promised<void>();
+  const page = promised<void>();
+  let slow = false;
+  const b = actorIdOf('counter:b');
+  const store = {
+    ...memory,
+    load: async (ids: readonly string[], since: number) => {
+      if (slow && ids.includes(b)) await load.promise;
+      return memory.load(ids, since);
+    },
+    outboxDue: async (...args: Parameters<typeof memory.outboxDue>) => {
+      const rows = await memory.outboxDue(...args);
+      if (rows.length > 0) await page.promise;
+      return rows;
+    },
+  };
+  const first = await start({ store });
+  await first.system.ask('counter:b', { type: 'counter.sleep' }, as(alice));
+  const k = await first.restart();
+  slow = true;
+  const sent = k.system.ask('counter:a', { type: 'counter.send', to: 'counter:b', times: 1 }, as(alice));
+  await k.clock.advance(6_000);
+  t.true((await sent).ok);
+  load.keep();
+  await k.clock.advance(100);
+  t.like(memory.journal(id).at(-1), { type: 'thrum.undelivered' });
+  await k.system.ask('counter:b', { type: 'counter.back' }, as(alice));
+  page.keep();
+  await k.clock.advance(10_000);
+  t.like(memory.journal(b).at(-1), { type: 'counter.back' }, 'its sender was told that it did not arrive');
+});
+
+test('a result that comes while its call is being left keeps its row until the leaving is committed', async (t) => {
+  const gate = promised<void>();
+  const result = promised<{ done: number }>();
+  let commits: 'go' | 'wait' | 'once' | 'hang' = 'go';
+  const k = await start({
+    effects: { counter: { work: () => result.promise } },
+    fault: async () => {
+      if (commits === 'wait') {
+        await gate.promise;
+        return 'ok' as const;
+      }
+      if (commits === 'hang') await new Promise(() => undefined);
+      if (commits === 'once') commits = 'hang';
+      return 'ok' as const;
+    },
+  });
+  await k.system.ask('counter:a', { type: 'counter.start' }, as(alice));
+  commits = 'wait';
+  const others = Array.from({ length: 150 }, (_, i) => k.system.ask(`counter:b${i}`, { type: 'counter.add', by: 1 }, as(alice)));
+  await settle();
+  void k.system.ask('counter:a', { type: 'counter.stop' }, as(alice));
+  result.keep({ done: 3 });
+  await settle();
+  commits = 'once';
+  gate.keep();
+  await others[0];
+  await settle();
+  t.is(await k.metric('effects_stale_total'), 1);
+  t.like(k.store.journal(id).at(-1), { type: 'counter.start' }, 'the process dies before the leaving is committed');
+  commits = 'go';
+  const again = await k.restart();
+  await again.clock.advance(1_000);
+  t.like(k.store.journal(id).at(-1), { type: 'xstate.done.actor.work' });
+});
+
+test('an undelivered message waits for room in memory to be reported', async (t) => {
+  const memory = createMemoryStore({ registry: registryOf([counter]) });
+  const loads = { b: promised<void>(), c: promised<void>() };
+  let slow = false;
+  const store = {
+    ...memory,
+    load: async (ids: readonly string[], since: number) => {
+      if (slow && ids.includes(actorIdOf('counter:b'))) await loads.b.promise;
+      if (slow && ids.includes(actorIdOf('counter:c'))) await loads.c.promise;
+      return memory.load(ids, since);
+    },
+  };
+  const first = await start({ store });
+  await first.system.ask('counter:b', { type: 'counter.sleep' }, as(alice));
+  const k = await testKernel({ kinds: [counter], effects, store, clock: first.clock, limits: { activations: 2 } });
+  slow = true;
+  await k.system.ask('counter:a', { type: 'counter.send', to: 'counter:b', times: 1 }, as(alice));
+  const behind = k.system.ask('counter:b', { type: 'counter.back' }, as(alice));
+  const loading = k.system.ask('counter:c', { type: 'counter.add', by: 1 }, as(alice));
+  await settle();
+  loads.b.keep();
+  t.true((await behind).ok);
+  loads.c.keep();
+  t.true((await loading).ok);
+  await k.clock.advance(2_000);
+  t.like(memory.journal(id).at(-1), { type: 'thrum.undelivered' });
+});
+
+test('a slice of a log while the store is out of reach is UNAVAILABLE, and items published meanwhile are not skipped by the next', async (t) => {
+  const memory = createMemoryStore({ registry: registryOf([counter]) });
+  const items = promised<void>();
+  let mode: 'fine' | 'fails' | 'slow' = 'fine';
+  const store = {
+    ...memory,
+    topicItems: async (...args: Parameters<typeof memory.topicItems>) => {
+      if (mode === 'fails') throw new Error('connection refused');
+      const rows = await memory.topicItems(...args);
+      if (mode === 'slow') await items.promise;
+      return rows;
+    },
+  };
+  const first = await start({ store });
+  await first.system.ask('counter:a', { type: 'counter.emit', items: 3 }, as(alice));
+  const k = await first.restart();
+  mode = 'fails';
+  await t.throwsAsync(k.system.slice('counter:a/feed'), { instanceOf: KernelProblem, message: 'UNAVAILABLE' });
+  mode = 'slow';
+  const early = k.system.slice('counter:a/feed');
+  await settle();
+  await k.system.ask('counter:a', { type: 'counter.emit', items: 1 }, as(alice));
+  items.keep();
+  const seen = await early;
+  t.like(seen, { s: 3 });
+  mode = 'fine';
+  await k.system.ask('counter:a', { type: 'counter.emit', items: 1 }, as(alice));
+  const next = await k.system.slice('counter:a/feed', seen as { e: string; s: number });
+  t.like(next, { s: 5, d: [{ no: 4 }, { no: 5 }] });
 });

@@ -4,7 +4,7 @@ import { registryOf } from '../../actors/companion.ts';
 import type { ActorKind } from '../../actors/define.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import type { MemoryOptions, MemoryStore } from '../../actors/store/mem.ts';
-import type { EffectFunctions } from '../../actors/outbox.ts';
+import type { EffectFunctions } from '../../actors/effects.ts';
 import { createActorSystem } from '../../actors/system.ts';
 import type { ActorSystem, ActorSystemOptions } from '../../actors/system.ts';
 import type { Log, Principal } from '../../actors/types.ts';

@@ -131,7 +131,7 @@ export async function client(w: World, h: History, who: number, ops: number): Pr
     for (let i = 0; i < burst && op < ops; i += 1) {
       op += 1;
       if (w.chance.below(name, 25) === 0)
-        sent.push(send(w, h, from, `boom-${op}`, ['list:solo', { type: op < 12 ? 'list.boom' : 'list.append', x: 'solo' }]));
+        sent.push(send(w, h, from, `boom-${op}`, ['list:solo', op < 12 ? { type: 'list.boom' } : { type: 'list.append', x: 'solo' }]));
       else sent.push(send(w, h, from, `op-${op}`, draw(w, who, op)));
     }
     if (w.chance.below(name, 3) === 0) {

@@ -96,16 +96,16 @@ export function simStore(o: SimStoreOptions): JournalStore {
           loop.plan(random() * 4_000, land);
           return;
         }
-        apply(lane, batch).then(
-          () => {
-            if (lingers) return;
-            if (answerLost) lost();
-            else end(resolve);
-          },
-          (error: unknown) => {
+        const answered = async (): Promise<void> => {
+          try {
+            await apply(lane, batch);
+            if (answerLost && !lingers) lost();
+            else if (!lingers) end(resolve);
+          } catch (error) {
             if (!lingers) end(() => reject(error instanceof Error ? error : new Error(String(error))));
-          },
-        );
+          }
+        };
+        void answered();
       };
       loop.plan(lingers ? there + random() * 100 : there, land);
     });

@@ -2,6 +2,7 @@
  * Watches the journal grow and says at once when an invariant of kernel specification 16.1 is broken. It folds by itself, knows no machine
  * state of the running system, and outlives its crashes.
  */
+import { scalarText } from '../../actors/columns.ts';
 import { actorIdOf, effectKey } from '../../actors/ids.ts';
 import { apply, emptyState } from '../../actors/patch.ts';
 import type { Patch } from '../../actors/patch.ts';
@@ -202,21 +203,21 @@ export class Witness {
       same(
         'sim_claims',
         Object.entries(held).map(([claim, place]) => `${id}/${claim}@${id}/${place}`),
-        mine('sim_claims').flatMap((r) => (r['state'] === 'held' ? [`${String(r['claim'])}@${String(r['place'])}`] : [])),
+        mine('sim_claims').flatMap((r) => (r['state'] === 'held' ? [`${scalarText(r['claim'])}@${scalarText(r['place'])}`] : [])),
       );
     }
     if (kind === 'holder') {
       const { names } = state.context as unknown as HolderContext;
-      const table = mine('sim_names').map((r) => String(r['name']));
+      const table = mine('sim_names').map((r) => scalarText(r['name']));
       same('sim_names', Object.keys(names), table);
     }
     if (kind === 'list') {
       const { items, count } = state.context as unknown as ListContext;
-      const lines = mine('sim_lines').map((r) => `n${String(r['n'])}=${String(r['x'])}`);
+      const lines = mine('sim_lines').map((r) => `n${scalarText(r['n'])}=${scalarText(r['x'])}`);
       const wanted = Object.entries(items).map(([n, x]) => `${n}=${x}`);
       same('sim_lines', wanted, lines);
       const sum = mine('sim_sums')[0]?.['count'] ?? 0;
-      holds(sum === count, 'I13', () => `${ref}: sim_sums holds ${String(sum)}, the state says ${count}`);
+      holds(sum === count, 'I13', () => `${ref}: sim_sums holds ${scalarText(sum)}, the state says ${count}`);
       const numbers = mine('thrum_topic_item').map((r) => Number(r['n']));
       const last = state.logs['entries'] ?? 0;
       const whole = numbers.length === last && new Set(numbers).size === last && Math.max(0, ...numbers) === last;
@@ -241,7 +242,7 @@ export class Witness {
       return sum + a.balance + underWay.reduce((s, [, t]) => s + t.amount, 0);
     }, 0);
     holds(stock === opened, 'I7', () => `the accounts hold ${stock}, ${opened} was paid in`);
-    const names = this.#store.rows('sim_names').map((r) => String(r['name']));
+    const names = this.#store.rows('sim_names').map((r) => scalarText(r['name']));
     holds(new Set(names).size === names.length, 'I13', () => `a name is taken twice: ${names.join()}`);
   }
 

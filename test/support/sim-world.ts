@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { registryOf } from '../../actors/companion.ts';
 import { KernelProblem, NonRetryable } from '../../actors/errors.ts';
 import { actorIdOf, idemOf } from '../../actors/ids.ts';
-import type { EffectFunctions } from '../../actors/outbox.ts';
+import type { EffectFunctions } from '../../actors/effects.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
 import { createActorSystem } from '../../actors/system.ts';
@@ -146,16 +146,19 @@ export class World {
     const node: Node = { process, system, lost: new Set(), ready: false };
     this.#node = node;
     this.trace(`node ${number} starts`);
-    system.start().then(
-      () => {
-        node.ready = true;
-        for (const fn of this.onStart) fn(system);
-      },
-      (error: unknown) => {
-        this.trace(`node ${number} cannot start: ${String(error)}`);
-        this.crash();
-      },
-    );
+    void this.#launch(node, number);
+  }
+
+  async #launch(node: Node, number: number): Promise<void> {
+    try {
+      await node.system.start();
+    } catch (error) {
+      this.trace(`node ${number} cannot start: ${String(error)}`);
+      this.crash();
+      return;
+    }
+    node.ready = true;
+    for (const fn of this.onStart) fn(node.system);
   }
 
   crash(): void {
@@ -226,7 +229,7 @@ export class World {
     return {
       debug: quiet,
       info: quiet,
-      warn: (fields, message) => this.trace(`warn ${message} ${String((fields as { err?: unknown }).err ?? '')}`),
+      warn: (fields, message) => this.trace(`warn ${message} ${(fields as { err?: Error }).err?.message ?? ''}`),
       error: (fields, message) => {
         const { err } = fields as { err?: unknown };
         this.trace(`error ${message} ${err instanceof Error ? (err.stack ?? err.message) : JSON.stringify(fields)}`);
@@ -269,14 +272,15 @@ export class World {
     return new Promise((resolve, reject) => {
       const lost = (): void => resolve('lost');
       node.lost.add(lost);
-      what(node.system).then(
-        (value) => {
+      const heard = async (): Promise<void> => {
+        try {
+          const value = await what(node.system);
           if (node.lost.delete(lost) && node.process.alive) resolve(value);
-        },
-        (error: unknown) => {
+        } catch (error) {
           if (node.lost.delete(lost) && node.process.alive) reject(error instanceof Error ? error : new Error(String(error)));
-        },
-      );
+        }
+      };
+      void heard();
     });
   }
 

@@ -28,7 +28,7 @@ async function live(w: World): Promise<void> {
   const subscribers = followed.map((t) => new Subscriber(w, t));
   const clients = 4 + w.chance.below('shape', 3);
   const ops = 12 + w.chance.below('shape', 30);
-  let busy = clients;
+  const waiting = { clients };
   w.start();
   const opened = open(w, h);
   for (let who = 0; who < clients; who += 1) {
@@ -36,27 +36,27 @@ async function live(w: World): Promise<void> {
       .then(() => client(w, h, who, ops))
       .catch((error: unknown) => w.fail(error))
       .finally(() => {
-        busy -= 1;
+        waiting.clients -= 1;
       });
   }
   for (const s of subscribers) s.follow(() => over).catch((error: unknown) => w.fail(error));
   const healAt = 30_000;
-  while (busy > 0) {
+  while (waiting.clients > 0) {
     await w.step();
     if (!w.faults.over && w.loop.time > healAt) w.heal();
-    if (w.loop.steps > MAX_STEPS) throw new Violation(`${busy} clients still wait for an answer`);
+    if (w.loop.steps > MAX_STEPS) throw new Violation(`${waiting.clients} clients still wait for an answer`);
   }
   w.heal();
   await until(w, w.loop.time + QUIET_MS);
   over = true;
   await quiet(w);
-  let settled = false;
+  const end = { settled: false };
   Promise.all(subscribers.map((s) => s.settle()))
     .catch((error: unknown) => w.fail(error))
     .finally(() => {
-      settled = true;
+      end.settled = true;
     });
-  while (!settled) await w.step();
+  while (!end.settled) await w.step();
   w.check();
   h.check(w);
 }

@@ -6,7 +6,7 @@ import { io } from 'socket.io-client';
 import type { Socket } from 'socket.io-client';
 import type { ActorKind } from '../../actors/define.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
-import type { EffectFunctions } from '../../actors/outbox.ts';
+import type { EffectFunctions } from '../../actors/effects.ts';
 import type { Clock } from '../../actors/types.ts';
 import { buildApp } from '../../server/app.ts';
 import type { App, AppDeps } from '../../server/app.ts';
