@@ -14,7 +14,7 @@ export interface BannerFacts {
 
 export function bannerText(f: BannerFacts): string {
   const row = (name: string, value: string): string => `  ${name.padEnd(12)}${value}`;
-  const logins = f.logins.map((l) => row(l.role, `${l.email}   password: ${l.password}`));
+  const logins = f.logins.map((l) => row(l.role, `${l.email.padEnd(24)}password: ${l.password}`));
   return [
     '',
     `  Thrum ${f.version} is ready (${(f.startedMs / 1_000).toFixed(1)} s)`,
