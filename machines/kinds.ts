@@ -1,5 +1,6 @@
 /** Every actor kind of the product; `server/app.ts` gives them to the kernel. Sorted by name. */
 import type { ActorKind } from '../actors/define.ts';
 import { anomaly } from './anomaly/kind.ts';
+import { booking, resource } from './booking/kind.ts';
 
-export const kinds: readonly ActorKind[] = [anomaly];
+export const kinds: readonly ActorKind[] = [anomaly, booking, resource];

@@ -70,7 +70,9 @@ function isBlocked(days: Days, span: Interval, look: Looking): boolean {
 function meets(days: Days, day: number, unit: number, span: Interval, look: Looking): boolean {
   const lane = laneOf(days, day, unit);
   for (let i = firstEndAfter(lane, span[0] - day * DAY_MIN); i < lane.starts.length; i += 1) {
-    if (bounds(lane, i, day)[0] >= span[1]) return false;
+    const [s, e] = bounds(lane, i, day);
+    if (s >= span[1]) return false;
+    if (e <= span[0]) continue;
     const entry = days[day]?.[lane.claims[i] ?? ''];
     if (entry === undefined || entry[5] === look.ignoreBookingId || (entry[4] === 'h' && look.includeHeld === false)) continue;
     return true;
@@ -78,12 +80,12 @@ function meets(days: Days, day: number, unit: number, span: Interval, look: Look
   return false;
 }
 
-/** Index of the first claim that ends after `t` (minutes of the day). */
-function firstEndAfter({ ends }: Lane, t: number): number {
-  let [lo, hi] = [0, ends.length];
+/** Index of the first claim that may end after `t` (minutes of the day). */
+function firstEndAfter({ reach }: Lane, t: number): number {
+  let [lo, hi] = [0, reach.length];
   while (lo < hi) {
     const mid = (lo + hi) >> 1;
-    if ((ends[mid] ?? 0) > t) hi = mid;
+    if ((reach[mid] ?? 0) > t) hi = mid;
     else lo = mid + 1;
   }
   return lo;

@@ -104,14 +104,18 @@ export function claimsIn(days: Days, [s, e]: Interval): Claim[] {
   return out;
 }
 
-/** Starts and ends of a unit's claims in one day, both ascending, since the claims of a unit are disjoint. */
+/**
+ * A unit's claims in one day, by start. Claims of one unit are disjoint, except that a booking's new claim may overlap its old one while it
+ * is moved; hence `reach`, the greatest end so far, which ascends in any case.
+ */
 export interface Lane {
   readonly starts: readonly number[];
   readonly ends: readonly number[];
+  readonly reach: readonly number[];
   readonly claims: readonly string[];
 }
 
-const NO_LANE: Lane = { starts: [], ends: [], claims: [] };
+const NO_LANE: Lane = { starts: [], ends: [], reach: [], claims: [] };
 
 /** Sorted views of days, derived once per day object; a changed day is a new object. */
 const memo = new WeakMap<Day, ReadonlyMap<number, Lane>>();
@@ -136,7 +140,13 @@ function sortDay(day: Day): Map<number, Lane> {
   const lanes = new Map<number, Lane>();
   for (const [unit, list] of byUnit) {
     list.sort((a, b) => a[0] - b[0]);
-    lanes.set(unit, { starts: list.map((x) => x[0]), ends: list.map((x) => x[1]), claims: list.map((x) => x[2]) });
+    let far = Number.NEGATIVE_INFINITY;
+    lanes.set(unit, {
+      starts: list.map((x) => x[0]),
+      ends: list.map((x) => x[1]),
+      reach: list.map((x) => (far = Math.max(far, x[1]))),
+      claims: list.map((x) => x[2]),
+    });
   }
   return lanes;
 }

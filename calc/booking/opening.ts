@@ -1,4 +1,4 @@
-import { addDays, boundary, DAY, dateOf, weekdayOf } from '../time/civil.ts';
+import { addDays, boundary, DAY, dateOf, dayBounds, weekdayOf } from '../time/civil.ts';
 import { covers, union, type Interval } from './intervals.ts';
 
 /** A span of the wall clock. `to <= from` ends on the next local day; `24:00` is midnight at the end of the day. */
@@ -31,6 +31,7 @@ export interface Opening {
 }
 
 interface Cache {
+  readonly bounds: Map<number, Interval>;
   readonly dates: Map<number, readonly Interval[]>;
   readonly utc: Map<number, readonly Interval[]>;
 }
@@ -66,6 +67,18 @@ export function openBetween(opening: Opening, start: number, end: number): Inter
     }
   }
   return union(parts);
+}
+
+/** Start and end of a local day (days since 1970-01-01) as instants. */
+export function localDay(opening: Opening, day: number): Interval {
+  return cached(cacheOf(opening).bounds, day, () => dayBounds(opening.timeZone, dateOf(day)));
+}
+
+/** The local day, as days since 1970-01-01, to which an instant belongs. */
+export function localDayAt(opening: Opening, at: number): number {
+  const near = Math.floor(at / DAY);
+  if (at < localDay(opening, near)[0]) return near - 1;
+  return at < localDay(opening, near)[1] ? near : near + 1;
 }
 
 /** Minutes of the wall clock of `HH:MM`; `24:00` is 1,440. */
@@ -109,11 +122,11 @@ function computeWindows(opening: Opening, day: number): readonly Interval[] {
 
 function cacheOf(opening: Opening): Cache {
   let cache = caches.get(opening);
-  if (cache === undefined) caches.set(opening, (cache = { dates: new Map(), utc: new Map() }));
+  if (cache === undefined) caches.set(opening, (cache = { bounds: new Map(), dates: new Map(), utc: new Map() }));
   return cache;
 }
 
-function cached(cache: Map<number, readonly Interval[]>, key: number, compute: () => readonly Interval[]): readonly Interval[] {
+function cached<T>(cache: Map<number, T>, key: number, compute: () => T): T {
   const hit = cache.get(key);
   if (hit !== undefined) return hit;
   if (cache.size >= CACHED_DAYS) cache.clear();

@@ -137,6 +137,16 @@ test('a block of the whole resource takes every unit and every seat', (t) => {
   t.is(check(room({ capacity: 5, capacityMode: 'pool' }, block), day('10:30'), 60).reason, 'capacity');
 });
 
+test('a claim inside the old claim of the same booking hides neither of them', (t) => {
+  const moved = room(
+    {},
+    claim(day('10:00'), day('14:00'), { bookingId: 'mine' }),
+    claim(day('11:00'), day('12:00'), { bookingId: 'mine', state: 'h' }),
+  );
+  t.is(check(moved, day('13:00'), 60).reason, 'overlap');
+  t.true(check(moved, day('13:00'), 60, { ignoreBookingId: 'mine' }).available);
+});
+
 test('best fit takes the tightest gap, first fit the lowest unit', (t) => {
   const days = [
     claim(day('12:00'), day('13:00'), { unit: 0 }),
