@@ -1,5 +1,6 @@
 /** What is checked of a command before it may wait in a mailbox; everything here depends on the command alone. */
 import { crc32 } from 'node:zlib';
+import { unstorable } from './columns.ts';
 import type { Command } from './define.ts';
 import { kernelProblems, refusal } from './errors.ts';
 import { idemOf, splitRef } from './ids.ts';
@@ -39,7 +40,7 @@ export function admit(kinds: ReadonlyMap<string, Runtime>, ref: ActorRef, comman
   const text = JSON.stringify(parsed.data);
   if (text.length > MAX_PAYLOAD / 4 && Buffer.byteLength(text) > MAX_PAYLOAD)
     return refusal('PAYLOAD_TOO_LARGE', `a payload has at most ${MAX_PAYLOAD} bytes`);
-  if (text.includes('\\u0000')) return malformed([{ path: '', message: 'text must not contain the character U+0000' }]);
+  if (unstorable(text)) return malformed([{ path: '', message: 'text must not contain the character U+0000 or half of a surrogate pair' }]);
   return {
     rt,
     declared,

@@ -101,9 +101,8 @@ const operations: { readonly [mode in Companion['mode']]: readonly string[] } = 
 function checkCompanion(name: string, c: Companion, fault: Fault): void {
   const path = `companions.${name}`;
   const columns = new Set(Object.keys(c.columns));
-  const stamped = new Set([c.stamp.actor, c.stamp.seq]);
   for (const column of [...c.key, ...c.frozen, ...c.add])
-    if (!columns.has(column) && !stamped.has(column)) fault(path, `column '${column}' is not declared`);
+    if (!columns.has(column) && column !== c.stamp.actor) fault(path, `column '${column}' is not declared`);
   for (const column of c.frozen)
     if (c.key.includes(column) || c.add.includes(column)) fault(path, `'${column}' is frozen and also key or add`);
   for (const column of c.add) if (c.key.includes(column)) fault(path, `'${column}' is add and key`);

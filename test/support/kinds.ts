@@ -222,7 +222,7 @@ const machine = setup({
   },
 });
 
-export const notes = companion({ table: 'test_notes', key: ['actor_id', 'seq'], mode: 'append', columns: { text: 'text', at: 'bigint' } });
+export const notes = companion({ table: 'test_notes', key: ['actor_id', 'text'], mode: 'append', columns: { text: 'text', at: 'bigint' } });
 export const totals = companion({
   table: 'test_totals',
   key: ['actor_id', 'name'],
