@@ -35,6 +35,7 @@ const rooms = [
   timeZone: 'Europe/Berlin',
   status: 'active',
   slotStepMin: 15,
+  capacity: 1,
   openingRules: [{ days: [1, 2, 3, 4, 5, 6, 7], from: r.resourceId === 'loft' ? '09:00' : '07:00', to: '21:00' }],
 }));
 
@@ -61,19 +62,42 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
   const berlin = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Berlin' });
   const dayOf = (at: number): string => berlin.format(at);
 
+  const at = (day: string, hour: number): number =>
+    Date.parse(`${day}T00:00:00Z`) + (hour - ([0, 1, 2, 10, 11].includes(new Date(`${day}T12:00Z`).getUTCMonth()) ? 1 : 2)) * HOUR;
+
   function showRoom(resourceId: string, day: string): void {
     const on = [...bookings.values()].filter((b) => b.resourceId === resourceId && dayOf(b.start) === day && b.state !== 'cancelled');
     const query = `days=1&from=${day}`;
-    const name = (id: string): string => people.find((p) => p.id === id)?.displayName ?? id;
-    server?.show(`resource:${resourceId}/availability?${query}`, {
+    const room = rooms.find((r) => r.resourceId === resourceId) ?? rooms[0];
+    const iso = (at: number): string => new Date(at).toISOString();
+    const hour = (hhmm: string): number => at(day, Number(hhmm.slice(0, 2)));
+    const window = { start: iso(hour(room?.openingRules[0]?.from ?? '07:00')), end: iso(hour('21:00')) };
+    const head = {
+      ...room,
       rev: 1,
-      busy: Object.fromEntries(on.map((b) => [b.bookingId, { start: b.start, end: b.end }])),
+      from: day,
+      days: 1,
+      start: iso(hour('00:00')),
+      end: iso(hour('00:00') + 24 * HOUR),
+      open: { [window.start]: window },
+    };
+    server?.show(`resource:${resourceId}/availability?${query}`, {
+      ...head,
+      busy: Object.fromEntries(on.map((b) => [iso(b.start), { start: iso(b.start), end: iso(b.end), used: 1 }])),
+    });
+    const claim = (b: Booking): object => ({
+      claimId: b.bookingId,
+      bookingId: b.bookingId,
+      start: iso(b.start),
+      end: iso(b.end),
+      bufferBeforeMin: 0,
+      bufferAfterMin: 0,
+      qty: 1,
+      state: 'confirmed',
     });
     server?.show(`resource:${resourceId}/schedule?${query}`, {
-      rev: 1,
-      claims: Object.fromEntries(
-        on.map((b) => [b.bookingId, { start: b.start, end: b.end, bookingId: b.bookingId, state: 'confirmed', label: name(b.user) }]),
-      ),
+      ...head,
+      claims: Object.fromEntries(on.map((b) => [b.bookingId, claim(b)])),
     });
   }
 
@@ -89,7 +113,15 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
     });
     const live = ['booking.cancel', 'booking.reschedule'];
     const can = b.state === 'cancelled' ? { self: [], staff: [] } : { self: live, staff: live };
-    server?.show(`booking:${b.bookingId}/status`, { state: b.state, start: b.start, end: b.end, can });
+    server?.show(`booking:${b.bookingId}/status`, {
+      bookingId: b.bookingId,
+      resourceId: b.resourceId,
+      userId: b.user,
+      state: b.state,
+      start: new Date(b.start).toISOString(),
+      end: new Date(b.end).toISOString(),
+      can,
+    });
     showRoom(b.resourceId, dayOf(b.start));
   }
 
@@ -124,7 +156,17 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
     if (me === undefined) return [401, { code: 'UNAUTHENTICATED', status: 401, title: 'Sign in first' }];
     if (route === 'GET /v1/me') return [200, me];
     if (url.pathname.startsWith('/v1/admin/')) return [200, fakeInspector(url.pathname)];
-    if (route === 'GET /v1/users') return [200, { items: people.slice(0, 1) }];
+    if (route === 'GET /v1/users')
+      return [
+        200,
+        {
+          items: [
+            ...people,
+            { id: 'lena', displayName: 'Lena Brandt', roles: ['user'] },
+            { id: 'tom', displayName: 'Tom Albers', roles: ['user'] },
+          ],
+        },
+      ];
     if (route === 'GET /v1/booking/resources') return [200, { items: rooms }];
     if (route === 'POST /v1/booking/bookings') {
       const { resourceId, start, durationMin, userId } = (await body(req)) as {
@@ -171,8 +213,6 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
   server = await startFakeServer({ handler: (req, res) => void handler(req, res), user: () => signedIn ?? null });
   const now = Date.now();
   const today = dayOf(now);
-  const at = (day: string, hour: number): number =>
-    Date.parse(`${day}T00:00:00Z`) + (hour - (new Date(`${day}T12:00Z`).getUTCMonth() % 11 > 2 ? 2 : 1)) * HOUR;
   for (const offset of [0, 1, 2]) {
     const day = dayOf(now + offset * 24 * HOUR);
     for (const r of rooms) showRoom(r.resourceId, day);

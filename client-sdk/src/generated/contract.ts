@@ -82,17 +82,57 @@ export interface Topics {
   'resource:{id}/availability': {
     kind: 'state';
     query: 'days' | 'from';
-    view: { rev: number; busy: { [claim: string]: { start: number; end: number } } };
+    view: {
+      resourceId: string;
+      name: string;
+      status: 'active' | 'suspended' | 'retired';
+      rev: number;
+      timeZone: string;
+      capacity: number;
+      slotStepMin: number;
+      from: string;
+      days: number;
+      start: string;
+      end: string;
+      open: { [start: string]: { start: string; end: string } };
+      busy: { [start: string]: { start: string; end: string; used: number } };
+    };
   };
   'resource:{id}/schedule': {
     kind: 'state';
     query: 'days' | 'from';
     view: {
+      resourceId: string;
+      name: string;
+      status: 'active' | 'suspended' | 'retired';
       rev: number;
-      claims: { [claim: string]: { start: number; end: number; bookingId: string; state: 'held' | 'confirmed' | 'blocked'; label: string } };
+      timeZone: string;
+      capacity: number;
+      slotStepMin: number;
+      from: string;
+      days: number;
+      start: string;
+      end: string;
+      open: { [start: string]: { start: string; end: string } };
+      claims: {
+        [claim: string]: {
+          claimId: string;
+          bookingId: string;
+          start: string;
+          end: string;
+          bufferBeforeMin: number;
+          bufferAfterMin: number;
+          unit?: number;
+          qty: number;
+          state: 'held' | 'confirmed' | 'blocked';
+        };
+      };
     };
   };
-  'booking:{id}/status': { kind: 'state'; view: { state: string; start: number; end: number } & Can };
+  'booking:{id}/status': {
+    kind: 'state';
+    view: { bookingId: string; resourceId: string; userId: string; state: string; start: string; end: string; durationMin: number } & Can;
+  };
 }
 
 export interface Commands {
@@ -100,7 +140,7 @@ export interface Commands {
     'booking.cancel': { input: { reason?: string }; reply: { state: string }; rejects: 'RESCHEDULE_WINDOW_CLOSED' };
   };
   device: {
-    'device.sync': { input: {}; reply: { runId: string }; rejects: 'SYNC_IN_PROGRESS' | 'RATE_LIMITED' };
+    'device.sync': { input: {}; reply: { syncId: string; state: string }; rejects: 'SYNC_IN_PROGRESS' | 'SYNC_TOO_SOON' };
   };
   anomaly: {
     'anomaly.acknowledge': { input: { alertId: string; note?: string }; reply: { repeated: boolean }; rejects: 'NOT_FOUND' | 'ALERT_CLOSED' };

@@ -7,7 +7,7 @@ import { Dialog, ErrorNote } from '../ui/parts.tsx';
 import { useToast } from '../ui/toasts.tsx';
 import { book, cancel, reschedule } from './commands.ts';
 import type { Person } from './Clients.tsx';
-import type { Block, Me, Room } from './studio.ts';
+import type { Block, DayPlan, Me, Room } from './studio.ts';
 import { can, freeStarts, isStaff } from './studio.ts';
 
 const LENGTHS = [30, 45, 60, 90, 120];
@@ -15,7 +15,7 @@ const LENGTHS = [30, 45, 60, 90, 120];
 interface Common {
   readonly room: Room;
   readonly day: string;
-  readonly blocks: readonly Block[];
+  readonly plan: DayPlan;
   readonly now: number;
   readonly onClose: () => void;
 }
@@ -50,16 +50,16 @@ export function BookDialog({
   room,
   day,
   start,
-  blocks,
+  plan,
   now,
   clients,
   onClose,
 }: Common & { readonly start: number; readonly clients: readonly Person[] }) {
   const [userId, setUserId] = useState<string>();
-  const lengths = LENGTHS.filter((m) => m % room.slotStepMin === 0 && freeStarts(room, day, m * 60_000, blocks, now).length > 0);
-  const fitting = lengths.filter((m) => freeStarts(room, day, m * 60_000, blocks, now).includes(start));
+  const lengths = LENGTHS.filter((m) => m % room.slotStepMin === 0 && freeStarts(plan, room.slotStepMin, m * 60_000, now).length > 0);
+  const fitting = lengths.filter((m) => freeStarts(plan, room.slotStepMin, m * 60_000, now).includes(start));
   const [length, setLength] = useState(fitting.includes(60) ? 60 : (fitting.at(-1) ?? lengths[0] ?? 30));
-  const starts = freeStarts(room, day, length * 60_000, blocks, now);
+  const starts = freeStarts(plan, room.slotStepMin, length * 60_000, now);
   const [wanted, setWanted] = useState(start);
   const at = starts.includes(wanted) ? wanted : (starts.find((s) => s >= wanted) ?? starts.at(-1));
   const [busy, setBusy] = useState(false);
@@ -133,14 +133,14 @@ export function BookDialog({
 }
 
 /** One booking: when it is, and moving or cancelling it as far as its statechart allows. */
-export function BookingDialog({ room, day, block, me, blocks, now, onClose }: Common & { readonly block: Block; readonly me: Me }) {
+export function BookingDialog({ room, day, block, me, plan, now, onClose }: Common & { readonly block: Block; readonly me: Me }) {
   const client = useClient();
   const say = useToast();
   const status = useTopic(block.bookingId === undefined ? undefined : `booking:${block.bookingId}/status`);
   const role = isStaff(me) && !block.mine ? 'staff' : 'self';
   const [mode, setMode] = useState<'look' | 'move' | 'cancel'>('look');
   const length = block.end - block.start;
-  const starts = freeStarts(room, day, length, blocks, now, block.bookingId).filter((at) => at !== block.start);
+  const starts = freeStarts(plan, room.slotStepMin, length, now, block.bookingId).filter((at) => at !== block.start);
   const [to, setTo] = useState<number>();
   const target = to !== undefined && starts.includes(to) ? to : (starts.find((at) => at > block.start) ?? starts[0]);
   const [reason, setReason] = useState('');

@@ -5,18 +5,17 @@ import { instant } from '../lib/zone.ts';
 import { useToast } from '../ui/toasts.tsx';
 import type { OwnBooking } from './bookings.ts';
 import { reschedule } from './commands.ts';
-import type { Block, Me, Room, Span } from './studio.ts';
+import type { Person } from './Clients.tsx';
+import type { Block, DayPlan, Me, Room, Span } from './studio.ts';
 import { isFree, isStaff, openWindows } from './studio.ts';
-import { blocksOf } from './adapt.ts';
+import { busyBlocks, claimBlocks, windowsOf } from './adapt.ts';
 
 export const HOUR_PX = 56;
 const CELL_MS = 30 * 60_000;
 
 /** What the columns show of a day: whole hours around everything that is open, 8 to 18 o'clock when nothing is. */
-export function dayRange(rooms: readonly Room[], day: string): Span {
-  const spans = rooms.flatMap((r) => openWindows(r, day));
+export function dayRange(spans: readonly Span[], zone: string, day: string): Span {
   const hour = 3_600_000;
-  const zone = rooms[0]?.timeZone ?? 'UTC';
   if (spans.length === 0) return { start: instant(zone, day, 8 * 60), end: instant(zone, day, 18 * 60) };
   return {
     start: Math.floor(Math.min(...spans.map((s) => s.start)) / hour) * hour,
@@ -32,7 +31,8 @@ interface Props {
   readonly own: ReadonlyMap<string, OwnBooking>;
   readonly now: number;
   readonly titled: boolean;
-  readonly onBlocks: (resourceId: string, blocks: readonly Block[]) => void;
+  readonly clients: readonly Person[];
+  readonly onPlan: (resourceId: string, plan: DayPlan) => void;
   readonly onBook: (start: number) => void;
   readonly onOpen: (block: Block) => void;
 }
@@ -44,19 +44,21 @@ export function DayColumn(p: Props) {
   const availability = useTopic(`resource:${room.resourceId}/availability?days=1&from=${day}`);
   const schedule = useTopic(staff ? `resource:${room.resourceId}/schedule?days=1&from=${day}` : undefined);
   const source = staff ? schedule : availability;
-  const blocks = useMemo(
-    () => blocksOf({ room, availability: availability.value, schedule: schedule.value, own: p.own, staff }),
-    [room, availability.value, schedule.value, p.own, staff],
+  const view = source.value;
+  const { own, onPlan } = p;
+  const plan = useMemo<DayPlan>(
+    () => ({
+      day,
+      windows: view === undefined ? openWindows(room, day) : windowsOf(view),
+      blocks: staff ? claimBlocks(schedule.value, own) : busyBlocks(room, availability.value, own),
+    }),
+    [room, day, view, availability.value, schedule.value, own, staff],
   );
-  const { onBlocks } = p;
-  useEffect(() => onBlocks(room.resourceId, blocks), [onBlocks, room.resourceId, blocks]);
-
-  const windows = openWindows(room, day);
+  useEffect(() => onPlan(room.resourceId, plan), [onPlan, room.resourceId, plan]);
+  const { windows, blocks } = plan;
   const cells: number[] = [];
   for (const w of windows) for (let at = w.start; at + CELL_MS <= w.end; at += CELL_MS) cells.push(at);
-  const free = cells.filter(
-    (at) => at >= now && isFree(room, day, { start: at, end: at + Math.min(CELL_MS, room.slotStepMin * 60_000) }, blocks),
-  );
+  const free = cells.filter((at) => at >= now && isFree(plan, { start: at, end: at + Math.min(CELL_MS, room.slotStepMin * 60_000) }));
   const [at, setAt] = useState<number>();
   const tab = at !== undefined && free.includes(at) ? at : free[0];
   const track = useRef<HTMLDivElement>(null);
@@ -109,7 +111,7 @@ export function DayColumn(p: Props) {
             </button>
           ))}
         {blocks.map((b) => (
-          <BlockView key={b.id} block={b} {...p} blocks={blocks} top={top} height={height} />
+          <BlockView key={b.id} block={b} {...p} plan={plan} top={top} height={height} />
         ))}
         {range.start < now && now < range.end && <div class="nowline" style={{ top: top(now) }} aria-hidden="true" />}
         {denied && <p class="denied small">{source.error?.message}</p>}
@@ -133,13 +135,13 @@ function hatch(range: Span, windows: readonly Span[], now: number): Span[] {
 
 interface BlockProps extends Props {
   readonly block: Block;
-  readonly blocks: readonly Block[];
+  readonly plan: DayPlan;
   readonly top: (t: number) => string;
   readonly height: (ms: number) => string;
 }
 
 /** A block. Own ones, and all of them for staff, open on a click and can be dragged to another time with the mouse. */
-function BlockView({ block, blocks, room, day, range, me, now, onOpen, top, height }: BlockProps) {
+function BlockView({ block, plan, room, range, me, now, clients, onOpen, top, height }: BlockProps) {
   const client = useClient();
   const say = useToast();
   const [shift, setShift] = useState<number>();
@@ -148,15 +150,19 @@ function BlockView({ block, blocks, room, day, range, me, now, onOpen, top, heig
   const step = room.slotStepMin * 60_000;
   const length = block.end - block.start;
   const start = block.start + (shift ?? 0);
-  const label = `${block.label}, ${clock(start, room.timeZone)} to ${clock(start + length, room.timeZone)}`;
+  // staff see whose booking it is; the booking itself says so
+  const named = isStaff(me) && block.state !== 'blocked' && !block.mine;
+  const status = useTopic(named && block.bookingId !== undefined ? `booking:${block.bookingId}/status` : undefined);
+  const name = clients.find((c) => c.id === status.value?.userId)?.displayName ?? block.label;
+  const label = `${name}, ${clock(start, room.timeZone)} to ${clock(start + length, room.timeZone)}`;
   const style = {
     top: top(Math.max(start, range.start)),
     height: height(Math.min(start + length, range.end) - Math.max(start, range.start)),
   };
-  const fits = shift === undefined || (start >= now && isFree(room, day, { start, end: start + length }, blocks, block.bookingId));
+  const fits = shift === undefined || (start >= now && isFree(plan, { start, end: start + length }, block.bookingId));
   const body = (
     <>
-      <strong>{block.label}</strong>
+      <strong>{name}</strong>
       <span>
         {clock(start, room.timeZone)}–{clock(start + length, room.timeZone)}
         {length >= 2_700_000 ? ` · ${minutes(length)}` : ''}
@@ -203,7 +209,7 @@ function BlockView({ block, blocks, room, day, range, me, now, onOpen, top, heig
         const moved = drag.current?.moved === true;
         drag.current = undefined;
         if (moved) move();
-        else onOpen(block);
+        else onOpen({ ...block, label: name });
       }}
       onPointerCancel={() => {
         drag.current = undefined;
@@ -211,7 +217,7 @@ function BlockView({ block, blocks, room, day, range, me, now, onOpen, top, heig
       }}
       onClick={(e) => {
         // a mouse was handled by its pointer events; this is the keyboard, a finger or an assistive device
-        if (e.detail === 0 || (e as unknown as PointerEvent).pointerType !== 'mouse') onOpen(block);
+        if (e.detail === 0 || (e as unknown as PointerEvent).pointerType !== 'mouse') onOpen({ ...block, label: name });
       }}
     >
       {body}

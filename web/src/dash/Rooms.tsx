@@ -10,7 +10,8 @@ import type { OwnBooking } from './bookings.ts';
 import type { Person } from './Clients.tsx';
 import { BookDialog, BookingDialog } from './BookDialog.tsx';
 import { DayColumn, dayRange } from './DayColumn.tsx';
-import type { Block, Me, Room } from './studio.ts';
+import type { Block, DayPlan, Me, Room } from './studio.ts';
+import { openWindows } from './studio.ts';
 
 type Open =
   | { readonly type: 'book'; readonly room: Room; readonly start: number }
@@ -47,17 +48,15 @@ export function useRooms(): RoomList {
 export function Rooms({ me, own, clients = [], rooms, error, load }: Props) {
   const [chosen, choose] = useState<string>();
   const [open, setOpen] = useState<Open>();
-  const [blocks, setBlocks] = useState<{ readonly [resourceId: string]: readonly Block[] }>({});
+  const [plans, setPlans] = useState<{ readonly [resourceId: string]: DayPlan }>({});
   const narrow = useMedia('(max-width: 719px)');
   const now = useNow(20_000);
 
   const zone = rooms?.[0]?.timeZone ?? me.timeZone;
   const current = today(zone, now);
   const [day, setDay] = useState(current);
-  const show = useCallback(
-    (id: string, list: readonly Block[]) => setBlocks((all) => (all[id] === list ? all : { ...all, [id]: list })),
-    [],
-  );
+
+  const show = useCallback((id: string, plan: DayPlan) => setPlans((all) => (all[id] === plan ? all : { ...all, [id]: plan })), []);
 
   const shown = useMemo(() => {
     if (rooms === undefined) return [];
@@ -70,7 +69,11 @@ export function Rooms({ me, own, clients = [], rooms, error, load }: Props) {
     const first = Math.min(at, Math.max(0, rooms.length - limit));
     return rooms.slice(first, first + limit);
   }, [rooms, narrow, chosen]);
-  const range = dayRange(shown, day);
+  const windows = shown.flatMap((room) => {
+    const plan = plans[room.resourceId];
+    return plan?.day === day ? plan.windows : openWindows(room, day);
+  });
+  const range = dayRange(windows, zone, day);
 
   return (
     <section class="card rooms" aria-labelledby="rooms-title">
@@ -153,7 +156,8 @@ export function Rooms({ me, own, clients = [], rooms, error, load }: Props) {
                 own={own}
                 now={now}
                 titled={!narrow}
-                onBlocks={show}
+                clients={clients}
+                onPlan={show}
                 onBook={(start) => setOpen({ type: 'book', room, start })}
                 onOpen={(block) => setOpen({ type: 'booking', room, block })}
               />
@@ -167,7 +171,7 @@ export function Rooms({ me, own, clients = [], rooms, error, load }: Props) {
           room={open.room}
           day={day}
           start={open.start}
-          blocks={blocks[open.room.resourceId] ?? []}
+          plan={plans[open.room.resourceId] ?? { day, windows: [], blocks: [] }}
           now={now}
           onClose={() => setOpen(undefined)}
         />
@@ -178,7 +182,7 @@ export function Rooms({ me, own, clients = [], rooms, error, load }: Props) {
           day={day}
           block={open.block}
           me={me}
-          blocks={blocks[open.room.resourceId] ?? []}
+          plan={plans[open.room.resourceId] ?? { day, windows: [], blocks: [] }}
           now={now}
           onClose={() => setOpen(undefined)}
         />

@@ -1,34 +1,44 @@
 import type { ViewOf } from '@thrum/client';
 import type { OwnBooking } from './bookings.ts';
-import type { Block, Room } from './studio.ts';
+import type { Block, Room, Span } from './studio.ts';
+import { without } from './studio.ts';
 
 type Availability = ViewOf<'resource:x/availability?y'>;
 type Schedule = ViewOf<'resource:x/schedule?y'>;
 
-/**
- * The blocks of a room's day. Staff see the claims of the schedule; everybody else the anonymous busy intervals, with their own bookings
- * (known from their log) laid over them.
- */
-export function blocksOf(o: {
-  readonly room: Room;
-  readonly availability: Availability | undefined;
-  readonly schedule: Schedule | undefined;
-  readonly own: ReadonlyMap<string, OwnBooking>;
-  readonly staff: boolean;
-}): Block[] {
-  const blocks: Block[] = [];
-  if (o.staff) {
-    for (const [id, c] of Object.entries(o.schedule?.claims ?? {})) {
-      const own = o.own.get(c.bookingId);
-      blocks.push({ id, bookingId: c.bookingId, mine: own !== undefined, label: c.label, state: c.state, start: c.start, end: c.end });
-    }
-  } else {
-    const mine = [...o.own.values()].filter((b) => b.resourceId === o.room.resourceId && b.state !== 'over');
-    for (const [id, b] of Object.entries(o.availability?.busy ?? {})) {
-      const own = mine.find((m) => m.start === b.start && m.end === b.end);
-      if (own === undefined) blocks.push({ id, mine: false, label: 'Taken', state: 'confirmed', start: b.start, end: b.end });
-      else blocks.push({ id, bookingId: own.bookingId, mine: true, label: 'Your booking', state: 'confirmed', start: b.start, end: b.end });
-    }
-  }
-  return blocks.sort((a, b) => a.start - b.start);
+const spanOf = (s: { readonly start: string; readonly end: string }): Span => ({ start: Date.parse(s.start), end: Date.parse(s.end) });
+const byStart = (a: Span, b: Span): number => a.start - b.start;
+
+/** Opening hours inside the range of a view. */
+export const windowsOf = (view: { readonly open: Availability['open'] }): Span[] => Object.values(view.open).map(spanOf).sort(byStart);
+
+/** What staff see of a day: every claim. Whose it is says the booking itself. */
+export const claimBlocks = (view: Schedule | undefined, own: ReadonlyMap<string, OwnBooking>): Block[] =>
+  Object.entries(view?.claims ?? {})
+    .map(([id, c]): Block => {
+      const mine = own.has(c.bookingId);
+      return { id, bookingId: c.bookingId, mine, label: c.state === 'blocked' ? 'Blocked' : 'Booked', state: c.state, ...spanOf(c) };
+    })
+    .sort(byStart);
+
+/** What everybody else sees: their own bookings, known from their log, and the times at which nothing is left, without a name. */
+export function busyBlocks(room: Room, view: Availability | undefined, own: ReadonlyMap<string, OwnBooking>): Block[] {
+  if (view === undefined) return [];
+  const range = spanOf(view);
+  const mine = [...own.values()].filter(
+    (b) => b.resourceId === room.resourceId && b.state !== 'over' && b.start < range.end && b.end > range.start,
+  );
+  const taken = Object.values(view.busy)
+    .filter((b) => b.used >= view.capacity)
+    .flatMap((b) => without(spanOf(b), mine));
+  return [
+    ...mine.map((b): Block => ({
+      ...b,
+      id: b.bookingId,
+      mine: true,
+      label: 'Your booking',
+      state: b.state === 'held' ? 'held' : 'confirmed',
+    })),
+    ...taken.map((s): Block => ({ ...s, id: `taken-${s.start}`, mine: false, label: 'Taken', state: 'confirmed' })),
+  ].sort(byStart);
 }

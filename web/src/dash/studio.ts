@@ -33,6 +33,7 @@ export interface Room {
   readonly timeZone: string;
   readonly status: string;
   readonly slotStepMin: number;
+  readonly capacity: number;
   readonly openingRules: readonly OpeningRule[];
 }
 
@@ -55,7 +56,7 @@ const minuteOf = (hhmm: string): number => {
   return Number(h) * 60 + Number(m);
 };
 
-/** Open windows of a room on a local day, merged and in order. A window that ends past midnight is cut there. */
+/** Open windows of a room on a local day by its weekly rules; what is shown until the live view is there, which knows the exceptions too. */
 export function openWindows(room: Room, day: string): Span[] {
   const rules: readonly OpeningRule[] =
     room.openingRules.length === 0 ? [{ days: [1, 2, 3, 4, 5, 6, 7], from: '00:00', to: '24:00' }] : room.openingRules;
@@ -76,22 +77,42 @@ export function openWindows(room: Room, day: string): Span[] {
   return out;
 }
 
+/** One room's day as it stands: when it is open, and what is in it. */
+export interface DayPlan {
+  readonly day: string;
+  readonly windows: readonly Span[];
+  readonly blocks: readonly Block[];
+}
+
 const overlaps = (a: Span, b: Span): boolean => a.start < b.end && b.start < a.end;
 
-export const isFree = (room: Room, day: string, span: Span, blocks: readonly Block[], except?: string): boolean =>
-  openWindows(room, day).some((w) => w.start <= span.start && span.end <= w.end) &&
-  !blocks.some((b) => b.bookingId !== except && overlaps(b, span));
+/** Whether `span` lies in opening hours and meets no block but that of the booking `except`. */
+export const isFree = ({ windows, blocks }: DayPlan, span: Span, except?: string): boolean =>
+  windows.some((w) => w.start <= span.start && span.end <= w.end) &&
+  !blocks.some((b) => (except === undefined || b.bookingId !== except) && overlaps(b, span));
 
-/** Starts on the grid of a room at which `ms` fit, not before `now`. */
-export function freeStarts(room: Room, day: string, ms: number, blocks: readonly Block[], now: number, except?: string): number[] {
-  const step = room.slotStepMin * 60_000;
+/** Starts on a grid of `stepMin` from each opening at which `ms` fit, not before `now`. */
+export function freeStarts(plan: DayPlan, stepMin: number, ms: number, now: number, except?: string): number[] {
   const starts: number[] = [];
-  for (const w of openWindows(room, day)) {
-    for (let at = w.start; at + ms <= w.end; at += step) {
-      if (at >= now && isFree(room, day, { start: at, end: at + ms }, blocks, except)) starts.push(at);
+  for (const w of plan.windows) {
+    for (let at = w.start; at + ms <= w.end; at += stepMin * 60_000) {
+      if (at >= now && isFree(plan, { start: at, end: at + ms }, except)) starts.push(at);
     }
   }
   return starts;
+}
+
+/** What is left of `span` without `others`. */
+export function without(span: Span, others: readonly Span[]): Span[] {
+  const out: Span[] = [];
+  let at = span.start;
+  for (const o of [...others].sort((a, b) => a.start - b.start)) {
+    if (o.end <= at || o.start >= span.end) continue;
+    if (o.start > at) out.push({ start: at, end: o.start });
+    at = o.end;
+  }
+  if (at < span.end) out.push({ start: at, end: span.end });
+  return out;
 }
 
 // -------------------------------------------------------------------------------------------------------------- energy
