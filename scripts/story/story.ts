@@ -1,0 +1,255 @@
+/**
+ * The story that proves the spine: a rush on one slot, a thousand webhooks, and a server that is killed in the middle. Everything goes through
+ * the public interfaces of the product as a process of its own; the outcome is compared with a run that nothing disturbed.
+ */
+import { join } from 'node:path';
+import { freePort, startServer } from '../server-process.ts';
+import type { ServerProcess } from '../server-process.ts';
+import { createApi } from './api.ts';
+import type { Api, Person } from './api.ts';
+import { deliveriesOf } from './deliveries.ts';
+import type { Delivery } from './deliveries.ts';
+import { faults, until, watch } from './watch.ts';
+import type { EnergyView, Watch } from './watch.ts';
+
+export interface StoryOptions {
+  /** an empty folder */
+  readonly dir: string;
+  readonly say: (line: string) => void;
+  /** deliveries in all; default 1,000 */
+  readonly deliveries?: number;
+  /** clients that want the same slot at once; default 50 */
+  readonly rush?: number;
+}
+
+/** One thing that must hold. */
+export interface Check {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+const ADMIN: Person = { email: 'admin@nord.example', password: 'demo-admin-nord' };
+const WEARERS: readonly Person[] = ['mia', 'jonas', 'aylin', 'emil'].map((name) => ({
+  email: `${name}@nord.example`,
+  password: `demo-${name}-nord`,
+}));
+const SECRET = `whsec_${Buffer.from('the secret of the story provider').toString('base64')}`;
+const ROOM = 'story-room';
+const DAY = 86_400_000;
+const SENDERS = 16;
+const BOOKINGS = 60;
+const EVERY_DAY = [1, 2, 3, 4, 5, 6, 7];
+
+const account = (wearer: number): string => `story-account-${wearer}`;
+
+/** A server in an empty folder, with a room and four people whose wearables are connected. */
+async function setUp(dir: string, port: number): Promise<{ server: ServerProcess; api: Api; start: () => Promise<ServerProcess> }> {
+  const env = { SIMULATOR: 'off', LOG_LEVEL: 'warn', PROVIDER_STANDARD_WEBHOOK_SECRET: SECRET, HTTP_REQUESTS_PER_MINUTE: '1000000' };
+  const start = (): Promise<ServerProcess> => startServer({ port, dataDir: dir, env });
+  const server = await start();
+  const api = createApi(server.url, SECRET);
+  await until('the demo users can sign in', async () => {
+    const answers = await Promise.all([ADMIN, ...WEARERS].map((person) => api.send('POST', '/v1/auth/login', { body: person })));
+    return answers.every(({ status }) => status === 200);
+  });
+  const admin = await api.token(ADMIN);
+  const room = {
+    id: ROOM,
+    name: 'Story Room',
+    kind: 'room',
+    timeZone: 'UTC',
+    capacity: 1,
+    slotStepMin: 30,
+    opening: [{ days: EVERY_DAY, from: '00:00', to: '24:00' }],
+  };
+  const made = await api.send('POST', '/v1/booking/resources', { token: admin, key: 'story-room', body: room });
+  if (made.status !== 201) throw new Error(`the room was not made: ${made.status} ${JSON.stringify(made.body)}`);
+  for (const [i, person] of WEARERS.entries()) {
+    const token = await api.token(person);
+    const body = { account: account(i), label: 'Story Ring' };
+    const connected = await api.send('POST', '/v1/integrations/standard/connect', { token, key: `story-connect-${i}`, body });
+    if (connected.status !== 201) throw new Error(`no device: ${connected.status} ${JSON.stringify(connected.body)}`);
+  }
+  return { server, api, start };
+}
+
+/** Sends with several senders at once, in order of the list as far as that goes. `each` is called after every acknowledgement. */
+async function deliverAll(api: Api, list: readonly Delivery[], each: (n: number) => void) {
+  let next = 0;
+  let done = 0;
+  const outcomes = { fresh: 0, duplicate: 0 };
+  const sender = async (): Promise<void> => {
+    for (let d = list[next++]; d !== undefined; d = list[next++]) {
+      outcomes[await api.deliver(d, account(d.wearer))] += 1;
+      done += 1;
+      each(done);
+    }
+  };
+  await Promise.all(Array.from({ length: SENDERS }, sender));
+  return outcomes;
+}
+
+async function energyOf(api: Api, token: string): Promise<EnergyView> {
+  const { status, body } = await api.send('GET', '/v1/topics/user:me/energy', { token });
+  if (status !== 200) throw new Error(`no score: ${status} ${JSON.stringify(body)}`);
+  return body['d'] as EnergyView;
+}
+
+/** Scores of all days, without what depends on when they were computed. */
+const scoresOf = (view: EnergyView): string => JSON.stringify(Object.entries(view.days).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
+/** The scores of everybody, once they have stopped changing. */
+async function settled(api: Api): Promise<readonly string[]> {
+  const tokens = await Promise.all(WEARERS.map((person) => api.token(person)));
+  const read = async (): Promise<readonly string[]> => Promise.all(tokens.map(async (token) => scoresOf(await energyOf(api, token))));
+  let last = await read();
+  let since = performance.now();
+  await until(
+    'the scores come to rest',
+    async () => {
+      const now = await read();
+      if (now.join() !== last.join()) since = performance.now();
+      last = now;
+      return performance.now() - since > 4_000;
+    },
+    180_000,
+  );
+  return last;
+}
+
+/** The scores that the same data give when nothing goes wrong. */
+async function undisturbedRun(dir: string, list: readonly Delivery[]): Promise<readonly string[]> {
+  const { server, api } = await setUp(dir, await freePort());
+  await deliverAll(api, list, () => undefined);
+  const scores = await settled(api);
+  await server.end('SIGTERM');
+  return scores;
+}
+
+/** Bookings of one person on one slot after another, each insisted on; the ids of those that were acknowledged. */
+async function bookOn(api: Api, person: Person, who: number, from: number, count: number): Promise<string[]> {
+  const token = (): Promise<string> => api.token(person);
+  const ids: string[] = [];
+  for (let n = 0; n < count; n += 1) {
+    const start = new Date(from + (n * WEARERS.length + who) * 30 * 60_000).toISOString();
+    const body = { resourceId: ROOM, start, durationMin: 30 };
+    const answer = await api.insist('POST', '/v1/booking/bookings', { token, key: `story-booking-${who}-${n}`, body });
+    if (answer.status !== 201) throw new Error(`booking ${who}/${n}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    ids.push(String(answer.body['id']));
+  }
+  return ids;
+}
+
+async function rushOn(api: Api, at: number, clients: number): Promise<Check> {
+  const tokens = await Promise.all(WEARERS.map((person) => api.token(person)));
+  const body = { resourceId: ROOM, start: new Date(at).toISOString(), durationMin: 60 };
+  const answers = await Promise.all(
+    Array.from({ length: clients }, (_, i) =>
+      api.send('POST', '/v1/booking/bookings', { token: tokens[i % tokens.length]!, key: `story-rush-${i}`, body }),
+    ),
+  );
+  const won = answers.filter(({ status }) => status === 201).length;
+  const refused = answers.filter((a) => a.status === 409 && a.body['code'] === 'SLOT_UNAVAILABLE').length;
+  return {
+    what: `${clients} clients book one slot at once: one gets it`,
+    ok: won === 1 && refused === clients - 1,
+    detail: `${won} created, ${refused} refused`,
+  };
+}
+
+/** Whether each acknowledged booking stands, and stands once in its owner's log. */
+async function bookingsHold(api: Api, booked: readonly (readonly string[])[], watches: readonly Watch[]): Promise<Check> {
+  const wrong: string[] = [];
+  for (const [i, person] of WEARERS.entries()) {
+    const token = await api.token(person);
+    for (const id of booked[i] ?? []) {
+      const { status, body } = await api.send('GET', `/v1/booking/bookings/${id}`, { token });
+      if (status !== 200 || body['state'] !== 'confirmed') wrong.push(`${id}: ${status} ${String(body['state'])}`);
+      const told = watches[i]!.items.filter((item) => item.bookingId === id && item.type === 'confirmed').length;
+      if (told !== 1) wrong.push(`${id}: ${told} items`);
+    }
+  }
+  const count = booked.flat().length;
+  return {
+    what: 'no acknowledged booking is lost',
+    ok: wrong.length === 0,
+    detail: wrong.length === 0 ? `${count} bookings` : wrong.slice(0, 3).join('; '),
+  };
+}
+
+function watchHolds(w: Watch, who: string): Check {
+  const wrong = [
+    ...faults(w.views, false),
+    ...faults(
+      w.items.map(({ n }) => n),
+      true,
+    ),
+    ...w.gaps,
+  ];
+  const saw = `${w.views.length} views and ${w.items.length} items over ${w.connects()} connections`;
+  return {
+    what: `${who}, connected through it all, has no gap and no duplicate`,
+    ok: wrong.length === 0 && w.connects() >= 2,
+    detail: [saw, ...wrong.slice(0, 3)].join('; '),
+  };
+}
+
+/** Plays the story. Throws only when something does not happen at all; what holds and what does not stands in the result. */
+export async function story({ dir, say, deliveries = 1_000, rush = 50 }: StoryOptions): Promise<readonly Check[]> {
+  const midnight = Math.floor(Date.now() / DAY) * DAY;
+  const plan = deliveriesOf({ total: deliveries, repeated: 0.3, displaced: 0.1, wearers: WEARERS.length, until: midnight });
+
+  say('an undisturbed run, for comparison');
+  const expected = await undisturbedRun(join(dir, 'calm'), plan.undisturbed);
+
+  say('a server in an empty folder');
+  const port = await freePort();
+  const { server: first, api, start } = await setUp(join(dir, 'data'), port);
+  let server = first;
+  const watches = WEARERS.map((person) => watch(api.url, () => api.token(person)));
+  try {
+    const tomorrow = midnight + DAY;
+    say(`${rush} clients want the same hour`);
+    const checks = [await rushOn(api, tomorrow, rush)];
+
+    say(`${deliveries} webhooks and ${BOOKINGS} bookings; the server is killed in the middle`);
+    let killed: Promise<void> | undefined;
+    const kill = async (): Promise<void> => {
+      await server.end('SIGKILL');
+      server = await start();
+      say(`killed and ready again after ${Math.round(server.readyMs)} ms`);
+    };
+    const [outcomes, ...booked] = await Promise.all([
+      deliverAll(api, plan.disturbed, (n) => {
+        if (n >= plan.disturbed.length / 2) killed ??= kill();
+      }),
+      ...WEARERS.map((person, i) => bookOn(api, person, i, tomorrow + DAY, BOOKINGS / WEARERS.length)),
+    ]);
+    await killed;
+
+    say('waiting for the scores');
+    const scores = await settled(api);
+    const days = (JSON.parse(scores[0] ?? '[]') as unknown[]).length;
+    const repeats = plan.disturbed.length - plan.undisturbed.length;
+    checks.push({
+      what: 'no webhook is applied twice',
+      ok: outcomes.fresh <= plan.undisturbed.length && outcomes.duplicate >= repeats,
+      detail: `${outcomes.fresh} fresh, ${outcomes.duplicate} known already`,
+    });
+    checks.push({
+      what: 'the scores equal those of an undisturbed run',
+      ok: scores.join('\n') === expected.join('\n') && days > 0,
+      detail: `${days} days of ${scores.length} people`,
+    });
+    await until('the subscribers have caught up', () =>
+      watches.every((w, i) => scoresOf(w.energy() ?? ({ days: {} } as EnergyView)) === scores[i]),
+    );
+    checks.push(await bookingsHold(api, booked, watches));
+    for (const [i, w] of watches.entries()) checks.push(watchHolds(w, WEARERS[i]!.email.split('@')[0]!));
+    return checks;
+  } finally {
+    for (const w of watches) await w.close();
+    await server.end('SIGTERM');
+  }
+}
