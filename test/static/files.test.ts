@@ -18,11 +18,14 @@ test('no source file is longer than 500 lines', (t) => {
 const KEBAB = /^\.?[a-z0-9]+([.-][a-z0-9]+)*\.(ts|tsx|mjs|js|css|html|md|sh)$/;
 const SHOUTED = new Set(['README.md', 'CHANGELOG.md', 'SPEC.md', 'CONTRIBUTING.md', 'SECURITY.md']);
 
-test('file names are in kebab case', (t) => {
+/** A file of one component bears its name. */
+const COMPONENT = /^web\/src\/(.+\/)?[A-Z][A-Za-z0-9]*\.tsx$/;
+
+test('file names are in kebab case, those of components in theirs', (t) => {
   t.true(KEBAB.test('booking.machine.ts') && KEBAB.test('live-feed.tsx') && !KEBAB.test('liveFeed.ts') && !KEBAB.test('Live.tsx'));
   const odd = all.filter((path) => {
     const name = path.split('/').at(-1)!;
-    return !KEBAB.test(name) && !SHOUTED.has(name);
+    return !KEBAB.test(name) && !SHOUTED.has(name) && !COMPONENT.test(path);
   });
   t.deepEqual(odd, []);
 });

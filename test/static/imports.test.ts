@@ -22,6 +22,7 @@ function layers(source: Source): Offence[] {
   const folder = source.path.split('/')[0]!;
   const layer = LAYERS[folder];
   if (layer === undefined) return [`${source.path} lies in a folder without a rule`];
+  if (/\.config\.(ts|js)$/.test(source.path)) return [];
   return imports(source).flatMap(({ from, types, node }) => {
     if (from.startsWith('.')) {
       const target = posix.join(posix.dirname(source.path), from);
