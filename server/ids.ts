@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 export type NewId = () => string;
 
@@ -7,11 +7,18 @@ export type NewId = () => string;
  * than the clock does.
  *
  * @param wall    epoch ms
- * @param random  n random bytes
+ * @param random  fills bytes with chance
  */
-export function newIds(wall: () => number, random: (n: number) => Uint8Array = randomBytes): NewId {
+export function newIds(wall: () => number, random: (bytes: Uint8Array) => void = randomFillSync): NewId {
+  const pool = Buffer.alloc(16 * 128);
+  let used = pool.length;
   return () => {
-    const b = Buffer.from(random(16));
+    if (used === pool.length) {
+      random(pool);
+      used = 0;
+    }
+    const b = pool.subarray(used, used + 16);
+    used += 16;
     b.writeUIntBE(wall(), 0, 6);
     b[6] = 0x70 | ((b[6] ?? 0) & 0x0f);
     b[8] = 0x80 | ((b[8] ?? 0) & 0x3f);

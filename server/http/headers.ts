@@ -5,20 +5,16 @@ export interface OriginRules {
   readonly allowedOrigins: readonly string[];
 }
 
-const COMMON = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'x-frame-options': 'DENY',
-  'cross-origin-opener-policy': 'same-origin',
+/** Of every answer. Nothing of a JSON answer is ever a page. */
+const COMMON = Object.entries({
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
-  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
-} as const;
-
-/** Nothing of a JSON answer is ever a page. */
-const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+});
 
 /** Our pages: own scripts and styles, data images, sockets to the same host; no inline script or style, nobody frames them. */
-export const PAGE_POLICY = [
+const PAGE_POLICY = [
   "default-src 'self'",
   "script-src 'self'",
   "style-src 'self'",
@@ -30,16 +26,23 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+/** Of pages and what they load. */
+export const PAGE_HEADERS = {
+  'content-security-policy': PAGE_POLICY,
+  'cross-origin-opener-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+  'x-frame-options': 'DENY',
+} as const;
+
 export function secure(ctx: Context, rules: OriginRules): void {
-  ctx.set(COMMON);
-  ctx.set('content-security-policy', API_POLICY);
-  if (rules.publicUrl.startsWith('https:')) ctx.set('strict-transport-security', 'max-age=31536000');
+  for (const [name, value] of COMMON) ctx.res.setHeader(name, value);
+  if (rules.publicUrl.startsWith('https:')) ctx.res.setHeader('strict-transport-security', 'max-age=31536000');
 }
 
 /** CORS by the list of origins, with credentials. Gives true when the request was a preflight and is answered. */
 export function cors(ctx: Context, rules: OriginRules): boolean {
   const { origin } = ctx.headers;
-  ctx.vary('Origin');
+  ctx.res.setHeader('vary', 'Origin');
   const known = origin !== undefined && rules.allowedOrigins.includes(origin);
   if (known) {
     ctx.set({

@@ -5,7 +5,7 @@ import { extname, join, relative, sep } from 'node:path';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import type { Context } from 'koa';
-import { PAGE_POLICY } from './headers.ts';
+import { PAGE_HEADERS } from './headers.ts';
 
 interface Asset {
   readonly type: string;
@@ -45,7 +45,7 @@ export async function staticPages(root: string): Promise<(ctx: Context) => Promi
   return (ctx) => {
     const asset = find(assets, ctx.path);
     if (asset === undefined) return Promise.resolve(false);
-    ctx.set({ 'content-security-policy': PAGE_POLICY, 'cache-control': asset.cache, etag: asset.etag });
+    ctx.set({ ...PAGE_HEADERS, 'cache-control': asset.cache, etag: asset.etag });
     ctx.vary('Accept-Encoding');
     ctx.type = asset.type;
     if (ctx.get('if-none-match') === asset.etag) {

@@ -1,5 +1,5 @@
 /** Access tokens: JWT by ES256 (realtime R2). */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { errors, importJWK, jwtVerify, SignJWT } from 'jose';
 import type { JWTPayload } from 'jose';
 import { z } from 'zod';
@@ -71,7 +71,7 @@ export async function createTokens(o: {
     },
 
     async verify(token) {
-      const digest = createHash('sha256').update(token).digest('base64url');
+      const digest = hash('sha256', token, 'base64url');
       const known = verified.get(digest);
       if (known !== undefined) {
         if (!isOver(known)) return known;

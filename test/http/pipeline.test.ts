@@ -102,7 +102,7 @@ test('answers carry the security headers, and HEAD answers without body', async 
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',
     'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-    'x-frame-options': 'DENY',
+    'cross-origin-resource-policy': 'same-origin',
   });
 });
 

@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import type { Health } from '../../observe/health.ts';
 import { docsPage, docsStyle } from '../docs-page.ts';
-import { PAGE_POLICY } from '../headers.ts';
+import { PAGE_HEADERS } from '../headers.ts';
 import { openApi } from '../openapi.ts';
 import { answer, route } from '../route.ts';
 import type { Answer, Route } from '../route.ts';
@@ -30,7 +30,7 @@ export function systemRoutes(d: SystemRouteDeps): Route[] {
   const api = (): ReturnType<typeof openApi> => (document ??= openApi(d.table(), d));
   let page: string | undefined;
   const html = (body: string, type: string): Answer =>
-    answer(body, { headers: { 'content-type': type, 'content-security-policy': PAGE_POLICY, 'cache-control': 'no-cache' } });
+    answer(body, { headers: { ...PAGE_HEADERS, 'content-type': type, 'cache-control': 'no-cache' } });
   const common = { method: 'GET', auth: 'none', tag: 'system' } as const;
 
   return [
