@@ -12,7 +12,7 @@ export const Observe = z.strictObject({
 });
 export type Observe = z.infer<typeof Observe>;
 
-/** Points older than the newest, in strictly ascending order: the detectors are computed anew, no alert is opened for them. */
+/** The series up to some point, in strictly ascending order: the detectors are computed anew from it, no alert is opened for it. */
 export const Backfill = z.strictObject({
   points: z
     .array(z.strictObject({ t: z.number().int().nonnegative(), v: z.number() }))

@@ -70,7 +70,8 @@ export function rebuilt(c: Context, points: readonly BackfillPoint[]): Change {
   let d = noDetectors;
   for (const p of [...points, ...fedAfter(c, points)]) d = learn(observe(d, p, c.cfg, c.tune.lnF, d.ew.n >= c.cfg.minLearn).next, c.cfg);
   const last = points.at(-1);
-  return { ...detected(d), ...(c.lastT === null && last !== undefined ? { lastT: last.t, lastValue: last.v } : {}) };
+  const newer = last !== undefined && (c.lastT === null || last.t >= c.lastT);
+  return { ...detected(d), ...(newer ? { lastT: last.t, lastValue: last.v } : {}) };
 }
 
 // ---------------------------------------------------------------------------------------------------------------- episodes
