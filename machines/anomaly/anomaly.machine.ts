@@ -80,6 +80,7 @@ export const anomalyMachine = setup({
       c.det.seen > 0 &&
       (c.missing > c.cfg.maxGap || as(event, 'anomaly.observe').t - c.lastT > (c.cfg.maxGap + 1) * c.cfg.intervalMs),
     leavesGap: ({ context, event }) => !steps.connects(context, as(event, 'anomaly.backfill').points),
+    hasReplay: ({ context: c }) => c.replay.length > 0,
     baselineFull: ({ context: c }) => c.det.ew.n >= c.cfg.minLearn,
     learnsLast: ({ context: c }) => c.det.ew.n + 1 >= c.cfg.minLearn,
     exceeds: ({ context: c }) => c.reading?.exceeds === true,
@@ -117,6 +118,8 @@ export const anomalyMachine = setup({
     raiseEscalated: raise({ type: 'episode.escalated' }),
     raiseClosed: raise({ type: 'episode.closed' }),
     raiseAdopted: raise({ type: 'baseline.adopted' }),
+    raiseReplay: raise({ type: 'point.replay' }),
+    raiseReplayed: raise({ type: 'point.replayed' }),
     raisePoint: raise({ type: 'point' }),
     raiseMissing: raise({ type: 'point.missing' }),
     raiseBroken: raise({ type: 'series.broken' }),
@@ -132,6 +135,7 @@ export const anomalyMachine = setup({
     learn: assign(({ context }) => steps.learned(context)),
     becomeLearned: assign({ learned: true }),
     reset: assign(() => steps.reset()),
+    replay: assign(({ context }) => steps.replayed(context)),
     rebuild: assign(({ context, event }) => steps.rebuilt(context, as(event, 'anomaly.backfill').points)),
     suspect: assign(({ context: c }) => ({ suspectRun: c.suspectRun + 1 })),
     clearRuns: assign({ suspectRun: 0, normalRun: 0 }),
@@ -178,8 +182,11 @@ export const anomalyMachine = setup({
     ],
     'anomaly.backfill': [
       { guard: 'leavesGap', actions: { type: 'reject', params: { code: 'BACKFILL_GAP' } } },
-      { actions: ['rebuild', 'raiseRebuilt'] },
+      { actions: ['rebuild', 'raiseRebuilt', 'raiseReplay'] },
     ],
+    // One at a time: what a point raises is handled before the next one is scored.
+    'point.replay': { guard: 'hasReplay', actions: ['replay', 'raisePoint', 'raiseReplayed'] },
+    'point.replayed': { actions: 'raiseReplay' },
     'anomaly.missed': {
       actions: [
         'countMissed',

@@ -57,5 +57,5 @@ export type MonitorEvent =
   | With<'anomaly.configure', typeof Configure>
   | With<'anomaly.reset', typeof Nothing>
   | With<'anomaly.adopt', typeof Nothing>
-  | { readonly type: 'point' | 'point.missing' | 'series.broken' | 'detectors.rebuilt' }
+  | { readonly type: 'point' | 'point.missing' | 'series.broken' | 'detectors.rebuilt' | 'point.replay' | 'point.replayed' }
   | { readonly type: 'episode.opened' | 'episode.escalated' | 'episode.closed' | 'baseline.adopted' };

@@ -107,6 +107,8 @@ export const MonitorContext = z.strictObject({
   }),
   /** the last points by their number modulo 32 */
   recent: z.record(z.string(), z.strictObject({ t: z.number(), x: z.number(), z: z.number().nullable() })),
+  /** fed points that wait to be scored again after a backfill; empty between events */
+  replay: z.array(z.strictObject({ t: z.number(), v: z.number() })),
   lastT: z.number().nullable(),
   lastValue: z.number().nullable(),
   reading: Reading.nullable(),
@@ -143,6 +145,7 @@ export function initialContext(id: string): MonitorContext {
     cfgVersion: 1,
     learned: false,
     ...noHistory,
+    replay: [],
     lastT: null,
     lastValue: null,
     reading: null,

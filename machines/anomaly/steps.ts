@@ -65,13 +65,29 @@ export function connects(c: Context, points: readonly BackfillPoint[]): boolean 
   return c.det.seen <= RECENT_POINTS || (oldest !== undefined && oldest.t <= end + 1.5 * c.cfg.intervalMs);
 }
 
-/** Detectors as if `points` and then the points fed after them had come in order. */
+/**
+ * Detectors as if `points` had come in order, with the points fed after them still to be replayed. While an episode runs they are folded in at once:
+ * what they were has been told already.
+ */
 export function rebuilt(c: Context, points: readonly BackfillPoint[]): Change {
+  const after = fedAfter(c, points);
+  const folded = c.episode === null ? points : [...points, ...after];
   let d = noDetectors;
-  for (const p of [...points, ...fedAfter(c, points)]) d = learn(observe(d, p, c.cfg, c.tune.lnF, d.ew.n >= c.cfg.minLearn).next, c.cfg);
-  const last = points.at(-1);
-  const newer = last !== undefined && (c.lastT === null || last.t >= c.lastT);
-  return { ...detected(d), ...(newer ? { lastT: last.t, lastValue: last.v } : {}) };
+  for (const p of folded) d = learn(observe(d, p, c.cfg, c.tune.lnF, d.ew.n >= c.cfg.minLearn).next, c.cfg);
+  const last = folded.at(-1);
+  return {
+    ...detected(d),
+    suspectRun: 0,
+    normalRun: 0,
+    ...(last === undefined || (c.episode !== null && last.t < (c.lastT ?? 0)) ? {} : { lastT: last.t, lastValue: last.v }),
+    replay: c.episode === null ? after : [],
+  };
+}
+
+/** Scores the next point that waits for its replay. */
+export function replayed(c: Context): Change {
+  const [next, ...replay] = c.replay;
+  return next === undefined ? {} : { ...score(c, next), replay };
 }
 
 // ---------------------------------------------------------------------------------------------------------------- episodes

@@ -387,6 +387,24 @@ test('a backfill gives the detectors of an in-order run and opens no alert for o
   t.is(long.send({ type: 'anomaly.backfill', points: points.slice(0, 50) }).rejects[0]!.code, 'BACKFILL_GAP');
 });
 
+test('points that came before their history are judged once it has come, and an alert is opened for what is recent', (t) => {
+  const m = new Monitor();
+  for (const v of [0.5, 0.95, 0.95]) m.day(v);
+  t.is(m.get('condition'), 'learning');
+  const history = Array.from({ length: 60 }, (_, i) => ({ t: T0 + (i - 59) * DAY, v: QUIET[i % 7]! }));
+  m.send({ type: 'anomaly.backfill', points: history });
+  t.is(m.get('condition'), 'anomalous');
+  t.is(m.items.length, 1);
+  t.is(m.items[0]!.pointAt, T0 + 2 * DAY);
+  t.is(m.context.episode!.points, 2);
+  t.deepEqual(m.context.replay, []);
+  t.is(m.context.lastT, m.t);
+  const inOrder = new Monitor();
+  inOrder.send({ type: 'anomaly.backfill', points: history });
+  for (const v of [0.5, 0.95, 0.95]) inOrder.day(v);
+  t.deepEqual(m.context.det, inOrder.context.det);
+});
+
 test('an episode in buckets older than two cool-downs is kept in the record and told to nobody, until it reaches the present', (t) => {
   const m = new Monitor();
   m.now = T0 + 40 * DAY; // the whole series arrives at once
