@@ -1,5 +1,5 @@
+import { momentsOf, variance } from '../stats/welford.ts';
 import type { History } from './model.ts';
-import { mean, sampleSd } from './stats.ts';
 
 /** 100 * asleep / in bed, percent with two decimals; undefined when the night was not measured. */
 export function sleepEfficiency(tstS: number | undefined, tibS: number | undefined): number | undefined {
@@ -36,7 +36,7 @@ export function sleepDebtH(sleptH: readonly (number | undefined)[], needH: numbe
 /** Mean of ln(hrv) over the day and the six before it; undefined with fewer than 3 values. */
 export function hrvLn7(history: History): number | undefined {
   const logs = history.slice(0, 7).flatMap((d) => (d?.hrvMs === undefined ? [] : [Math.log(d.hrvMs)]));
-  return logs.length < 3 ? undefined : mean(logs);
+  return logs.length < 3 ? undefined : momentsOf(logs).mean;
 }
 
 export interface Baseline {
@@ -55,7 +55,8 @@ export function baseline60(history: History, pick: (d: NonNullable<History[numbe
     if (v !== undefined) values.push(v);
   }
   if (values.length === 0) return undefined;
-  return { n: values.length, mean: mean(values), sd: values.length < 2 ? 0 : sampleSd(values) };
+  const moments = momentsOf(values);
+  return { n: moments.n, mean: moments.mean, sd: Math.sqrt(variance(moments) ?? 0) };
 }
 
 export interface Loads {
@@ -90,7 +91,7 @@ export function loads(history: History): Loads | undefined {
     if (load !== undefined) start.push(load);
     from += 1;
   }
-  let acute = mean(start);
+  let acute = momentsOf(start).mean;
   let chronic = acute;
   for (const d of days.slice(from)) {
     const load = d.load ?? (d.rest ? 0 : undefined);

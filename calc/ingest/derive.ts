@@ -1,4 +1,4 @@
-import { mean, roundTo } from '../energy/stats.ts';
+import { roundTo } from '../energy/stats.ts';
 import { sleepEfficiency } from '../energy/derived.ts';
 import type { DayFacts } from '../energy/model.ts';
 import type { SourceType } from './canonical.ts';
@@ -106,7 +106,7 @@ function join(a: Night, b: DaySleep): Night {
   const sum = (x: number | undefined, y: number | undefined): number | undefined =>
     x === undefined && y === undefined ? undefined : (x ?? 0) + (y ?? 0);
   const pair = (x: number | undefined, y: number | undefined): number | undefined =>
-    x === undefined ? y : y === undefined ? x : mean([x, y]);
+    x === undefined ? y : y === undefined ? x : (x + y) / 2;
   return {
     ...a,
     endAt: Math.max(a.endAt, b.endAt),

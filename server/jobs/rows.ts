@@ -1,0 +1,181 @@
+/** The statements of the jobs table. Times go in as epoch ms and come out as numbers. */
+import type { Knex } from 'knex';
+
+export interface Claimed {
+  readonly job_id: string;
+  readonly kind: string;
+  readonly payload: unknown;
+  readonly attempts: number;
+  readonly max_attempts: number;
+}
+
+export interface Attempt {
+  readonly at: number;
+  readonly code: string;
+  readonly message: string;
+  readonly durationMs: number;
+}
+
+const rowsOf = <T>(result: unknown): T[] => (result as { rows: T[] }).rows;
+const ts = (ms: number): Date => new Date(ms);
+
+export async function insertJob(
+  tx: Knex,
+  j: {
+    jobId: string;
+    queue: string;
+    kind: string;
+    payload: object;
+    dedupeKey: string | undefined;
+    runAt: number;
+    now: number;
+    attempts: number;
+    priority: number;
+  },
+): Promise<boolean> {
+  const result = await tx.raw(
+    `insert into jobs (job_id, queue, kind, dedupe_key, payload, priority, status, max_attempts, run_at, created_at)
+     values (?, ?, ?, ?, ?::jsonb, ?, ?, ?, ?, ?) on conflict do nothing returning job_id`,
+    [
+      j.jobId,
+      j.queue,
+      j.kind,
+      j.dedupeKey ?? null,
+      JSON.stringify(j.payload),
+      j.priority,
+      j.runAt > j.now ? 'delayed' : 'waiting',
+      j.attempts,
+      ts(j.runAt),
+      ts(j.now),
+    ],
+  );
+  return rowsOf(result).length > 0;
+}
+
+/** Takes up to `limit` due jobs of a queue; other runners skip them. */
+export async function claim(db: Knex, o: { queue: string; limit: number; node: string; now: number; lockMs: number }): Promise<Claimed[]> {
+  const result = await db.raw(
+    `with due as (
+       select job_id from jobs where queue = ? and status in ('waiting', 'delayed') and run_at <= ?
+        order by priority desc, run_at, job_id limit ? for update skip locked)
+     update jobs j set status = 'active', attempts = j.attempts + 1, locked_by = ?, lock_until = ?,
+            first_attempt_at = coalesce(j.first_attempt_at, ?), last_attempt_at = ?
+       from due where j.job_id = due.job_id
+     returning j.job_id, j.kind, j.payload, j.attempts, j.max_attempts, j.priority, j.run_at`,
+    [o.queue, ts(o.now), o.limit, o.node, ts(o.now + o.lockMs), ts(o.now), ts(o.now)],
+  );
+  const order = (r: Claimed & { priority: number; run_at: unknown }): number => new Date(r.run_at as string).getTime();
+  return rowsOf<Claimed & { priority: number; run_at: unknown }>(result).toSorted((a, b) => b.priority - a.priority || order(a) - order(b));
+}
+
+/** Queues that have a due job. */
+export async function dueQueues(db: Knex, now: number): Promise<string[]> {
+  const result = await db.raw(`select distinct queue from jobs where status in ('waiting', 'delayed') and run_at <= ?`, [ts(now)]);
+  return rowsOf<{ queue: string }>(result).map((r) => r.queue);
+}
+
+const mine = `where job_id = ? and locked_by = ? and status = 'active'`;
+
+export async function finish(db: Knex, jobId: string, node: string, now: number): Promise<void> {
+  await db.raw(`update jobs set status = 'done', finished_at = ?, locked_by = null, lock_until = null ${mine}`, [ts(now), jobId, node]);
+}
+
+const noted = `errors = (case when jsonb_array_length(errors) < 5 then errors else errors - 0 end) || ?::jsonb`;
+const entry = (a: Attempt): string => JSON.stringify([{ ...a, message: a.message.slice(0, 500) }]);
+
+/** Back to the queue after a failed attempt, or after a run of a standing job. */
+export async function again(
+  db: Knex,
+  o: { jobId: string; node: string; runAt: number; error?: Attempt; attempts?: number },
+): Promise<void> {
+  const set = [
+    `status = 'delayed', run_at = ?, locked_by = null, lock_until = null`,
+    ...(o.attempts === undefined ? [] : [`attempts = ?`]),
+    ...(o.error === undefined ? [] : [noted]),
+  ];
+  const values = [
+    ts(o.runAt),
+    ...(o.attempts === undefined ? [] : [o.attempts]),
+    ...(o.error === undefined ? [] : [entry(o.error)]),
+    o.jobId,
+    o.node,
+  ];
+  await db.raw(`update jobs set ${set.join(', ')} ${mine}`, values);
+}
+
+export async function bury(
+  db: Knex,
+  o: { jobId: string; node: string; now: number; reason: 'max_attempts' | 'non_retryable'; error: Attempt },
+): Promise<void> {
+  await db.raw(
+    `update jobs set status = 'dead', dead_at = ?, dead_reason = ?, finished_at = ?, locked_by = null, lock_until = null, ${noted} ${mine}`,
+    [ts(o.now), o.reason, ts(o.now), entry(o.error), o.jobId, o.node],
+  );
+}
+
+/** Renews the locks; gives the jobs that are still ours. */
+export async function renew(db: Knex, jobIds: readonly string[], node: string, until: number): Promise<Set<string>> {
+  const result = await db.raw(
+    `update jobs set lock_until = ? where job_id = any(?) and locked_by = ? and status = 'active' returning job_id`,
+    [ts(until), [...jobIds], node],
+  );
+  return new Set(rowsOf<{ job_id: string }>(result).map((r) => r.job_id));
+}
+
+/** Gives up jobs that are ours; the attempt does not count. */
+export async function release(db: Knex, jobIds: readonly string[], node: string): Promise<void> {
+  await db.raw(
+    `update jobs set status = 'waiting', attempts = greatest(attempts - 1, 0), locked_by = null, lock_until = null
+      where job_id = any(?) and locked_by = ? and status = 'active'`,
+    [[...jobIds], node],
+  );
+}
+
+/** Jobs whose runner has died: back to the queue, dead at the third time. */
+export async function unstick(db: Knex, now: number): Promise<{ queue: string; status: string }[]> {
+  const result = await db.raw(
+    `update jobs set stalls = stalls + 1, locked_by = null, lock_until = null, run_at = ?,
+            status = case when stalls >= 2 then 'dead' else 'waiting' end,
+            dead_at = case when stalls >= 2 then ?::timestamptz end, dead_reason = case when stalls >= 2 then 'poison' end,
+            errors = (case when jsonb_array_length(errors) < 5 then errors else errors - 0 end) || ?::jsonb
+      where status = 'active' and lock_until < ? returning queue, status`,
+    [ts(now), ts(now), entry({ at: now, code: 'STALLED', message: 'the runner lost its lock', durationMs: 0 }), ts(now)],
+  );
+  return rowsOf(result);
+}
+
+/** Locks of processes that are known to be gone: the only node of a database has just started. The attempts count, no stall is noted. */
+export async function takeOver(db: Knex, node: string, now: number): Promise<void> {
+  await db.raw(
+    `update jobs set status = 'waiting', locked_by = null, lock_until = null, run_at = ? where status = 'active' and locked_by is distinct from ?`,
+    [ts(now), node],
+  );
+}
+
+/** Removes records of finished jobs, at most `limit`; dead ones stay until an operator decides. */
+export async function pruneFinished(db: Knex, before: number, limit: number): Promise<number> {
+  const result = await db.raw(
+    `with old as (select job_id from jobs where status in ('done', 'cancelled') and finished_at < ? limit ?)
+     delete from jobs j using old where j.job_id = old.job_id returning 1`,
+    [ts(before), limit],
+  );
+  return rowsOf(result).length;
+}
+
+export interface Depth {
+  readonly queue: string;
+  readonly status: string;
+  readonly count: number;
+  /** age of the oldest due job, s; 0 where none is due */
+  readonly oldestS: number;
+}
+
+export async function depths(db: Knex, now: number): Promise<Depth[]> {
+  const result = await db.raw(
+    `select queue, status, count(*)::int as count,
+            coalesce(extract(epoch from max(case when run_at <= ? then ?::timestamptz - run_at end)), 0)::float8 as "oldestS"
+       from jobs where status in ('waiting', 'delayed', 'active', 'dead') group by queue, status`,
+    [ts(now), ts(now)],
+  );
+  return rowsOf(result);
+}
