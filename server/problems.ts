@@ -61,6 +61,12 @@ export const problems = {
   NOTHING_TO_CLASSIFY: { status: 422, title: 'A score or a deviation is needed', retryable: false },
   POINT_IN_FUTURE: { status: 422, title: 'The point lies in the future', retryable: false },
   INVALID_RANGE: { status: 422, title: 'The range is empty or too wide', retryable: false },
+
+  // biosync: devices and intake of deliveries
+  SYNC_IN_PROGRESS: { status: 409, title: 'A sync of this device is running', retryable: true },
+  SYNC_TOO_SOON: { status: 429, title: 'The device was synced a moment ago', retryable: true },
+  SCOPES_MISSING: { status: 422, title: 'The provider was not given the rights that are needed', retryable: false },
+  SIGNATURE_INVALID: { status: 401, title: 'The signature of the delivery is missing, forged or too old', retryable: false },
 } as const satisfies Record<string, Entry>;
 
 export type ProblemCode = keyof typeof problems;

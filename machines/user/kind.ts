@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import type { ActorRef, Principal, Snap } from '../../actors/define.ts';
+import { command, defineActor, defineTopic, effect, platformOnly, query } from '../../actors/define.ts';
+import { isTimeZone } from '../../calc/time/civil.ts';
+import { AlertItem, alertFacts } from '../anomaly/schema.ts';
+import { DeviceHead } from '../biosync/schema.ts';
+import { ComputeInput, ComputeOutput, DevicesView, EnergyView, ProfileView, UserContext } from './schema.ts';
+import { userMachine } from './user.machine.ts';
+
+type S = Snap<UserContext>;
+
+/** The person, and the staff of the studio who look after them. */
+const selfOrStaff = (p: Principal, id: string): boolean => p.id === id || p.roles.includes('staff') || p.roles.includes('admin');
+const self = (p: Principal, id: string): boolean => p.id === id || p.roles.includes('admin');
+const idOf = (ref: ActorRef): string => ref.slice(ref.indexOf(':') + 1);
+
+export function energyView({ context: c }: S): EnergyView {
+  const at = c.latest === undefined ? undefined : c.days[c.latest.day];
+  return {
+    today: c.today,
+    ...(c.latest ?? { status: 'waiting' as const }),
+    ...(c.stale ? { stale: true as const } : {}),
+    ...(at?.hrvMs === undefined ? {} : { hrvMs: at.hrvMs }),
+    ...(at?.restingBpm === undefined ? {} : { restingBpm: at.restingBpm }),
+    days: c.days,
+  };
+}
+
+const profileView = ({ context: c }: S): ProfileView => ({
+  id: c.id,
+  displayName: c.displayName,
+  timeZone: c.timeZone,
+  registeredAt: c.registeredAt,
+});
+
+const topic = { subject: 'user', version: 1 } as const;
+const stateTopic = { ...topic, kind: 'state', conflateMs: 250 } as const;
+
+export const energy = defineTopic({
+  ...stateTopic,
+  view: 'energy',
+  schema: EnergyView,
+  project: energyView,
+  authorize: (p, at) => selfOrStaff(p, at.id),
+});
+
+export const devices = defineTopic({
+  ...stateTopic,
+  view: 'devices',
+  schema: DevicesView,
+  project: (s: S) => ({ devices: s.context.devices }),
+  authorize: (p, at) => selfOrStaff(p, at.id),
+});
+
+export const profile = defineTopic({
+  ...stateTopic,
+  view: 'profile',
+  schema: ProfileView,
+  project: profileView,
+  authorize: (p, at) => selfOrStaff(p, at.id),
+  can: true,
+});
+
+export const alerts = defineTopic({
+  ...topic,
+  view: 'alerts',
+  kind: 'log',
+  item: AlertItem,
+  authorize: (p, at) => selfOrStaff(p, at.id),
+  retainDays: 90,
+  retainItems: 10_000,
+});
+
+/** The booking module writes these items; their keys are its own. */
+export const bookings = defineTopic({
+  ...topic,
+  view: 'bookings',
+  kind: 'log',
+  item: z.looseObject({}),
+  authorize: (p, at) => selfOrStaff(p, at.id),
+  retainDays: 365,
+  retainItems: 10_000,
+});
+
+const name = z.string().trim().min(1).max(120);
+const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database');
+const fact = (input: z.ZodType) => command({ input, reply: z.null(), allow: platformOnly });
+const none = z.strictObject({});
+
+/** A person: `user:{id}`. */
+export const user = defineActor<UserContext>({
+  kind: 'user',
+  version: 1,
+  machine: userMachine,
+  context: UserContext,
+  maps: { devices: 1, days: 1 },
+  visible: (p, ref) => selfOrStaff(p, idOf(ref)),
+  owner: (ref) => idOf(ref),
+  commands: {
+    'user.register': fact(z.strictObject({ displayName: name, timeZone: zone })),
+    'user.update': command({
+      input: z.strictObject({ displayName: name.optional(), timeZone: zone.optional() }),
+      reply: z.null(),
+      allow: (p, ref) => platformOnly(p) || self(p, idOf(ref)),
+    }),
+    'device.changed': fact(z.strictObject({ device: DeviceHead })),
+    'device.removed': fact(z.strictObject({ deviceId: z.string() })),
+    'data.committed': fact(z.strictObject({ days: z.array(z.iso.date()).max(4_000) })),
+    'booking.noted': fact(z.strictObject({ item: z.looseObject({}) })),
+    ...alertFacts,
+  },
+  queries: {
+    energy: query<UserContext>({ input: none, output: EnergyView, run: energyView, allow: (p, ref) => selfOrStaff(p, idOf(ref)) }),
+    devices: query<UserContext>({
+      input: none,
+      output: DevicesView,
+      run: (s) => ({ devices: s.context.devices }),
+      allow: (p, ref) => selfOrStaff(p, idOf(ref)),
+    }),
+    profile: query<UserContext>({ input: none, output: ProfileView, run: profileView, allow: (p, ref) => selfOrStaff(p, idOf(ref)) }),
+  },
+  effects: {
+    computeScores: effect({
+      input: ComputeInput,
+      output: ComputeOutput,
+      timeout: 30_000,
+      retry: { attempts: 1, base: 1_000, factor: 2, max: 8_000 },
+      concurrency: 4,
+    }),
+  },
+  topics: [energy, devices, profile, alerts, bookings],
+  create: ['user.register'],
+});

@@ -1,0 +1,280 @@
+/**
+ * One person. Region `account` knows who it is, `scoring` keeps the energy score in step with the data, `calendar` knows what day it is there.
+ *
+ * Invariants: U1 a computation covers every day that changed before it began · U2 at most one computation runs · U3 a day that changes while
+ * one runs is computed after it · U4 `latest` is the newest day with a score, or the newest day when none has one · U5 `days` holds at most
+ * sixty days · U6 a monitor is told a daily value once per value.
+ */
+import { assign, enqueueActions, setup } from 'xstate';
+import { kernel, effectRef } from '../../actors/define.ts';
+import { now, selfId } from '../../actors/scope.ts';
+import { addDays, dayBounds, localDate } from '../../calc/time/civil.ts';
+import type { AlertFact } from '../anomaly/schema.ts';
+import type { DeviceHead } from '../biosync/schema.ts';
+import type { ComputeOutput, Score, ScoreResult, UserContext } from './schema.ts';
+import type { ComputeInput } from './schema.ts';
+import type { z } from 'zod';
+
+export const CHART_DAYS = 60;
+const SETTLE_MS = 250;
+const SETTLE_MAX_MS = 2_000;
+const MAX_ATTEMPTS = 5;
+
+export type UserEvent =
+  | { readonly type: 'user.register'; readonly displayName: string; readonly timeZone: string }
+  | { readonly type: 'user.update'; readonly displayName?: string; readonly timeZone?: string }
+  | { readonly type: 'device.changed'; readonly device: DeviceHead }
+  | { readonly type: 'device.removed'; readonly deviceId: string }
+  | { readonly type: 'data.committed'; readonly days: readonly string[] }
+  | { readonly type: 'booking.noted'; readonly item: object }
+  | AlertFact;
+
+interface Args {
+  readonly context: UserContext;
+  readonly event: UserEvent;
+}
+
+type Of<T extends UserEvent['type']> = Extract<UserEvent, { type: T }>;
+const as = <T extends UserEvent['type']>(event: UserEvent, ..._types: T[]): Of<T> => event as Of<T>;
+type Range = { readonly from: string; readonly to: string };
+
+function span(a: Range | undefined, b: Range | undefined): Range | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return { from: a.from < b.from ? a.from : b.from, to: a.to > b.to ? a.to : b.to };
+}
+
+const rangeOf = (days: readonly string[]): Range | undefined => {
+  const sorted = days.toSorted();
+  const [from, to] = [sorted[0], sorted.at(-1)];
+  return from === undefined || to === undefined ? undefined : { from, to };
+};
+
+/** The result of the invocation; its done event is typed by the kernel, not by the union of commands. */
+const outputOf = (event: unknown): readonly ScoreResult[] => (event as { output: ComputeOutput }).output.results;
+
+/** U4 */
+function newest(latest: Score | undefined, results: readonly ScoreResult[]): Score | undefined {
+  let best = latest;
+  for (const { score } of results) {
+    const later = best === undefined || score.day >= best.day;
+    if (best === undefined || score.day === best.day || (later && (score.status === 'ok' || best.status !== 'ok'))) best = score;
+  }
+  return best;
+}
+
+/** Start of the bucket of a local day: midnight UTC of its date, or local midnight where that has not come yet. */
+const bucket = (zone: string, day: string): number => {
+  const utc = Date.parse(`${day}T00:00:00Z`);
+  return utc <= now() ? utc : dayBounds(zone, day)[0];
+};
+
+const machine = setup({
+  types: {
+    context: {} as UserContext,
+    events: {} as UserEvent,
+    input: {} as { id: string },
+  },
+  actors: { computeScores: effectRef<z.input<typeof ComputeInput>, ComputeOutput>('computeScores') },
+  delays: {
+    SETTLE: ({ context }) => Math.max(1, Math.min(SETTLE_MS, context.dirtySince + SETTLE_MAX_MS - now())),
+    BACKOFF: ({ context }) => 1_000 * 2 ** (context.attempts - 1),
+    MIDNIGHT: ({ context }) => dayBounds(context.timeZone, localDate(context.timeZone, now()))[1] - now() + 1,
+  },
+  guards: {
+    dirty: ({ context }) => context.dirty !== undefined,
+    named: ({ event }) => rangeOf(as(event, 'data.committed').days) !== undefined,
+    mayRetry: ({ context }) => context.attempts < MAX_ATTEMPTS,
+  },
+  actions: {
+    ...kernel.actions,
+    register: assign(({ event }) => {
+      const e = as(event, 'user.register');
+      return { displayName: e.displayName, timeZone: e.timeZone, registeredAt: now() };
+    }),
+    update: assign(({ context, event }) => {
+      const e = as(event, 'user.update', 'user.register');
+      return { displayName: e.displayName ?? context.displayName, timeZone: e.timeZone ?? context.timeZone };
+    }),
+    noteToday: assign(({ context }) => ({ today: localDate(context.timeZone, now()) })),
+    setDevice: assign(({ context, event }) => {
+      const { device } = as(event, 'device.changed');
+      return { devices: { ...context.devices, [device.id]: device } };
+    }),
+    dropDevice: assign(({ context, event }) => ({
+      devices: Object.fromEntries(Object.entries(context.devices).filter(([id]) => id !== as(event, 'device.removed').deviceId)),
+    })),
+    merge: assign(({ context, event }) => ({
+      dirty: span(context.dirty, rangeOf(as(event, 'data.committed').days)),
+      dirtySince: context.dirty === undefined ? now() : context.dirtySince,
+    })),
+    take: assign(({ context }) => ({ computing: context.dirty, dirty: undefined })),
+    giveBack: assign(({ context }) => ({
+      dirty: span(context.dirty, context.computing),
+      computing: undefined,
+      dirtySince: now(),
+      attempts: context.attempts + 1,
+    })),
+    lapse: assign({ stale: true }),
+    store: assign(({ context, event }) => {
+      const results = outputOf(event);
+      const oldest = addDays(context.today === '' ? localDate(context.timeZone, now()) : context.today, -CHART_DAYS + 1);
+      const days = { ...context.days };
+      for (const { score, point } of results) days[score.day] = point;
+      return {
+        computing: undefined,
+        attempts: 0,
+        stale: false,
+        latest: newest(context.latest, results),
+        days: Object.fromEntries(Object.entries(days).filter(([day]) => day >= oldest)),
+      };
+    }),
+    /** before `store`: compares with what was known (U6) */
+    observe: enqueueActions(({ context, event, enqueue }) => {
+      for (const { score, point } of outputOf(event)) {
+        const before = context.days[score.day];
+        for (const [metric, value, known] of [
+          ['hrv_rmssd', point.hrvMs, before?.hrvMs],
+          ['resting_heart_rate', point.restingBpm, before?.restingBpm],
+        ] as const) {
+          if (value === undefined || value === known) continue;
+          const payload = { t: bucket(context.timeZone, score.day), v: value };
+          enqueue({ type: 'tell', params: { to: `anomaly:user:${selfId()}:${metric}`, type: 'anomaly.observe', payload } });
+        }
+      }
+    }),
+    /** before `store`: the newest score, when it is new or revised, goes to the outgoing webhooks */
+    announce: enqueueActions(({ context, event, enqueue }) => {
+      const score = newest(context.latest, outputOf(event));
+      if (score === undefined || (score.day === context.latest?.day && score.revision === context.latest.revision)) return;
+      const data = {
+        type: 'score.updated',
+        eventId: `score_${selfId()}_${score.day}_${score.revision}`,
+        at: now(),
+        data: { userId: selfId(), ...score },
+      };
+      enqueue({ type: 'job', params: { queue: 'webhook', name: 'webhook.publish', data } });
+    }),
+  },
+}).createMachine({
+  id: 'user',
+  type: 'parallel',
+  context: ({ input }) => ({
+    id: input.id,
+    displayName: '',
+    timeZone: 'UTC',
+    registeredAt: 0,
+    devices: {},
+    days: {},
+    dirtySince: 0,
+    attempts: 0,
+    stale: false,
+    today: '',
+  }),
+  on: {
+    'device.changed': { actions: ['setDevice', { type: 'reply', params: null }] },
+    'device.removed': { actions: ['dropDevice', { type: 'reply', params: null }] },
+    'booking.noted': {
+      actions: [
+        { type: 'publish', params: ({ event }: Args) => ({ view: 'bookings', item: as(event, 'booking.noted').item }) },
+        { type: 'reply', params: null },
+      ],
+    },
+    'alert.opened': {
+      actions: [
+        { type: 'publish', params: alertItem },
+        { type: 'reply', params: null },
+      ],
+    },
+    'alert.updated': {
+      actions: [
+        { type: 'publish', params: alertItem },
+        { type: 'reply', params: null },
+      ],
+    },
+    'alert.closed': {
+      actions: [
+        { type: 'publish', params: alertItem },
+        { type: 'reply', params: null },
+      ],
+    },
+  },
+  states: {
+    account: {
+      initial: 'unknown',
+      states: {
+        unknown: { on: { 'user.register': { target: 'active', actions: ['register', { type: 'reply', params: null }] } } },
+        active: {
+          on: {
+            'user.register': { actions: ['update', { type: 'reply', params: null }] },
+            'user.update': { actions: ['update', { type: 'reply', params: null }] },
+          },
+        },
+      },
+    },
+    calendar: {
+      initial: 'unknown',
+      states: {
+        unknown: { on: { 'user.register': 'known' } },
+        known: {
+          entry: 'noteToday',
+          after: { MIDNIGHT: { target: 'known', reenter: true } },
+          on: { 'user.register': { target: 'known', reenter: true }, 'user.update': { target: 'known', reenter: true } },
+        },
+      },
+    },
+    scoring: {
+      initial: 'fresh',
+      states: {
+        fresh: {
+          on: {
+            'data.committed': [
+              { guard: 'named', target: 'stale', actions: ['merge', { type: 'reply', params: null }] },
+              { actions: { type: 'reply', params: null } },
+            ],
+          },
+        },
+        stale: {
+          after: { SETTLE: 'computing' },
+          on: { 'data.committed': { target: 'stale', reenter: true, actions: ['merge', { type: 'reply', params: null }] } },
+        },
+        computing: {
+          entry: 'take',
+          invoke: {
+            id: 'scores',
+            src: 'computeScores',
+            input: ({ context }) => ({
+              userId: context.id,
+              timeZone: context.timeZone,
+              from: context.computing?.from ?? context.today,
+              to: context.computing?.to ?? context.today,
+            }),
+            onDone: [
+              { guard: 'dirty', target: 'stale', actions: ['observe', 'announce', 'store'] },
+              { target: 'fresh', actions: ['observe', 'announce', 'store'] },
+            ],
+            onError: { target: 'failed', actions: 'giveBack' },
+          },
+          on: { 'data.committed': { actions: ['merge', { type: 'reply', params: null }] } },
+        },
+        failed: {
+          always: [{ guard: 'mayRetry', target: 'backingOff' }, { target: 'degraded' }],
+        },
+        backingOff: {
+          after: { BACKOFF: 'computing' },
+          on: { 'data.committed': { actions: ['merge', { type: 'reply', params: null }] } },
+        },
+        degraded: {
+          entry: 'lapse',
+          after: { 900_000: 'computing' },
+          on: { 'data.committed': { target: 'computing', actions: ['merge', { type: 'reply', params: null }] } },
+        },
+      },
+    },
+  },
+});
+
+function alertItem({ event }: Args): { view: 'alerts'; item: object } {
+  return { view: 'alerts', item: as(event, 'alert.opened', 'alert.updated', 'alert.closed').item };
+}
+
+export const userMachine = machine;
