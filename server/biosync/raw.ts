@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import type { Knex } from 'knex';
+
+/** JSON with sorted keys: the same content has the same text, whatever order its sender chose. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const entries = Object.entries(value)
+    .filter(([, v]) => v !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(',')}}`;
+}
+
+export const digest = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex');
+
+/** Stores pulled payloads, each content once per device; a repeat counts and is normalised again with its new time (B3.4 step 6). */
+export async function storeRaw(
+  db: Knex,
+  o: { newId: () => string; userId: string; deviceId: string; provider: string; key: string; now: number; payloads: readonly object[] },
+): Promise<string[]> {
+  const rows = new Map(o.payloads.map((p) => [digest(canonicalJson(p)), p]));
+  const ids: string[] = [];
+  for (const [sha, payload] of rows) {
+    const result = (await db.raw(
+      `insert into metrics_raw as t (id, user_id, device_id, provider, kind, payload, payload_sha256, received_at, last_received_at, delivery_key)
+       values (?, ?, ?, ?, 'pull', ?::jsonb, ?, ?, ?, ?)
+       on conflict (device_id, payload_sha256) do update set times_received = t.times_received + 1, last_received_at = excluded.last_received_at,
+          normalised_at = null, delivery_key = excluded.delivery_key
+        where t.delivery_key <> excluded.delivery_key
+       returning id`,
+      [o.newId(), o.userId, o.deviceId, o.provider, JSON.stringify(payload), sha, new Date(o.now), new Date(o.now), o.key],
+    )) as { rows: { id: string }[] };
+    const id = result.rows[0]?.id ?? (await existing(db, o.deviceId, sha));
+    if (id !== undefined) ids.push(id);
+  }
+  return ids;
+}
+
+async function existing(db: Knex, deviceId: string, sha: string): Promise<string | undefined> {
+  const result = (await db.raw('select id from metrics_raw where device_id = ? and payload_sha256 = ?', [deviceId, sha])) as {
+    rows: { id: string }[];
+  };
+  return result.rows[0]?.id;
+}

@@ -1,0 +1,91 @@
+/** The simulator as a client sees it: everything goes over HTTP, as to a provider elsewhere. */
+import { z } from 'zod';
+import { CanonicalBatch } from '../canonical.ts';
+import type { FetchTarget, Identity, Page, Provider } from '../provider.ts';
+import { normaliseCanonical, parseCanonical, verifyStandard } from '../standard.ts';
+
+export const SIMULATOR_SCOPES = ['sleep', 'heart', 'activity'] as const;
+
+const Token = z.object({ user: z.string(), scopes: z.array(z.string()) });
+const DataPage = z.object({ batches: z.array(CanonicalBatch), cursor: z.string().optional() });
+
+export interface SimulatorProviderDeps {
+  /** origin of the simulator as this process reaches it */
+  readonly baseUrl: () => string;
+  /** origin as the person's browser reaches it */
+  readonly publicUrl: string;
+  /** of the client at the provider; also the bearer of pulls */
+  readonly clientSecret: string;
+  readonly webhookSecrets: readonly string[];
+  readonly fetch: typeof fetch;
+}
+
+export function simulatorProvider({ baseUrl, publicUrl, clientSecret, webhookSecrets, fetch }: SimulatorProviderDeps): Provider {
+  const call = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(new URL(path, baseUrl()), {
+      redirect: 'error',
+      ...init,
+      headers: { authorization: `Bearer ${clientSecret}`, ...(init.body === undefined ? {} : { 'content-type': 'application/json' }) },
+      signal: init.signal ?? AbortSignal.timeout(20_000),
+    });
+
+  /** Failure classes of B3.7. */
+  async function page(t: FetchTarget): Promise<Page> {
+    const query = new URLSearchParams({
+      account: t.providerUserId,
+      from: t.from,
+      to: t.to,
+      ...(t.cursor === undefined ? {} : { cursor: t.cursor }),
+    });
+    let res: Response;
+    try {
+      res = await call(`/v1/simulator/api/data?${query.toString()}`, { signal: AbortSignal.any([t.signal, AbortSignal.timeout(20_000)]) });
+    } catch {
+      return { ok: false, class: 'transient', code: 'PROVIDER_UNREACHABLE' };
+    }
+    if (res.status === 429) {
+      const after = Number(res.headers.get('retry-after'));
+      return { ok: false, class: 'rate_limited', code: 'RATE_LIMITED', ...(after > 0 ? { retryAfterS: after } : {}) };
+    }
+    if (res.status === 401 || res.status === 403) return { ok: false, class: 'auth', code: 'GRANT_REVOKED' };
+    if ([404, 410, 422].includes(res.status)) return { ok: false, class: 'permanent_object', code: `PROVIDER_${res.status}` };
+    if (!res.ok) return { ok: false, class: 'transient', code: `PROVIDER_${res.status}` };
+    const body = DataPage.safeParse(await res.json().catch(() => undefined));
+    if (!body.success) return { ok: false, class: 'transient', code: 'PROVIDER_BAD_JSON' };
+    return { ok: true, payloads: body.data.batches, ...(body.data.cursor === undefined ? {} : { cursor: body.data.cursor }) };
+  }
+
+  return {
+    id: 'simulator',
+    kind: 'direct',
+    label: 'Simulated wearable',
+    capabilities: { webhook: 'data', pull: true, backfillDays: 90 },
+    requiredScopes: ['sleep', 'heart'],
+    verify: verifyStandard(webhookSecrets),
+    parse: parseCanonical,
+    normalise: normaliseCanonical,
+    authorize: ({ state, redirectUri, challenge }) => {
+      const query = new URLSearchParams({
+        response_type: 'code',
+        client_id: 'thrum',
+        scope: SIMULATOR_SCOPES.join(' '),
+        state,
+        redirect_uri: redirectUri,
+        code_challenge: challenge,
+        code_challenge_method: 'S256',
+      });
+      return `${publicUrl}/v1/simulator/authorize?${query.toString()}`;
+    },
+    async exchange(code, verifier, redirectUri): Promise<Identity> {
+      const res = await call('/v1/simulator/oauth/token', { method: 'POST', body: JSON.stringify({ code, verifier, redirectUri }) });
+      if (!res.ok) throw new Error(`the simulator refused the code: ${res.status}`);
+      const token = Token.parse(await res.json());
+      return { providerUserId: token.user, scopes: token.scopes };
+    },
+    fetch: page,
+    async deregister(providerUserId) {
+      const res = await call('/v1/simulator/oauth/revoke', { method: 'POST', body: JSON.stringify({ user: providerUserId }) });
+      if (!res.ok && res.status !== 404) throw new Error(`the simulator refused to deregister: ${res.status}`);
+    },
+  };
+}
