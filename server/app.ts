@@ -16,6 +16,7 @@ import { createActorSystem } from '../actors/system.ts';
 import type { ActorSystem } from '../actors/system.ts';
 import type { Clock, Log } from '../actors/types.ts';
 import { kinds as allKinds } from '../machines/kinds.ts';
+import { createBiosync } from './biosync/biosync.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -36,6 +37,8 @@ import { loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { inspectorRoutes } from './inspector/routes.ts';
+import { queueMetrics } from './jobs/metrics.ts';
+import { createTableJobs } from './jobs/table.ts';
 import { withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
 import { createGateway } from './live/gateway.ts';
@@ -96,6 +99,7 @@ const demoWanted = async (config: Config, database: Database, identity: Identity
   config.demo !== 'off' && (config.demo === 'on' || database.engine === 'pglite') && wantsDemo(identity.users, database.knex);
 
 const ACTOR_DRAIN_MS = 5_000;
+const JOB_DRAIN_MS = 2_000;
 
 const packageVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
@@ -125,9 +129,37 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
   const store = deps.store?.(companions) ?? createPgStore(database, companions);
-  const actors = createActorSystem({
+  let url: string | undefined;
+  const biosync = createBiosync({
+    knex: database.knex,
+    clock,
+    random,
+    newId,
+    log,
+    registry,
+    publicUrl: config.publicUrl,
+    webhookBytes: config.webhookBytes,
+    masterKey: secrets.operator,
+    standardSecrets: config.standardSecrets,
+    simulator: config.simulator === 'on',
+    feedMs: config.simulatorFeedMs,
+    selfUrl: () => url,
+    actors: () => actors,
+  });
+  const jobs = createTableJobs({
+    knex: database.knex,
+    kinds: biosync.jobs,
+    clock,
+    random,
+    newId,
+    log,
+    exclusive: database.engine === 'pglite',
+    onOutcome: queueMetrics(registry, database.knex, () => clock.wall()),
+  });
+  const actors: ActorSystem = createActorSystem({
     kinds,
-    effects: deps.effects ?? {},
+    effects: { ...biosync.effects, ...deps.effects },
+    onJob: (queue) => jobs.wake(queue),
     store,
     clock,
     random,
@@ -150,6 +182,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...demoRoutes({ config, identity }),
     ...actorRoutes(topics),
     ...anomalyRoutes({ knex: database.knex }),
+    ...biosync.routes,
     ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
@@ -193,7 +226,9 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     await gateway.drain(config.drainMs);
     const closed = new Promise((resolve) => http.close(resolve));
     http.closeIdleConnections();
+    await jobs.drain(JOB_DRAIN_MS);
     await actors.drain(ACTOR_DRAIN_MS);
+    await jobs.stop();
     await store.stop();
     http.closeAllConnections();
     await gateway.close();
@@ -226,8 +261,10 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
         http.listen({ port: config.port, host: config.host }, resolve);
       });
       const { port } = http.address() as AddressInfo;
-      demo?.start(`http://localhost:${port}`);
-      return { url: `http://localhost:${port}` };
+      url = `http://localhost:${port}`;
+      await jobs.start();
+      demo?.start(url);
+      return { url };
     },
     stop: () => (stopping ??= stop()),
   };

@@ -135,6 +135,25 @@ export const settings = {
   simulator: setting('SIMULATOR', z.enum(['on', 'off']), 'Whether the built-in wearables provider runs and feeds the demo users.', {
     default: 'on',
   }),
+  simulatorFeedMs: setting(
+    'SIMULATOR_FEED_MS',
+    int(0, 86_400_000),
+    'Time between two rounds of the live feed of the simulated wearables; 0 is off.',
+    {
+      default: '10000',
+      unit: 'ms',
+    },
+  ),
+  standardSecrets: setting(
+    'PROVIDER_STANDARD_WEBHOOK_SECRET',
+    z
+      .string()
+      .transform((s) => s.split(',').map((x) => x.trim()))
+      .pipe(z.array(z.string().regex(/^whsec_[A-Za-z0-9+/=]{22,}$/)).max(3))
+      .optional()
+      .transform((list) => list ?? []),
+    'Secrets whsec_… of senders of Standard Webhooks, separated by commas, the newest first. Absent: the provider is off.',
+  ),
 } as const;
 
 type Parsed = { readonly [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> };

@@ -216,9 +216,16 @@ export const deviceMachine = setup({
       };
     }),
     nextChunk: assign(({ context: { backfill: b } }) => ({
-      backfill: { ...b, done: b.done + 1, failures: 0, ...(b.to === undefined ? {} : { to: addDays(b.to, -T.CHUNK_DAYS) }) },
+      backfill: {
+        ...b,
+        done: b.done + 1,
+        failures: 0,
+        cursor: undefined,
+        ...(b.to === undefined ? {} : { to: addDays(b.to, -T.CHUNK_DAYS) }),
+      },
     })),
     addChunk: assign(({ context, event }) => withData(context, good(event).counts)),
+    turnPage: assign(({ context: { backfill }, event }) => ({ backfill: { ...backfill, cursor: good(event).cursor } })),
     failChunk: assign(({ context: { backfill: b } }) => ({ backfill: { ...b, failures: b.failures + 1 } })),
     unarm: cancel('sync'),
   },
@@ -432,9 +439,10 @@ export const deviceMachine = setup({
               const to = c.backfill.to ?? today(c);
               const start = addDays(to, -T.CHUNK_DAYS + 1);
               const oldest = c.backfill.from ?? start;
-              return fetchInput(c, { from: start < oldest ? oldest : start, to });
+              return fetchInput(c, { from: start < oldest ? oldest : start, to, cursor: c.backfill.cursor });
             },
             onDone: [
+              { guard: 'more', target: 'running', reenter: true, actions: ['addChunk', 'turnPage', 'noteData'] },
               { guard: 'done', target: 'checking', actions: ['addChunk', 'noteData', 'nextChunk'] },
               { target: 'waiting', actions: 'failChunk' },
             ],

@@ -69,6 +69,8 @@ export const Backfill = z.strictObject({
   from: Day.optional(),
   /** newest day of the chunk that is next */
   to: Day.optional(),
+  /** where the next page of that chunk begins */
+  cursor: z.string().optional(),
   done: z.number().int(),
   total: z.number().int(),
   failures: z.number().int(),

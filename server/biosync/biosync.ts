@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
-import type { EffectFunctions } from '../../actors/outbox.ts';
+import type { EffectFunctions } from '../../actors/effects.ts';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Clock, Log } from '../../actors/types.ts';
 import { biosyncEffects } from '../effects/biosync.ts';

@@ -16,11 +16,21 @@ import type { Source } from './canonical.ts';
 import { deriveDays } from './derive.ts';
 import type { Provider, Providers } from './provider.ts';
 import { upsertRows } from './stored.ts';
+import type { Sourced } from './stored.ts';
 
 const INGEST: Principal = { kind: 'system', id: 'ingest', roles: [] };
 
 const Outcome = Counts.extend({ days: z.array(z.string()), touched: z.array(z.string()) });
 type Outcome = z.infer<typeof Outcome>;
+
+const NOTHING: Outcome = { ...noCounts, days: [], touched: [] };
+const countsOf = ({ inserted, updated, duplicate, stale, rejected }: Outcome): Counts => ({
+  inserted,
+  updated,
+  duplicate,
+  stale,
+  rejected,
+});
 
 interface Raw {
   readonly id: string;
@@ -44,7 +54,7 @@ export interface IngestDeps {
 }
 
 export interface Ingest {
-  /** Ingests the payloads and tells the user's actor of changed days; `inform`: the device's actor too. */
+  /** Ingests payloads of one device and tells the user's actor of changed days; `inform`: the device's actor too. */
   run(rawIds: readonly string[], inform: boolean): Promise<Counts>;
   readonly job: JobKind<{ deviceId: string; rawIds: string[] }>;
 }
@@ -68,43 +78,59 @@ export function createIngest({ knex, clock, providers, actors }: IngestDeps): In
     return result.rows;
   };
 
-  async function ingest(tx: Knex, raw: Raw, provider: Provider): Promise<Outcome> {
-    const batch = provider.normalise(raw.payload);
-    if (batch === undefined) throw new JobFailure('BAD_PAYLOAD', `payload ${raw.id} does not fit its provider`, { retryable: false });
-    const sourceId = sourceIdOf(raw.device_id, batch.source);
-    await tx.raw(
-      `insert into data_sources (id, device_id, user_id, name, type, brand, hw_id) values (?, ?, ?, ?, ?, ?, ?) on conflict (id) do nothing`,
-      [sourceId, raw.device_id, raw.user_id, batch.source.name, batch.source.type, batch.source.brand, batch.source.hwId ?? ''],
-    );
-    const { rows, rejected } = normalise(batch.records, {
-      receivedAt: raw.last_received_at,
-      offsetOf: offsetsOf(raw.time_zone),
-      hash: sha256,
-    });
-    const { counts, days } = await upsertRows(tx, { userId: raw.user_id, sourceId, rawId: raw.id }, rows);
-    const changed = await deriveDays(tx, raw.user_id, [...days], clock.wall());
-    const seen = rows.flatMap((r) => (r.day === undefined ? [] : [r.day])).sort();
-    return {
-      ...addCounts(counts, { ...noCounts, rejected: rejected.length }),
-      days: changed,
-      touched: seen.length === 0 ? [] : [seen[0] ?? '', seen.at(-1) ?? ''],
-    };
+  /** Payloads of one device in one go: rows of each source together, then the days once. */
+  async function ingest(tx: Knex, userId: string, raws: readonly Raw[], provider: Provider): Promise<Outcome> {
+    const bySource = new Map<string, Sourced[]>();
+    let counts = noCounts;
+    for (const raw of raws) {
+      const batch = provider.normalise(raw.payload);
+      if (batch === undefined) throw new JobFailure('BAD_PAYLOAD', `payload ${raw.id} does not fit its provider`, { retryable: false });
+      const { rows, rejected } = normalise(batch.records, {
+        receivedAt: raw.last_received_at,
+        offsetOf: offsetsOf(raw.time_zone),
+        hash: sha256,
+      });
+      counts = addCounts(counts, { ...noCounts, rejected: rejected.length });
+      const sourceId = sourceIdOf(raw.device_id, batch.source);
+      const known = bySource.get(sourceId);
+      if (known === undefined) await nameSource(tx, sourceId, raw, batch.source);
+      bySource.set(sourceId, [...(known ?? []), ...rows.map((r) => ({ ...r, rawId: raw.id }))]);
+    }
+    const days = new Set<string>();
+    for (const [sourceId, rows] of bySource) {
+      const stored = await upsertRows(tx, { userId, sourceId }, rows);
+      counts = addCounts(counts, stored.counts);
+      for (const day of stored.days) days.add(day);
+    }
+    const changed = await deriveDays(tx, userId, [...days], clock.wall());
+    const seen = [...bySource.values()].flatMap((rows) => rows.flatMap((r) => (r.day === undefined ? [] : [r.day]))).sort();
+    return { ...counts, days: changed, touched: seen.length === 0 ? [] : [seen[0] ?? '', seen.at(-1) ?? ''] };
   }
 
-  async function settle(raw: Raw): Promise<Outcome> {
-    const provider = providers.get(raw.provider);
-    if (provider === undefined) throw new JobFailure('NO_PROVIDER', `no provider ${raw.provider}`, { retryable: false });
+  const nameSource = (tx: Knex, id: string, raw: Raw, s: Source): Promise<unknown> =>
+    tx.raw(
+      `insert into data_sources (id, device_id, user_id, name, type, brand, hw_id) values (?, ?, ?, ?, ?, ?, ?) on conflict (id) do nothing`,
+      [id, raw.device_id, raw.user_id, s.name, s.type, s.brand, s.hwId ?? ''],
+    );
+
+  /** The outcome of payloads that came together stands on the first of them, which is the one that is announced. */
+  async function settle(first: Raw, raws: readonly Raw[]): Promise<Outcome> {
+    const provider = providers.get(first.provider);
+    if (provider === undefined) throw new JobFailure('NO_PROVIDER', `no provider ${first.provider}`, { retryable: false });
     return knex.transaction(async (tx) => {
       // what one user's days are derived from must not change in between
-      await tx.raw(`select pg_advisory_xact_lock(hashtextextended(?, 20))`, [raw.user_id]);
-      const fresh = await ingest(tx, raw, provider);
+      await tx.raw(`select pg_advisory_xact_lock(hashtextextended(?, 20))`, [first.user_id]);
+      const fresh = await ingest(tx, first.user_id, raws, provider);
       // days of an earlier round that nobody was told of
-      const owed = raw.outcome === null || raw.announced_at !== null ? [] : Outcome.parse(raw.outcome).days;
+      const owed = raws.flatMap((r) => (r.outcome === null || r.announced_at !== null ? [] : Outcome.parse(r.outcome).days));
       const outcome = { ...fresh, days: [...new Set([...owed, ...fresh.days])].sort() };
+      const now = new Date(clock.wall());
+      const rows = raws.map((r) => ({ id: r.id, times: r.times_received, outcome: r === first ? outcome : NOTHING, first: r === first }));
       await tx.raw(
-        `update metrics_raw set normalised_at = case when times_received = ? then ?::timestamptz end, announced_at = null, normaliser_version = ?,
-                outcome = ?::jsonb, error = null where id = ?`,
-        [raw.times_received, new Date(clock.wall()), NORMALISER_VERSION, JSON.stringify(outcome), raw.id],
+        `update metrics_raw m set normalised_at = case when m.times_received = r.times then ?::timestamptz end, normaliser_version = ?,
+                announced_at = case when r.first then null else ?::timestamptz end, outcome = r.outcome, error = null
+           from jsonb_to_recordset(?::jsonb) as r(id uuid, times int, outcome jsonb, first boolean) where m.id = r.id`,
+        [now, NORMALISER_VERSION, now, JSON.stringify(rows)],
       );
       return outcome;
     });
@@ -121,14 +147,14 @@ export function createIngest({ knex, clock, providers, actors }: IngestDeps): In
     const key = `raw:${raw.id}:${raw.times_received}`;
     if (outcome.days.length > 0) await tell(`user:${raw.user_id}`, { type: 'data.committed', days: outcome.days }, key);
     if (inform) {
-      const { days: _, touched, ...counts } = outcome;
+      const { touched } = outcome;
       const day = new Date(raw.last_received_at).toISOString().slice(0, 10);
       const fact = {
         id: `${raw.id}.${raw.times_received}`,
         receivedAt: raw.last_received_at,
         from: touched[0] ?? day,
         to: touched[1] ?? day,
-        counts,
+        counts: countsOf(outcome),
       };
       await tell(`device:${raw.device_id}`, { type: 'data.ingested', ...fact }, key);
     }
@@ -140,12 +166,20 @@ export function createIngest({ knex, clock, providers, actors }: IngestDeps): In
   }
 
   async function run(rawIds: readonly string[], inform: boolean): Promise<Counts> {
+    const raws = await load(knex, rawIds);
+    const open = raws.filter((r) => r.normalised_at === null);
+    const first = open[0];
     let total = noCounts;
-    for (const raw of await load(knex, rawIds)) {
-      const outcome = raw.normalised_at === null ? await settle(raw) : Outcome.parse(raw.outcome);
-      const { days: _, touched: __, ...counts } = outcome;
-      total = addCounts(total, counts);
-      if (raw.normalised_at === null || raw.announced_at === null) await announce(raw, outcome, inform);
+    if (first !== undefined) {
+      const outcome = await settle(first, open);
+      total = countsOf(outcome);
+      await announce(first, outcome, inform);
+    }
+    for (const raw of raws) {
+      if (raw.normalised_at === null || raw.announced_at !== null) continue;
+      const outcome = Outcome.parse(raw.outcome);
+      total = addCounts(total, countsOf(outcome));
+      await announce(raw, outcome, inform);
     }
     return total;
   }

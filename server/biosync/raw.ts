@@ -18,27 +18,27 @@ export async function storeRaw(
   db: Knex,
   o: { newId: () => string; userId: string; deviceId: string; provider: string; key: string; now: number; payloads: readonly object[] },
 ): Promise<string[]> {
-  const rows = new Map(o.payloads.map((p) => [digest(canonicalJson(p)), p]));
-  const ids: string[] = [];
-  for (const [sha, payload] of rows) {
-    const result = (await db.raw(
-      `insert into metrics_raw as t (id, user_id, device_id, provider, kind, payload, payload_sha256, received_at, last_received_at, delivery_key)
-       values (?, ?, ?, ?, 'pull', ?::jsonb, ?, ?, ?, ?)
-       on conflict (device_id, payload_sha256) do update set times_received = t.times_received + 1, last_received_at = excluded.last_received_at,
-          normalised_at = null, delivery_key = excluded.delivery_key
-        where t.delivery_key <> excluded.delivery_key
-       returning id`,
-      [o.newId(), o.userId, o.deviceId, o.provider, JSON.stringify(payload), sha, new Date(o.now), new Date(o.now), o.key],
-    )) as { rows: { id: string }[] };
-    const id = result.rows[0]?.id ?? (await existing(db, o.deviceId, sha));
-    if (id !== undefined) ids.push(id);
-  }
-  return ids;
-}
-
-async function existing(db: Knex, deviceId: string, sha: string): Promise<string | undefined> {
-  const result = (await db.raw('select id from metrics_raw where device_id = ? and payload_sha256 = ?', [deviceId, sha])) as {
-    rows: { id: string }[];
-  };
-  return result.rows[0]?.id;
+  const rows = new Map(o.payloads.map((payload) => [digest(canonicalJson(payload)), payload]));
+  if (rows.size === 0) return [];
+  const now = new Date(o.now);
+  const result = (await db.raw(
+    `with item as (select * from jsonb_to_recordset(?::jsonb) as r(id uuid, sha text, payload jsonb)),
+       put as (insert into metrics_raw as t (id, user_id, device_id, provider, kind, payload, payload_sha256, received_at, last_received_at, delivery_key)
+         select i.id, ?, ?, ?, 'pull', i.payload, i.sha, ?, ?, ? from item i order by i.sha
+         on conflict (device_id, payload_sha256) do update set times_received = t.times_received + 1, last_received_at = excluded.last_received_at,
+            normalised_at = null, delivery_key = excluded.delivery_key
+          where t.delivery_key <> excluded.delivery_key returning id)
+     select id from put union select m.id from metrics_raw m join item i on m.device_id = ? and m.payload_sha256 = i.sha`,
+    [
+      JSON.stringify([...rows].map(([sha, payload]) => ({ id: o.newId(), sha, payload }))),
+      o.userId,
+      o.deviceId,
+      o.provider,
+      now,
+      now,
+      o.key,
+      o.deviceId,
+    ],
+  )) as { rows: { id: string }[] };
+  return result.rows.map((r) => r.id);
 }

@@ -98,8 +98,10 @@ function fields(r: CanonicalRow): { [column: string]: unknown } {
 export interface Target {
   readonly userId: string;
   readonly sourceId: string;
-  readonly rawId: string;
 }
+
+/** A row and the payload that it came from. */
+export type Sourced = CanonicalRow & { readonly rawId: string };
 
 export interface Stored {
   readonly counts: Counts;
@@ -110,11 +112,11 @@ export interface Stored {
 const CHUNK = 1_000;
 
 /** Brings the rows in, each only if it ranks above the stored version of its record. Order and repetition of calls change nothing. */
-export async function upsertRows(tx: Knex, target: Target, rows: readonly CanonicalRow[]): Promise<Stored> {
+export async function upsertRows(tx: Knex, target: Target, rows: readonly Sourced[]): Promise<Stored> {
   const counts = { ...noCounts };
   const days = new Set<string>();
   for (const table of ['sleep', 'workout', 'sample', 'daily'] as const) {
-    const best = new Map<string, CanonicalRow>();
+    const best = new Map<string, Sourced>();
     for (const row of rows) {
       if (row.table !== table) continue;
       const known = best.get(row.key);
@@ -133,8 +135,8 @@ export async function upsertRows(tx: Knex, target: Target, rows: readonly Canoni
 async function upsertChunk(
   tx: Knex,
   table: Table,
-  { userId, sourceId, rawId }: Target,
-  rows: readonly CanonicalRow[],
+  { userId, sourceId }: Target,
+  rows: readonly Sourced[],
   counts: { -readonly [K in keyof Counts]: number },
   days: Set<string>,
 ): Promise<void> {
@@ -156,7 +158,7 @@ async function upsertChunk(
     provider_version: r.version,
     content_hash: r.hash,
     deleted: r.deleted,
-    raw_id: rawId,
+    raw_id: r.rawId,
     normaliser_version: NORMALISER_VERSION,
     local_day: r.day,
     tz_offset_min: r.offsetMin,

@@ -1,7 +1,7 @@
 /** What the effects of the device and user machines do. */
 import type { Knex } from 'knex';
 import type { z } from 'zod';
-import type { EffectFunctions } from '../../actors/outbox.ts';
+import type { EffectFunctions } from '../../actors/effects.ts';
 import type { Clock } from '../../actors/types.ts';
 import { noCounts } from '../../machines/biosync/schema.ts';
 import type { FetchInput, FetchResult } from '../../machines/biosync/schema.ts';

@@ -9,12 +9,15 @@ export const SIMULATOR_SCOPES = ['sleep', 'heart', 'activity'] as const;
 const Token = z.object({ user: z.string(), scopes: z.array(z.string()) });
 const DataPage = z.object({ batches: z.array(CanonicalBatch), cursor: z.string().optional() });
 
+/** Names the credentials of the client; `Authorization` belongs to the people of this server, which hosts the provider. */
+export const SECRET_HEADER = 'x-client-secret';
+
 export interface SimulatorProviderDeps {
   /** origin of the simulator as this process reaches it */
   readonly baseUrl: () => string;
   /** origin as the person's browser reaches it */
   readonly publicUrl: string;
-  /** of the client at the provider; also the bearer of pulls */
+  /** of the client at the provider; pulls carry it too */
   readonly clientSecret: string;
   readonly webhookSecrets: readonly string[];
   readonly fetch: typeof fetch;
@@ -25,7 +28,7 @@ export function simulatorProvider({ baseUrl, publicUrl, clientSecret, webhookSec
     fetch(new URL(path, baseUrl()), {
       redirect: 'error',
       ...init,
-      headers: { authorization: `Bearer ${clientSecret}`, ...(init.body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: { [SECRET_HEADER]: clientSecret, ...(init.body === undefined ? {} : { 'content-type': 'application/json' }) },
       signal: init.signal ?? AbortSignal.timeout(20_000),
     });
 

@@ -11,6 +11,7 @@ import { Faults } from './accounts.ts';
 import { SimulatorCommand } from './commands.ts';
 import type { SimulatorRunner } from './commands.ts';
 import { batchOf, Profile } from './generator.ts';
+import { SECRET_HEADER } from './provider.ts';
 
 export interface SimulatorRoutesDeps {
   readonly accounts: SimulatorAccounts;
@@ -33,7 +34,15 @@ const AccountView = z.strictObject({
   feed: z.boolean(),
   revoked: z.boolean(),
 });
-const view = ({ seed: _, ...a }: SimulatorAccount): z.infer<typeof AccountView> => a;
+const view = ({ id, name, timeZone, profile, faults, feed, revoked }: SimulatorAccount): z.infer<typeof AccountView> => ({
+  id,
+  name,
+  timeZone,
+  profile,
+  faults,
+  feed,
+  revoked,
+});
 const accountId = z.string().regex(/^[a-z0-9-]{1,60}$/);
 
 const Authorize = z.object({
@@ -77,8 +86,8 @@ export const simulatorRoutes = (d: SimulatorRoutesDeps): Route[] => {
   const own = (uri: string): void => {
     if (uri !== redirectUri) throw invalid([{ path: 'redirect_uri', message: 'is not registered' }]);
   };
-  const authenticate = (authorization: string | undefined): void => {
-    if (authorization === undefined || !equalText(authorization, `Bearer ${d.clientSecret}`)) throw new Problem('UNAUTHENTICATED');
+  const authenticate = (secret: string | undefined): void => {
+    if (secret === undefined || !equalText(secret, d.clientSecret)) throw new Problem('UNAUTHENTICATED');
   };
 
   return [
@@ -130,7 +139,7 @@ export const simulatorRoutes = (d: SimulatorRoutesDeps): Route[] => {
       reply: { 200: z.strictObject({ user: z.string(), scopes: z.array(z.string()) }) },
       problems: ['UNAUTHENTICATED', 'FORBIDDEN'],
       run: async ({ body, header }) => {
-        authenticate(header('authorization'));
+        authenticate(header(SECRET_HEADER));
         const grant = await accounts.redeem(body.code, body.verifier, body.redirectUri);
         if (grant === undefined) throw new Problem('FORBIDDEN', 'the code is wrong, used or too old');
         return answer({ user: grant.accountId, scopes: grant.scopes });
@@ -147,7 +156,7 @@ export const simulatorRoutes = (d: SimulatorRoutesDeps): Route[] => {
       problems: ['UNAUTHENTICATED'],
       run: ({ header }) => {
         // other connections may share the account, so the account itself stays granted
-        authenticate(header('authorization'));
+        authenticate(header(SECRET_HEADER));
         return answer(undefined, { status: 204 });
       },
     }),
@@ -161,7 +170,7 @@ export const simulatorRoutes = (d: SimulatorRoutesDeps): Route[] => {
       reply: { 200: z.strictObject({ batches: z.array(CanonicalBatch), cursor: z.string().optional() }) },
       problems: ['UNAUTHENTICATED', 'FORBIDDEN', 'NOT_FOUND', 'RATE_LIMITED', 'INTERNAL'],
       run: async ({ query, header }) => {
-        authenticate(header('authorization'));
+        authenticate(header(SECRET_HEADER));
         const account = await existing(query.account);
         if (account.revoked) throw new Problem('FORBIDDEN', 'the grant was revoked');
         const u = d.random();
