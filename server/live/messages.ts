@@ -2,6 +2,7 @@
 import { callerOf } from '../identity/identity.ts';
 import { invalid, isProblem, Problem } from '../problems.ts';
 import { handleCommand } from './cmd.ts';
+import { resolveMe } from './commands.ts';
 import type { CongestionWatch } from './congestion.ts';
 import { sessionRoom, topicRoom, userRoom } from './connection.ts';
 import type { LiveSocket } from './connection.ts';
@@ -22,7 +23,7 @@ export function listen(x: LiveContext, socket: LiveSocket, congestion: Congestio
     sub: (payload) => handleSub(x, socket, payload),
     cmd: (payload) => handleCommand(x, socket, payload),
     async unsub(payload) {
-      for (const topic of parse(x, socket, Unsub, payload).l) await forget(x, socket, congestion, topic);
+      for (const topic of parse(x, socket, Unsub, payload).l) await forget(x, socket, congestion, resolveMe(topic, c.caller.principal));
       return { ok: true };
     },
     async pos(payload) {

@@ -153,10 +153,12 @@ function liveOn(socket: Socket): Promise<Live> {
       seen,
       send: (event, payload) => socket.timeout(10_000).emitWithAck(event, payload),
       next: (event, fits = () => true) =>
-        new Promise((done) => {
+        new Promise((done, fail) => {
+          const late = setTimeout(() => fail(new Error(`no ${event} within 10 s; seen: ${seen.map((m) => m.event).join(' ')}`)), 10_000);
           const look = (): void => {
             const found = seen.find((m) => m.event === event && fits(m.data));
             if (found === undefined) return;
+            clearTimeout(late);
             waiting.delete(look);
             done(found.data);
           };
