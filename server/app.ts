@@ -17,6 +17,7 @@ import type { ActorSystem } from '../actors/system.ts';
 import type { Clock, Log } from '../actors/types.ts';
 import { kinds as allKinds } from '../machines/kinds.ts';
 import { createBiosync } from './biosync/biosync.ts';
+import { createSettler } from './booking/settle.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -29,6 +30,8 @@ import { actorRoutes } from './http/routes/actors.ts';
 import { anomalyRoutes } from './http/routes/anomaly.ts';
 import { authRoutes } from './http/routes/auth.ts';
 import { demoRoutes } from './http/routes/demo.ts';
+import { bookingRoutes } from './http/routes/booking.ts';
+import { resourceRoutes } from './http/routes/resources.ts';
 import { systemRoutes } from './http/routes/system.ts';
 import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
@@ -183,6 +186,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...actorRoutes(topics),
     ...anomalyRoutes({ knex: database.knex }),
     ...biosync.routes,
+    ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
+    ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));

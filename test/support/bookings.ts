@@ -16,12 +16,21 @@ export const person = defineActor({
   kind: 'user',
   version: 1,
   context: z.strictObject({}),
-  machine: setup({ types: { events: {} as { type: 'booking.noted'; item: BookingItem } }, actions: { ...kernel.actions } }).createMachine({
+  machine: setup({
+    types: { events: {} as { type: 'booking.noted'; item: BookingItem } | { type: 'user.register' } },
+    actions: { ...kernel.actions },
+  }).createMachine({
     id: 'person',
     context: {},
-    on: { 'booking.noted': { actions: { type: 'publish', params: ({ event }) => ({ view: 'bookings', item: event.item }) } } },
+    on: {
+      'user.register': {},
+      'booking.noted': { actions: { type: 'publish', params: ({ event }) => ({ view: 'bookings', item: event.item }) } },
+    },
   }),
-  commands: { 'booking.noted': command({ input: z.strictObject({ item: BookingItem }), reply: z.null(), allow: platformOnly }) },
+  commands: {
+    'booking.noted': command({ input: z.strictObject({ item: BookingItem }), reply: z.null(), allow: platformOnly }),
+    'user.register': command({ input: z.object({ displayName: z.string(), timeZone: z.string() }), reply: z.null(), allow: platformOnly }),
+  },
   topics: [
     defineTopic({
       subject: 'user',
@@ -68,8 +77,10 @@ export const ROOM = {
   openingRules: [{ days: [1, 2, 3, 4, 5, 6, 7], from: '09:00', to: '17:00' }],
 };
 
-export const bookingKernel = (o: Partial<TestKernelOptions> = {}): Promise<TestKernel> =>
-  testKernel({ kinds: [resource, booking, anomaly, person], tables, ...o });
+/** The kinds of these tests: the people stand for the users of the product. */
+export const kinds = [anomaly, booking, resource, person];
+
+export const bookingKernel = (o: Partial<TestKernelOptions> = {}): Promise<TestKernel> => testKernel({ kinds, tables, ...o });
 
 let no = 0;
 
