@@ -219,7 +219,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
         log,
         random,
         connections: () => gateway.connections,
-        parts: () => ({ steps: [], actions: [] }),
+        newId,
+        wearables: config.simulator === 'on',
       })
     : undefined;
 

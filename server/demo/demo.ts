@@ -3,12 +3,15 @@ import type { Knex } from 'knex';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Clock, Log } from '../../actors/types.ts';
 import type { Users } from '../identity/users.ts';
+import { bookingActions, bookingsStep, resourcesStep } from './bookings.ts';
+import { createDemoClient } from './client.ts';
 import { createLiveDemo } from './live.ts';
 import type { LiveAction } from './live.ts';
 import { createMarks } from './marks.ts';
-import { demoLogins } from './people.ts';
+import { demoLogins, people } from './people.ts';
 import { historyStep, peopleStep, runSteps } from './seed.ts';
 import type { Step } from './seed.ts';
+import { wearableActions, wearablesStep } from './wearables.ts';
 
 export interface DemoDeps {
   readonly knex: Knex;
@@ -19,8 +22,9 @@ export interface DemoDeps {
   readonly random: () => number;
   /** how many sockets are open: somebody watches */
   readonly connections: () => number;
-  /** what other modules add: further steps, and things that happen */
-  readonly parts: (o: { url: string; signal: AbortSignal }) => { readonly steps: readonly Step[]; readonly actions: readonly LiveAction[] };
+  readonly newId: () => string;
+  /** whether the built-in provider of wearables runs */
+  readonly wearables: boolean;
 }
 
 export interface Demo {
@@ -30,6 +34,33 @@ export interface Demo {
   /** Resolves when the studio is set up, or the demo was stopped. */
   readonly ready: Promise<void>;
   stop(): Promise<void>;
+}
+
+/** Everything that is set up, in order, and everything that happens afterwards. */
+function partsOf(
+  d: DemoDeps,
+  url: string,
+  signal: AbortSignal,
+): { readonly steps: readonly Step[]; readonly actions: readonly LiveAction[] } {
+  const { clock, random } = d;
+  const anybody = createDemoClient({ url, clock, signal });
+  const signed = people.map((person) => ({ person, client: anybody.as(person) }));
+  const clients = signed.filter(({ person }) => person.role === 'client');
+  const admin = (signed.find(({ person }) => person.role === 'admin') ?? { client: anybody }).client;
+  const newKey = (): string => `demo-${d.newId()}`;
+  return {
+    steps: [
+      peopleStep(d.users),
+      resourcesStep(admin),
+      historyStep(d.actors, clock),
+      bookingsStep(clients, clock),
+      ...(d.wearables ? [wearablesStep(admin, clients, clock)] : []),
+    ],
+    actions: [
+      ...bookingActions({ clients, clock, random, newKey }),
+      ...(d.wearables ? wearableActions({ admin, clients, clock, random }) : []),
+    ],
+  };
 }
 
 /** Whether this database is, or may become, a demo: it has no users yet, or those of an earlier demo. */
@@ -49,9 +80,9 @@ export function createDemo(d: DemoDeps): Demo {
   const run = async (url: string): Promise<void> => {
     const began = d.clock.mono();
     const marks = createMarks(d.knex, () => d.clock.wall());
-    const { steps, actions } = d.parts({ url, signal: stopping.signal });
+    const { steps, actions } = partsOf(d, url, stopping.signal);
     await marks.set('begun');
-    await runSteps([peopleStep(d.users), ...steps, historyStep(d.actors, d.clock)], marks, d.log, stopping.signal);
+    await runSteps(steps, marks, d.log, stopping.signal);
     setUp();
     if (stopping.signal.aborted) return;
     d.log.info({ ms: Math.round(d.clock.mono() - began) }, 'demo studio is set up');
