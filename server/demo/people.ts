@@ -48,7 +48,7 @@ export const people: readonly DemoPerson[] = [
     displayName: 'Mia Hansen',
     timeZone: zone,
     plan: 'pro',
-    wearable: { brand: 'ring', hrvMs: 58, restingBpm: 52, sleepH: 7.6, steps: 9_500, illness: { daysAgo: 1, nights: 2 } },
+    wearable: { brand: 'ring', hrvMs: 58, restingBpm: 52, sleepH: 7.6, steps: 9_500, illness: { daysAgo: 3, nights: 4 } },
   },
   {
     role: 'client',
