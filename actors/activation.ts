@@ -261,8 +261,11 @@ export class Activation implements UnitOwner {
   /** Woken before the deadline, because a later arming wrote no row: the row is moved to what is committed, and the wheel with it. */
   #postponed(id: string, rowSeq: number, now: number): void {
     const durable = this.#committed?.state.timers[id];
-    // What postpones it is under way: the row stands, and the commit puts the new deadline into the wheel.
+    // What postpones it is under way: the commit puts the new deadline into the wheel.
     if (durable === undefined || durable.due <= now) return;
+    this.#k.timers.add(this.at, id, durable);
+    // Events under way may rely on the row as it stands.
+    if (this.#units !== undefined) return;
     this.#k.timers.postpone(this.at, id, rowSeq, durable);
     this.rowsDue.set(id, durable.due);
   }

@@ -129,9 +129,8 @@ export class Timers {
     }
   }
 
-  /** Moves a row that woke its actor too early. The row is changed only if it still is the one that woke it. */
+  /** Moves the row that woke its actor too early. The row is changed only if it still is the one that woke it. */
   postpone(at: Address, id: string, rowSeq: number, timer: ArmedTimer): void {
-    this.add(at, id, timer);
     this.#k.store.rearm({ actorId: at.actorId, timerId: id, rowSeq, due: timer.due, armedSeq: timer.seq }).catch((error: unknown) => {
       this.#k.log.warn({ err: error, ref: at.ref }, 'a timer row was not moved; it will wake its actor again');
     });

@@ -125,13 +125,17 @@ export async function client(w: World, h: History, who: number, ops: number): Pr
   const from: Principal = { kind: 'user', id: `u${who}`, roles: ['user'] };
   const name = `client ${who}`;
   let op = 0;
+  let booms = 0;
   while (op < ops) {
     const burst = w.chance.below(name, 6) === 0 ? 2 + w.chance.below(name, 12) : 1;
     const sent: Promise<unknown>[] = [];
     for (let i = 0; i < burst && op < ops; i += 1) {
       op += 1;
-      if (w.chance.below(name, 25) === 0)
-        sent.push(send(w, h, from, `boom-${op}`, ['list:solo', op < 12 ? { type: 'list.boom' } : { type: 'list.append', x: 'solo' }]));
+      if (who < 2 && booms < 1 && w.chance.below(name, 12) === 0) {
+        booms += 1;
+        sent.push(send(w, h, from, `boom-${op}`, ['list:solo', { type: 'list.boom' }]));
+      } else if (w.chance.below(name, 25) === 0)
+        sent.push(send(w, h, from, `solo-${op}`, ['list:solo', { type: 'list.append', x: 'solo' }]));
       else sent.push(send(w, h, from, `op-${op}`, draw(w, who, op)));
     }
     if (w.chance.below(name, 3) === 0) {

@@ -114,6 +114,10 @@ export class World {
       down: () => this.loop.time < this.#downUntil,
       onApplied: (batch) => {
         try {
+          for (const s of batch.timersSet)
+            this.trace(`timer ${s.timerId} of ${this.witness.refOf(s.actorId) ?? '?'} set to ${s.set.due} (${s.set.armedSeq})`);
+          for (const s of batch.timersGone)
+            this.trace(`timer ${s.timerId} of ${this.witness.refOf(s.actorId) ?? '?'} removed (${s.armedSeq ?? 'any'})`);
           this.trace(`applied ${batch.journal.map((r) => `${this.witness.refOf(r.actorId) ?? '?'}#${r.seq} ${r.type}`).join(', ')}`);
           this.witness.applied(batch);
         } catch (error) {
