@@ -47,7 +47,7 @@ export class History {
 export async function send(w: World, h: History, from: Principal, key: string, [ref, input]: Command): Promise<Reply> {
   const floor = h.last(ref);
   for (let attempt = 1; ; attempt += 1) {
-    const reply = await w.ask(ref, input, from, key, attempt === 1);
+    const reply = await w.ask(ref, input, from, key, attempt === 1, w.chance.pick('hurry', [40, 400, undefined, undefined, undefined]));
     w.trace(`${from.id} ${key} ${ref} ${input.type} attempt ${attempt}: ${reply === 'lost' ? 'lost' : JSON.stringify(reply)}`);
     const lineBroke = w.faults.happens('answer lost', 0.02 * w.intensity);
     if (reply === 'lost' || lineBroke) {
@@ -127,7 +127,7 @@ export async function client(w: World, h: History, who: number, ops: number): Pr
   let op = 0;
   let booms = 0;
   while (op < ops) {
-    const burst = w.chance.below(name, 6) === 0 ? 2 + w.chance.below(name, 12) : 1;
+    const burst = w.chance.below(name, 6) === 0 ? w.chance.pick(name, [4, 12, 60]) : 1;
     const sent: Promise<unknown>[] = [];
     for (let i = 0; i < burst && op < ops; i += 1) {
       op += 1;

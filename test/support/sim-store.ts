@@ -12,15 +12,27 @@ export interface SimStoreOptions {
   readonly store: MemoryStore;
   /** how often anything goes wrong, 0 to 1 */
   readonly intensity: number;
+  /** keys that a load gives back: what the journal remembers beyond them is found by its index alone */
+  readonly memory: number;
   /** whether the database is out of reach now */
   readonly down: () => boolean;
-  /** a batch has been applied, or was not */
+  /** whether another process has taken the place of this one */
+  readonly succeeded: () => boolean;
+  /** a batch has been applied */
   readonly onApplied: (batch: Batch) => void;
   readonly onStatement: (batch: Batch, phase: 'sent' | 'ended') => void;
 }
 
 /** Never settles: the process that waits for it has died, or its connection hangs. */
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
+
+/**
+ * Statements that outlive their process until the next one works are cut off when they carry messages: what the new process has read of the
+ * outbox, and refused on behalf of a receiver, would be out of date without its knowing. A store must
+ * see to it that statements of a former process have ended before a new one starts.
+ */
+const carriesMessages = (batch: Batch): boolean =>
+  batch.outbox.length > 0 || batch.outboxDone.length > 0 || batch.journal.some((row) => row.meta?.includes('"from":"actor:') === true);
 
 const CALLS = [
   'dataId',
@@ -91,6 +103,7 @@ export function simStore(o: SimStoreOptions): JournalStore {
       const lingers = batch.companions.length === 0 && faults.happens('commit lost-late', 0.01 * intensity);
       if (lingers) lost();
       const land = (): void => {
+        if (!process.alive && o.succeeded() && carriesMessages(batch)) return;
         if (!process.alive && faults.happens('commit dies with its process', 0.4)) return;
         if (!process.alive && faults.happens('commit outlives its process', 0.3)) {
           loop.plan(random() * 4_000, land);
@@ -124,5 +137,10 @@ export function simStore(o: SimStoreOptions): JournalStore {
     const inner = store[name] as (...args: unknown[]) => Promise<unknown>;
     wrapped[name] = (...args: unknown[]) => call(name, () => inner(...args));
   }
+  const load: JournalStore['load'] = async (ids, since) => {
+    const found = await store.load(ids, since);
+    return new Map([...found].map(([id, one]) => [id, { ...one, ring: one.ring.slice(0, o.memory) }]));
+  };
+  wrapped['load'] = (...args: Parameters<JournalStore['load']>) => call('load', () => load(...args));
   return wrapped as unknown as JournalStore;
 }

@@ -53,6 +53,7 @@ export class World {
   readonly trace: (line: string) => void;
   readonly #activations: number;
   readonly #lanes: number;
+  readonly #memory: number;
   readonly #inFlight = new Map<string, object>();
   readonly #bugs: Error[] = [];
   #node: Node | undefined;
@@ -71,6 +72,7 @@ export class World {
     this.intensity = this.chance.pick('shape', [0.3, 1, 1, 2]);
     this.#activations = this.chance.pick('shape', [6, 12, 1_000, 1_000]);
     this.#lanes = this.chance.pick('shape', [1, 1, 2, 3]);
+    this.#memory = this.chance.pick('shape', [2, 6, 256]);
     this.store = createMemoryStore({ registry: registryOf(kinds), tables: claimTables });
     this.witness = new Witness(this.store, () => this.wall());
   }
@@ -111,6 +113,8 @@ export class World {
       random: this.chance.stream(`store ${number}`),
       store: this.store,
       intensity: this.intensity,
+      memory: this.#memory,
+      succeeded: () => this.#nodes > number,
       down: () => this.loop.time < this.#downUntil,
       onApplied: (batch) => {
         try {
@@ -207,13 +211,14 @@ export class World {
     this.check();
     if (!more) throw new Violation('the world stands still');
     if (this.faults.over) return;
-    if (this.faults.happens('crash', 0.0006 * this.intensity)) this.crash();
-    if (this.faults.happens('drain', 0.0001 * this.intensity)) void this.restart().catch((error: unknown) => this.fail(error));
-    if (this.faults.happens('clock jump', 0.0005 * this.intensity)) {
+    if (this.faults.happens('crash', 0.001 * this.intensity)) this.crash();
+    if (this.#inFlight.size > 0 && this.faults.happens('crash in a commit', 0.003 * this.intensity)) this.crash();
+    if (this.faults.happens('drain', 0.0002 * this.intensity)) void this.restart().catch((error: unknown) => this.fail(error));
+    if (this.faults.happens('clock jump', 0.001 * this.intensity)) {
       this.#offset = this.chance.stream('clock')() * 10_000 - 5_000;
       this.trace(`the wall clock is ${Math.round(this.#offset)} ms off`);
     }
-    if (this.faults.happens('outage', 0.0002 * this.intensity)) {
+    if (this.faults.happens('outage', 0.0004 * this.intensity)) {
       const ms = 500 + this.chance.stream('outage')() * (this.chance.below('outage', 3) === 0 ? 15_000 : 1_500);
       this.#downUntil = this.loop.time + ms;
       this.trace(`the database is out of reach for ${Math.round(ms)} ms`);
@@ -289,9 +294,9 @@ export class World {
   }
 
   /** Sends a command; the answer is compared with the journal at the moment it leaves. */
-  ask(ref: ActorRef, input: CommandInput, from: Principal, key: string, first: boolean): Promise<Reply | 'lost'> {
+  ask(ref: ActorRef, input: CommandInput, from: Principal, key: string, first: boolean, deadline?: number): Promise<Reply | 'lost'> {
     return this.talk(async (system) => {
-      const reply = await system.ask(ref, input, { key, from });
+      const reply = await system.ask(ref, input, { key, from, ...(deadline === undefined ? {} : { deadline }) });
       this.#answered(ref, input, idemOf(from, key), reply, first);
       return reply;
     });

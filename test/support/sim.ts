@@ -27,7 +27,7 @@ async function live(w: World): Promise<void> {
   let over = false;
   const subscribers = followed.map((t) => new Subscriber(w, t));
   const clients = 4 + w.chance.below('shape', 3);
-  const ops = 12 + w.chance.below('shape', 30);
+  const ops = w.chance.pick('shape', [15, 30, 30, 60, 120]);
   const waiting = { clients };
   w.start();
   const opened = open(w, h);
