@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { diff, merge } from '../../calc/merge-patch.ts';
 
 /** RFC 7396, appendix A: original, patch, result. */

@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { apply, diff, emptyState, fold, PatchError } from '../../actors/patch.ts';
 import type { Maps, Patch } from '../../actors/patch.ts';
 import type { ActorState, Json } from '../../actors/types.ts';
