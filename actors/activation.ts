@@ -2,7 +2,7 @@
 import { decide, failed, plain, repeated, run, stampOf } from './command.ts';
 import type { Decider } from './command.ts';
 import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
-import { answer, refuse } from './envelope.ts';
+import { answer, breakFrame, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { derivedIdem } from './ids.ts';
@@ -188,7 +188,6 @@ export class Activation implements UnitOwner {
   }
 
   #refuseInternal(e: Envelope, why: Refusal): void {
-    if (e.kind === 'tell') e.frame.broken = true;
     refuse(e, why, this.#spec?.seq);
   }
 
@@ -323,6 +322,7 @@ export class Activation implements UnitOwner {
 
   /** An answer computed on the speculative state leaves when that state is committed. */
   #gated(e: Envelope, reply: Reply): void {
+    if (!reply.ok) breakFrame(e);
     const last = this.#units?.at(-1);
     if (last === undefined) answer(e, reply);
     else last.waiters.push({ envelope: e, reply });
@@ -429,7 +429,6 @@ export class Activation implements UnitOwner {
     this.#k.metrics.faults.add(this.kind);
     this.#k.log.error({ ref: this.at.ref, type: e.type, faultId, err: error }, 'a machine failed');
     this.#k.outbox.bury(this, e.kind, { type: e.type, payload: e.payload as Json }, error, e.tries + 1);
-    if (e.kind === 'tell') e.frame.broken = true;
     this.#gated(e, failed(this.#spec?.seq ?? 0, refusal('ACTOR_FAULT', undefined, { faultId })));
     this.#countFault();
   }

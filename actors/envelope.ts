@@ -22,7 +22,7 @@ interface Base {
   readonly resolve: (reply: Reply) => void;
 }
 
-/** Messages of one sender that stand or fall in order: when one must be repeated, those behind it are not run either. */
+/** Messages of one sender that stand or fall in order: when one is refused or must be repeated, those behind it are not run either. */
 export interface Frame {
   broken: boolean;
 }
@@ -44,7 +44,15 @@ export function answer(e: Envelope, reply: Reply): void {
   e.resolve(reply);
 }
 
-export const refuse = (e: Envelope, error: Refusal, seq = 0): void => answer(e, { ok: false, seq, error });
+export function refuse(e: Envelope, error: Refusal, seq = 0): void {
+  breakFrame(e);
+  answer(e, { ok: false, seq, error });
+}
+
+/** The messages behind a refused one wait until its sender has heard of it: after a crash it would be sent once more. */
+export function breakFrame(e: Envelope): void {
+  if (e.kind === 'tell') e.frame.broken = true;
+}
 
 /** An event of the kernel itself, without what only its kind has. */
 export function internal(type: string, payload: object): Omit<Envelope, 'kind' | 'resolve'> {

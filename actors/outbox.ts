@@ -9,7 +9,7 @@ import { actorIdOf, derivedIdem, effectKey, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import type { Runtime } from './runtime.ts';
 import type { Step, Tell } from './step.ts';
-import type { EffectId, PendingOutbox } from './store/store.ts';
+import type { DeadRow, EffectId, PendingOutbox } from './store/store.ts';
 import type { ActorRef, Json, Reply } from './types.ts';
 
 const FRAME = 32;
@@ -192,11 +192,10 @@ export class Outbox {
     const target = splitRef(tell.to);
     const rt = target === undefined ? undefined : this.#k.kinds.get(target.kind);
     const declared = rt?.def.commands[tell.type];
-    const error = (code: string, details?: { [key: string]: Json }): Reply => ({
-      ok: false,
-      seq: 0,
-      error: { code, ...(details ? { details } : {}) },
-    });
+    const error = (code: string, details?: { [key: string]: Json }): Reply => {
+      frame.broken = true;
+      return { ok: false, seq: 0, error: { code, ...(details ? { details } : {}) } };
+    };
     if (rt === undefined) return resolve(error('UNKNOWN_KIND'));
     if (declared === undefined) return resolve(error('UNKNOWN_COMMAND'));
     if (frame.broken) return resolve(error('RETRY'));
@@ -207,13 +206,9 @@ export class Outbox {
     try {
       receiver = this.#k.activation(tell.to, rt);
     } catch (problem) {
-      frame.broken = true;
       return resolve(error(problem instanceof KernelProblem ? problem.code : 'OVERLOADED'));
     }
-    if (receiver.mailboxLength >= rt.def.limits.mailbox) {
-      frame.broken = true;
-      return resolve(error('MAILBOX_FULL'));
-    }
+    if (receiver.mailboxLength >= rt.def.limits.mailbox) return resolve(error('MAILBOX_FULL'));
     const text = JSON.stringify(parsed.data);
     receiver.deliver({
       kind: 'tell',
@@ -234,41 +229,53 @@ export class Outbox {
   }
 
   #frameDone(key: string, pair: Pair, messages: readonly Message[], replies: readonly Reply[]): void {
-    let done = 0;
-    let retry = false;
-    for (const [i, m] of messages.entries()) {
-      const reply = replies[i] as Reply;
-      if (reply.ok) pair.faults = 0;
-      else {
-        const retryable = kernelProblems[reply.error.code as keyof typeof kernelProblems]?.retryable ?? false;
-        const fault = reply.error.code === 'ACTOR_FAULT';
-        if (fault) pair.faults += 1;
-        if (retryable || (fault && pair.faults < TELL_FAULTS)) {
-          retry = true;
-          break;
-        }
-        pair.faults = 0;
-        this.#undelivered(m, reply);
-        done += 1;
-        continue;
-      }
-      this.drop(m.tell.id);
-      done += 1;
-    }
-    pair.queue.splice(0, done);
-    if (!retry) {
+    const next = (): void => {
       pair.failures = 0;
+      pair.faults = 0;
       pair.busy = false;
       this.#sendFrame(key, pair);
+    };
+    const failed = replies.findIndex((reply) => !reply.ok);
+    const done = pair.queue.splice(0, failed < 0 ? messages.length : failed);
+    for (const m of done) this.drop(m.tell.id);
+    if (done.length > 0) pair.faults = 0;
+    const [m, reply] = [messages[failed], replies[failed]];
+    if (m === undefined || reply === undefined || reply.ok) return next();
+    const retryable = kernelProblems[reply.error.code as keyof typeof kernelProblems]?.retryable ?? false;
+    const fault = reply.error.code === 'ACTOR_FAULT';
+    if (fault) pair.faults += 1;
+    if (!retryable && (!fault || pair.faults >= TELL_FAULTS)) {
+      void this.#refused(key, pair, m, reply, next);
       return;
     }
+    this.#again(key, pair);
+  }
+
+  #again(key: string, pair: Pair): void {
     const wait = Math.min(5_000, 50 * 2 ** Math.min(pair.failures, 7));
     pair.failures += 1;
     this.#k.clock.setTimer(wait, () => this.#sendFrame(key, pair));
   }
 
-  /** The message is over. The sender hears of it if its machine wants to; else it is a dead letter. */
-  #undelivered(m: Message, reply: Reply & { ok: false }): void {
+  /** A refusal counts unless the journal knows the message: it had been applied, and its key is older than those that the actor remembers. */
+  async #refused(key: string, pair: Pair, m: Message, reply: Reply & { ok: false }, next: () => void): Promise<void> {
+    try {
+      const applied = await this.#k.store.byIdem(actorIdOf(m.tell.to), derivedIdem(effectKey(m.tell.id)));
+      pair.queue.shift();
+      if (applied === undefined) return this.#undelivered(m, reply, next);
+      this.drop(m.tell.id);
+      next();
+    } catch (error) {
+      this.#k.log.warn({ err: error }, 'a refused message could not be looked up');
+      this.#again(key, pair);
+    }
+  }
+
+  /**
+   * The message is over. The sender hears of it if its machine wants to; else it is a dead letter. `next` when that is durable: until then a
+   * crash would have the message sent again, and it must not arrive after those behind it.
+   */
+  #undelivered(m: Message, reply: Reply & { ok: false }, next: () => void): void {
     const { tell, source } = m;
     const from = splitRef(source.ref);
     const rt = from === undefined ? undefined : this.#k.kinds.get(from.kind);
@@ -286,14 +293,15 @@ export class Outbox {
         reply.error as unknown as Json,
         1,
         tell.id,
+        next,
       );
       return;
     }
-    this.#report(source.ref, rt, tell.id, payload);
+    this.#report(source.ref, rt, tell.id, payload, next);
   }
 
   /** Tells the sender until it has heard. Were the message sent again instead, it could arrive after all. */
-  #report(ref: ActorRef, rt: Runtime, id: EffectId, payload: object): void {
+  #report(ref: ActorRef, rt: Runtime, id: EffectId, payload: object, next: () => void): void {
     if (this.#stopped) return;
     this.#k.deliver(ref, rt, {
       ...internal('thrum.undelivered', payload),
@@ -302,8 +310,10 @@ export class Outbox {
       idem: derivedIdem(effectKey(id), 'undelivered'),
       cause: effectKey(id),
       resolve: (reply) => {
-        if (reply.ok) this.finished(id);
-        else this.#k.clock.setTimer(REPORT_MS, () => this.#report(ref, rt, id, payload));
+        if (reply.ok) {
+          this.finished(id);
+          next();
+        } else this.#k.clock.setTimer(REPORT_MS, () => this.#report(ref, rt, id, payload, next));
       },
     });
   }
@@ -321,18 +331,24 @@ export class Outbox {
     this.#bury(a.at.ref, source, event, stack, attempts, undefined);
   }
 
-  #bury(ref: ActorRef, source: string, event: Json, error: Json, attempts: number, outbox: EffectId | undefined): void {
+  #bury(ref: ActorRef, source: string, event: Json, error: Json, attempts: number, outbox: EffectId | undefined, next?: () => void): void {
     const { kind, id } = splitRef(ref) ?? { kind: '', id: ref };
-    if (outbox !== undefined) {
-      this.#over.add(effectKey(outbox));
-      this.finished(outbox);
-      this.#k.metrics.outboxDead.add();
+    void this.#write({ actorId: actorIdOf(ref), kind, id, source, event, error, attempts }, outbox, next);
+  }
+
+  /** With an outbox row it is tried until it is written: the row must go, or its message would be sent again. */
+  async #write(letter: DeadRow, outbox: EffectId | undefined, next: (() => void) | undefined): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      await this.#k.store.bury(letter, outbox);
+    } catch (cause) {
+      this.#k.log.error({ ref: `${letter.kind}:${letter.id}`, err: cause }, 'a dead letter was not written');
+      if (outbox !== undefined) this.#k.clock.setTimer(REPORT_MS, () => void this.#write(letter, outbox, next));
+      return;
     }
-    this.#k.store
-      .bury({ actorId: actorIdOf(ref), kind, id, source, event, error, attempts }, outbox)
-      .catch((cause: unknown) => this.#k.log.error({ ref, err: cause }, 'a dead letter was not written'))
-      .finally(() => {
-        if (outbox !== undefined) this.dropped([outbox]);
-      });
+    if (outbox === undefined) return;
+    this.finished(outbox);
+    this.#k.metrics.outboxDead.add();
+    next?.();
   }
 }

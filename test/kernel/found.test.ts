@@ -3,7 +3,8 @@ import test from 'ava';
 import { registryOf } from '../../actors/companion.ts';
 import { KernelProblem } from '../../actors/errors.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
-import { actorIdOf } from '../../actors/ids.ts';
+import { actorIdOf, slotOf } from '../../actors/ids.ts';
+import type { Batch } from '../../actors/store/store.ts';
 import { settle } from '../support/clock.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -217,4 +218,67 @@ test('a slice of a log while the store is out of reach is UNAVAILABLE, and items
   await k.system.ask('counter:a', { type: 'counter.emit', items: 1 }, as(alice));
   const next = await k.system.slice('counter:a/feed', seen as { e: string; s: number });
   t.like(next, { s: 5, d: [{ no: 4 }, { no: 5 }] });
+});
+
+test('messages behind a refused one wait until its sender has heard, so that a crash does not turn their order (G7)', async (t) => {
+  const memory = createMemoryStore({
+    registry: registryOf([counter]),
+    fault: async ({ batch }) => {
+      if (dying && batch.journal.some((row) => row.type === 'thrum.undelivered')) await new Promise(() => undefined);
+      return 'ok' as const;
+    },
+  });
+  let dying = true;
+  const load = promised<void>();
+  const b = Array.from({ length: 20 }, (_, i) => `counter:b${i}`).find((ref) => slotOf(actorIdOf(ref)) % 2 !== slotOf(id) % 2)!;
+  let slow = false;
+  const store = {
+    ...memory,
+    load: async (ids: readonly string[], since: number) => {
+      if (slow && ids.includes(actorIdOf(b))) await load.promise;
+      return memory.load(ids, since);
+    },
+  };
+  const options = { kinds: [counter], effects, store, lanes: 2 };
+  const first = await testKernel(options);
+  await first.system.ask(b, { type: 'counter.sleep' }, as(alice));
+  const k = await testKernel({ ...options, clock: first.clock });
+  slow = true;
+  const send = () => k.system.ask('counter:a', { type: 'counter.send', to: b, times: 1 }, as(alice));
+  await send();
+  await send();
+  const woken = k.system.ask(b, { type: 'counter.back' }, as(alice));
+  load.keep();
+  t.true((await woken).ok);
+  await settle();
+  dying = false;
+  const again = await testKernel({ ...options, clock: first.clock });
+  await again.clock.advance(5_000);
+  const { state } = await again.system.inspect.one(b);
+  t.deepEqual(state.context['heard'], ['counter:a#0', 'counter:a#1']);
+});
+
+test('a message sent again after it was applied is not reported as undelivered, however old its key is (G7)', async (t) => {
+  const memory = createMemoryStore({ registry: registryOf([counter]) });
+  const store = {
+    ...memory,
+    openLane: async (n: number) => {
+      const lane = await memory.openLane(n);
+      return { ...lane, commit: (batch: Batch) => lane.commit({ ...batch, outboxDone: [] }) };
+    },
+    // an actor remembers 256 keys; here it remembers none
+    load: async (ids: readonly string[], since: number) =>
+      new Map([...(await memory.load(ids, since))].map(([actorId, found]) => [actorId, { ...found, ring: [] }])),
+  };
+  const k = await start({ store });
+  await k.system.ask('counter:b', { type: 'counter.add', by: 1 }, as(alice));
+  await k.system.ask('counter:a', { type: 'counter.send', to: 'counter:b', times: 1 }, as(alice));
+  await settle();
+  t.like(memory.journal(actorIdOf('counter:b')).at(-1), { type: 'counter.take' });
+  await k.system.ask('counter:b', { type: 'counter.sleep' }, as(alice));
+  t.is(memory.outbox().length, 1, 'the row has not gone when the process dies');
+  const again = await testKernel({ kinds: [counter], effects, store: { ...store, openLane: memory.openLane }, clock: k.clock });
+  await again.clock.advance(2_000);
+  t.like(memory.journal(id).at(-1), { type: 'counter.send' });
+  t.is(memory.outbox().length, 0);
 });
