@@ -277,7 +277,12 @@ test('a message sent again after it was applied is not reported as undelivered, 
   t.like(memory.journal(actorIdOf('counter:b')).at(-1), { type: 'counter.take' });
   await k.system.ask('counter:b', { type: 'counter.sleep' }, as(alice));
   t.is(memory.outbox().length, 1, 'the row has not gone when the process dies');
-  const again = await testKernel({ kinds: [counter], effects, store: { ...store, openLane: memory.openLane }, clock: k.clock });
+  const again = await testKernel({
+    kinds: [counter],
+    effects,
+    store: { ...store, openLane: (n: number) => memory.openLane(n) },
+    clock: k.clock,
+  });
   await again.clock.advance(2_000);
   t.like(memory.journal(id).at(-1), { type: 'counter.send' });
   t.is(memory.outbox().length, 0);
