@@ -79,6 +79,7 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
     RT_CONNECTIONS_PER_ADDRESS: HIGH,
     DRAIN_MS: '20',
     DEMO: 'off',
+    SIMULATOR_FEED_MS: '0',
     ...o.env,
   });
   const log = new KeptLog();
