@@ -1,0 +1,111 @@
+import test from 'ava';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { embeddedDir } from '../support/embedded.ts';
+import { until } from '../support/until.ts';
+
+const dist = fileURLToPath(new URL('../../', import.meta.url));
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ code: number | null; out: string; err: string }>;
+  /** resolves when standard output holds the text */
+  prints(text: string): Promise<string>;
+}
+
+function run(script: string, args: readonly string[], env: Record<string, string>): Run {
+  const child = spawn(process.execPath, [join(dist, script), ...args], { env: { PATH: process.env['PATH'] ?? '', ...env } });
+  let out = '';
+  let err = '';
+  const waiting = new Set<() => void>();
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+    for (const look of waiting) look();
+  });
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const ended = new Promise<{ code: number | null; out: string; err: string }>((resolve) =>
+    child.on('close', (code) => resolve({ code, out, err })),
+  );
+  return {
+    child,
+    ended,
+    prints: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (!out.includes(text)) return;
+          waiting.delete(look);
+          resolve(out);
+        };
+        waiting.add(look);
+        look();
+        void ended.then(({ err: why }) => reject(new Error(`ended without ${text}: ${why}`)));
+      }),
+  };
+}
+
+test('a server starts, prints its address, gives tokens to local scripts, keeps others out of its data, and ends with 0 on SIGTERM', async (t) => {
+  const dataDir = await embeddedDir();
+  const env = {
+    DATA_DIR: dataDir,
+    PORT: '0',
+    HOST: '127.0.0.1',
+    DEMO: 'on',
+    SIMULATOR: 'off',
+    ARGON2_MEMORY_KIB: '8192',
+    ARGON2_TIME: '1',
+  };
+  const server = run('server/main.js', [], env);
+  t.teardown(async () => {
+    server.child.kill('SIGKILL');
+    await server.ended;
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  const banner = await server.prints('"msg":"ready"');
+  const url = /dashboard\s+(http:\/\/localhost:\d+)/.exec(banner)?.[1];
+  t.truthy(url);
+  t.regex(banner, /durability\s+process: /);
+  const login = /(\S+@\S+)\s+password: (\S+)/.exec(banner);
+  t.truthy(login, 'the demo logins are printed');
+  t.is((await fetch(`${url}/readyz`)).status, 200);
+
+  const second = await run('server/main.js', [], env).ended;
+  t.is(second.code, 1);
+  t.regex(second.err, /another|use/);
+
+  const email = login?.[1] ?? '';
+  const secrets = JSON.parse(await readFile(join(dataDir, 'secrets.json'), 'utf8')) as { operator: string };
+  const known = async (): Promise<boolean> => {
+    const headers = { 'content-type': 'application/json', 'x-thrum-operator': secrets.operator };
+    return (await fetch(`${url}/v1/auth/operator-token`, { method: 'POST', headers, body: JSON.stringify({ email }) })).ok;
+  };
+  await until(known, 'the demo user');
+  const token = await run('scripts/token.js', ['--email', email], { DATA_DIR: dataDir }).ended;
+  t.is(token.code, 0, token.err);
+  t.regex(token.out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  const me = (await (await fetch(`${url}/v1/me`, { headers: { authorization: `Bearer ${token.out.trim()}` } })).json()) as {
+    email: string;
+  };
+  t.is(me.email, email);
+  const nobody = await run('scripts/token.js', ['--email', 'nobody@example.test'], { DATA_DIR: dataDir }).ended;
+  t.is(nobody.code, 1);
+  t.is(nobody.out, '');
+
+  t.is((await stat(join(dataDir, 'secrets.json'))).mode & 0o777, 0o600);
+
+  const began = performance.now();
+  server.child.kill('SIGTERM');
+  const { code, out, err } = await server.ended;
+  t.is(code, 0, err);
+  t.true(performance.now() - began < 10_000);
+  t.false(out.includes('"level":"error"'), out);
+});
+
+test('a faulty configuration ends the start with 78 and names every variable', async (t) => {
+  const { code, err } = await run('server/main.js', [], { PORT: 'x', LOG_LEVEL: 'y' }).ended;
+  t.is(code, 78);
+  t.regex(err, /PORT/);
+  t.regex(err, /LOG_LEVEL/);
+});
