@@ -3,7 +3,7 @@ import type { TestFn } from 'ava';
 import { FakeClock } from '../support/clock.ts';
 import type { Person, World } from '../support/world.ts';
 import { makeWorld } from '../support/world.ts';
-import { kinds, ROOM } from '../support/bookings.ts';
+import { ROOM } from '../support/bookings.ts';
 import { until } from '../support/until.ts';
 
 /** Acceptance cases of booking.md 22. Room in Berlin, nine to five; now is 2027-03-01 08:00Z. */
@@ -15,7 +15,7 @@ let rooms = 0;
 
 test.before(async (t) => {
   const clock = new FakeClock();
-  const world = await makeWorld({ clock, kinds });
+  const world = await makeWorld({ clock });
   const ada = await world.person();
   const admin = await world.person({ roles: ['staff', 'admin'] });
   t.context = { world, clock, ada, admin };
@@ -46,8 +46,8 @@ const book = (c: Ctx, payload: object, o: { key?: string; token?: string } = {})
     headers: o.key === undefined ? {} : { 'idempotency-key': o.key },
   });
 
-const post = (c: Ctx, id: string, verb: string, payload: object = {}, headers: Record<string, string> = {}) =>
-  c.world.inject({ method: 'POST', url: `${BOOKINGS}/${id}/${verb}`, token: c.ada.token, payload, headers });
+const post = (c: Ctx, id: string, verb: string, payload: object = {}, token = c.ada.token) =>
+  c.world.inject({ method: 'POST', url: `${BOOKINGS}/${id}/${verb}`, token, payload });
 
 test.serial('an empty resource is available, also under the alias of the product list (case 1)', async (t) => {
   const c = t.context;
@@ -192,6 +192,26 @@ test.serial('a booking moves to an overlapping slot, not to a taken one (cases 3
   t.like(refused.json(), { code: 'SLOT_UNAVAILABLE' });
   const same = await post(t.context, mine.bookingId, 'reschedule', { start: at('10:30') });
   t.is(same.json().code, 'NO_CHANGE');
+});
+
+test.serial('what happens to a booking stands in the log of its user', async (t) => {
+  const c = t.context;
+  const resourceId = await room(c);
+  const bob = await c.world.person();
+  const made = await book(c, { resourceId, start: at('10:00') }, { token: bob.token });
+  const { bookingId } = made.json<{ bookingId: string }>();
+  await post(c, bookingId, 'reschedule', { start: at('11:00') }, bob.token);
+  await post(c, bookingId, 'cancel', { reason: 'ill' }, bob.token);
+  const items = async (): Promise<{ type: string; start: string }[]> => {
+    const slice = await c.world.app.actors.slice(`user:${bob.id}/bookings`, { n: 10 });
+    return slice.kind === 'log' ? (slice.d as unknown as { type: string; start: string }[]) : [];
+  };
+  await until(async () => (await items()).length === 3, 'three items');
+  t.like(await items(), [
+    { type: 'confirmed', start: '2027-03-10T10:00:00.000Z' },
+    { type: 'rescheduled', start: '2027-03-10T11:00:00.000Z', other: { start: '2027-03-10T10:00:00.000Z' } },
+    { type: 'cancelled', reason: 'ill' },
+  ]);
 });
 
 test.serial('cancelling twice gives the same booking; a stranger finds nothing', async (t) => {
