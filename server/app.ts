@@ -33,6 +33,7 @@ import { demoRoutes } from './http/routes/demo.ts';
 import { bookingRoutes } from './http/routes/booking.ts';
 import { resourceRoutes } from './http/routes/resources.ts';
 import { systemRoutes } from './http/routes/system.ts';
+import { webhookRoutes } from './http/routes/webhooks.ts';
 import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Identity } from './identity/identity.ts';
@@ -40,6 +41,7 @@ import { loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { inspectorRoutes } from './inspector/routes.ts';
+import type { Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
 import { createTableJobs } from './jobs/table.ts';
 import { withComputed } from './live/computed.ts';
@@ -52,6 +54,7 @@ import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
 import { createLog } from './observe/log.ts';
 import { createRegistry } from './observe/metrics.ts';
+import { createWebhooks } from './webhooks/sender.ts';
 
 /** What a test brings instead of the real thing. */
 export interface AppDeps {
@@ -149,9 +152,17 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     selfUrl: () => url,
     actors: () => actors,
   });
-  const jobs = createTableJobs({
+  const webhooks = createWebhooks({
     knex: database.knex,
-    kinds: biosync.jobs,
+    clock,
+    newId,
+    registry,
+    jobs: () => jobs,
+    allowPrivate: config.webhookAllowPrivate === 'on',
+  });
+  const jobs: Jobs = createTableJobs({
+    knex: database.knex,
+    kinds: [...biosync.jobs, ...webhooks.jobs],
     clock,
     random,
     newId,
@@ -188,6 +199,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...biosync.routes,
     ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
+    ...webhookRoutes({ webhooks }),
     ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));

@@ -144,6 +144,14 @@ export const settings = {
       unit: 'ms',
     },
   ),
+  webhookAllowPrivate: setting(
+    'WEBHOOK_ALLOW_PRIVATE',
+    z.enum(['on', 'off']),
+    'Whether outgoing webhooks may go to addresses of our own network.',
+    {
+      default: 'off',
+    },
+  ),
   standardSecrets: setting(
     'PROVIDER_STANDARD_WEBHOOK_SECRET',
     z

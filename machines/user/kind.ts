@@ -4,6 +4,7 @@ import { command, defineActor, defineTopic, effect, platformOnly, query } from '
 import { isTimeZone } from '../../calc/time/civil.ts';
 import { AlertItem, alertFacts } from '../anomaly/schema.ts';
 import { DeviceHead } from '../biosync/schema.ts';
+import { BookingItem } from '../booking/schema.ts';
 import { ComputeInput, ComputeOutput, DevicesView, EnergyView, ProfileView, UserContext } from './schema.ts';
 import { userMachine } from './user.machine.ts';
 
@@ -71,12 +72,11 @@ export const alerts = defineTopic({
   retainItems: 10_000,
 });
 
-/** The booking module writes these items; their keys are its own. */
 export const bookings = defineTopic({
   ...topic,
   view: 'bookings',
   kind: 'log',
-  item: z.looseObject({}),
+  item: BookingItem,
   authorize: (p, at) => selfOrStaff(p, at.id),
   retainDays: 365,
   retainItems: 10_000,
@@ -106,7 +106,7 @@ export const user = defineActor<UserContext>({
     'device.changed': fact(z.strictObject({ device: DeviceHead })),
     'device.removed': fact(z.strictObject({ deviceId: z.string() })),
     'data.committed': fact(z.strictObject({ days: z.array(z.iso.date()).max(4_000) })),
-    'booking.noted': fact(z.strictObject({ item: z.looseObject({}) })),
+    'booking.noted': fact(z.strictObject({ item: BookingItem })),
     ...alertFacts,
   },
   queries: {

@@ -11,6 +11,7 @@ import { now, selfId } from '../../actors/scope.ts';
 import { addDays, dayBounds, localDate } from '../../calc/time/civil.ts';
 import type { AlertFact } from '../anomaly/schema.ts';
 import type { DeviceHead } from '../biosync/schema.ts';
+import type { BookingItem } from '../booking/schema.ts';
 import type { ComputeOutput, Score, ScoreResult, UserContext } from './schema.ts';
 import type { ComputeInput } from './schema.ts';
 import type { z } from 'zod';
@@ -26,7 +27,7 @@ export type UserEvent =
   | { readonly type: 'device.changed'; readonly device: DeviceHead }
   | { readonly type: 'device.removed'; readonly deviceId: string }
   | { readonly type: 'data.committed'; readonly days: readonly string[] }
-  | { readonly type: 'booking.noted'; readonly item: object }
+  | { readonly type: 'booking.noted'; readonly item: BookingItem }
   | AlertFact;
 
 interface Args {

@@ -223,12 +223,14 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
       state = 'draining';
       for (const t of timers) clock.clearTimer(t);
       timers.clear();
-      let timer: TimerHandle | undefined;
-      const patience = new Promise<void>((resolve) => {
-        timer = clock.setTimer(ms, resolve);
-      });
-      await Promise.race([Promise.allSettled([...running.values()].map((r) => r.done)), patience]);
-      if (timer !== undefined) clock.clearTimer(timer);
+      if (ms > 0) {
+        let timer: TimerHandle | undefined;
+        const patience = new Promise<void>((resolve) => {
+          timer = clock.setTimer(ms, resolve);
+        });
+        await Promise.race([Promise.allSettled([...running.values()].map((r) => r.done)), patience]);
+        if (timer !== undefined) clock.clearTimer(timer);
+      }
       const left = [...running.entries()];
       if (left.length === 0) return;
       await release(
