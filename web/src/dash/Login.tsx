@@ -31,11 +31,11 @@ export function Login({ onDone, title = 'Sign in to your studio' }: { readonly o
       .catch(() => setDemo([]));
   }, []);
 
-  async function signIn(as: { email: string; password: string }): Promise<void> {
+  async function signIn({ email, password }: { email: string; password: string }): Promise<void> {
     setBusy(true);
     setError(undefined);
     try {
-      await api('POST', '/v1/auth/login', { ...as, client: 'web' });
+      await api('POST', '/v1/auth/login', { email, password, client: 'web' });
       onDone();
     } catch (e) {
       setError(e as ThrumError);
