@@ -17,7 +17,7 @@ interface Run {
 }
 
 function run(script: string, args: readonly string[], env: Record<string, string>): Run {
-  const child = spawn(process.execPath, [join(dist, script), ...args], { env: { PATH: process.env['PATH'] ?? '', ...env } });
+  const child = spawn(process.execPath, [join(dist, script), ...args], { env });
   let out = '';
   let err = '';
   const waiting = new Set<() => void>();
