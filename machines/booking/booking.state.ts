@@ -1,7 +1,7 @@
 /** What a booking actor knows, and how it is shown. */
 import { z } from 'zod';
 import { instantOf, isoOf, isTimeZone, localTime, MINUTE, resolveLocal } from '../../calc/time/civil.ts';
-import { shortId, uuid5 } from '../../calc/uuid.ts';
+import { shortId, URL_NAMESPACE, uuid5 } from '../../calc/uuid.ts';
 import { BookingState, ConflictView, type BookingItem, type BookingView, type Reschedule } from './schema.ts';
 
 /** `asked`: the hold is under way · `held` · `sure`: confirmed, or decided to be · `over`: released or never granted */
@@ -127,6 +127,15 @@ export function startOf(q: When): Started {
 
 /** End of a booking; a duration that is no number of minutes reaches the resource as it is and is refused there. */
 export const endOf = (start: number, durationMin: number): number => start + durationMin * MINUTE;
+
+const PRODUCT = 'thrum';
+const idFrom = (what: string, ...parts: readonly string[]): string => uuid5(URL_NAMESPACE, [`${PRODUCT}:${what}`, ...parts].join('\n'));
+
+/** The booking that a principal's idempotency key stands for (booking.md 10.2); without end, because the key never expires. */
+export const bookingIdOf = (principalId: string, key: string): string => idFrom('booking', principalId, key);
+
+/** The same for a block of a resource. */
+export const blockIdOf = (resourceId: string, principalId: string, key: string): string => idFrom('block', resourceId, principalId, key);
 
 /** The same booking and attempt always ask under the same claim id. */
 export const claimIdOf = (bookingId: string, attempt: number, resourceId: string): string =>

@@ -5,7 +5,7 @@ import { allClaims } from '../../calc/booking/days.ts';
 import { MINUTE } from '../../calc/time/civil.ts';
 import type { Principal } from '../../actors/types.ts';
 import { bookingMachine } from '../../machines/booking/booking.machine.ts';
-import { stateOf, type BookingContext } from '../../machines/booking/booking.state.ts';
+import { bookingIdOf, stateOf, type BookingContext } from '../../machines/booking/booking.state.ts';
 import { resourceMachine } from '../../machines/booking/resource.machine.ts';
 import type { ResourceContext } from '../../machines/booking/resource.state.ts';
 import { booking, resource } from '../../machines/booking/kind.ts';
@@ -234,4 +234,8 @@ test('an answer of an older attempt counts for nothing', (t) => {
   run(n, { do: 'request', b: 0, slot: 1, hold: true });
   n.send(ref, { type: 'claim.held', claimId: old, unit: 0, confirmed: true }, { kind: 'actor', id: 'resource:room', roles: [] });
   t.is(stateOf(chart.value), 'acquiring');
+});
+
+test('the id of a booking follows from principal and key (vector of booking.md 10.2)', (t) => {
+  t.is(bookingIdOf('usr_01', 'key-1'), '62efb25c-c5ad-55a4-8c65-25094e6f9fa7');
 });

@@ -1,7 +1,7 @@
 /** Bookings, availability and resources over HTTP (booking.md 10). */
 import type { Knex } from 'knex';
 import { z } from 'zod';
-import { startOf } from '../../../machines/booking/booking.state.ts';
+import { bookingIdOf, startOf } from '../../../machines/booking/booking.state.ts';
 import type { Outcome } from '../../../machines/booking/kind.ts';
 import {
   AvailabilityResult,
@@ -17,7 +17,6 @@ import {
 } from '../../../machines/booking/schema.ts';
 import { AvailabilityView, Range } from '../../../machines/booking/views.ts';
 import { DAY, instantOf } from '../../../calc/time/civil.ts';
-import { URL_NAMESPACE, uuid5 } from '../../../calc/uuid.ts';
 import { KernelProblem } from '../../../actors/errors.ts';
 import type { Clock, Json } from '../../../actors/types.ts';
 import type { Settler } from '../../booking/settle.ts';
@@ -173,7 +172,7 @@ export function bookingRoutes({ knex, clock, newId, settler }: BookingDeps): Rou
   };
 
   const request = async (c: Context & { readonly body: BookingRequest }): Promise<Answer> => {
-    const id = c.idempotencyKey === undefined ? newId() : uuid5(URL_NAMESPACE, `thrum:booking\n${c.caller.id}\n${c.idempotencyKey}`);
+    const id = c.idempotencyKey === undefined ? newId() : bookingIdOf(c.caller.id, c.idempotencyKey);
     const before = c.idempotencyKey === undefined ? undefined : await find(c, id, fingerprintOf(c.body));
     if (before !== undefined && before.state !== 'rejected') {
       if (!before.same) throw new Problem('IDEMPOTENCY_MISMATCH');

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex';
 import { z } from 'zod';
 import { instantOf } from '../../../calc/time/civil.ts';
-import { URL_NAMESPACE, uuid5 } from '../../../calc/uuid.ts';
+import { blockIdOf } from '../../../machines/booking/booking.state.ts';
 import {
   ConflictView,
   fingerprintOf,
@@ -167,8 +167,7 @@ export function resourceRoutes({
       problems: ['RESOURCE_NOT_FOUND', 'SLOT_UNAVAILABLE', 'INVALID_DURATION', 'NOT_ALLOWED', 'CLAIM_CONFLICT'],
       run: async (c) => {
         const { start, end, ...rest } = c.body;
-        const mark = `thrum:block\n${c.params.id}\n${c.caller.id}\n${c.idempotencyKey ?? newId()}`;
-        const blockId = uuid5(URL_NAMESPACE, mark);
+        const blockId = blockIdOf(c.params.id, c.caller.id, c.idempotencyKey ?? newId());
         const command = { type: 'resource.block', blockId, start: instantOf(start), end: instantOf(end), ...rest };
         const { body, dup } = await orMissing('RESOURCE_NOT_FOUND', c.ask(`resource:${c.params.id}`, command));
         return answer(body, { status: 201, ...(dup === true ? { dup } : {}) });
