@@ -18,7 +18,7 @@ for (let part = 0; part < PARTS; part += 1) {
   const from = 1 + (part * SEEDS) / PARTS;
   const to = from + SEEDS / PARTS - 1;
   test.serial(`seeds ${from} to ${to} keep every invariant through crashes, lost answers and a failing database`, async (t) => {
-    t.timeout(availableParallelism() > 1 ? 90_000 : 180_000);
+    t.timeout(180_000);
     let events = 0;
     for (let seed = from; seed <= to; seed += 1) {
       const failed = await report(seed);

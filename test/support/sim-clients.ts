@@ -284,8 +284,30 @@ export class Subscriber {
   /** Asks now and then whether it has missed something, as a client does. */
   async follow(until: () => boolean): Promise<void> {
     while (!until()) {
-      await this.#w.loop.sleep(700 + this.#w.chance.stream('follow')() * 900);
+      for (let i = 0; i < 3; i += 1) {
+        await this.#w.loop.sleep(200 + this.#w.chance.stream('follow')() * 300);
+        if (!this.#w.faults.over) await this.glance();
+      }
       await this.poll();
+    }
+  }
+
+  /** Somebody else looks at the topic for the first time. */
+  async glance(): Promise<void> {
+    const { ref, topic } = topicOf(this.#t);
+    if (topic.kind !== 'state') return;
+    try {
+      await this.#w.talk(async (system) => {
+        const slice = await system.slice(this.#t);
+        if (slice.kind !== 'state') return;
+        const state = this.#w.witness.state(ref, slice.s);
+        holds(state !== undefined, 'I5', () => `${this.#t}: a first slice shows row ${slice.s}, which is not committed`);
+        const wanted = JSON.stringify(sorted(topic.project({ context: state.context } as never, {}) as Json));
+        const found = JSON.stringify(sorted(slice.d));
+        holds(wanted === found, 'I15', () => `${this.#t}: a first slice gives ${found} at ${slice.s}, the journal says ${wanted}`);
+      });
+    } catch (error) {
+      if (!(error instanceof KernelProblem)) this.#w.fail(error);
     }
   }
 

@@ -16,6 +16,8 @@ export interface SimStoreOptions {
   readonly memory: number;
   /** whether the database is out of reach now */
   readonly down: () => boolean;
+  /** statements of former processes that are still under way */
+  readonly parked: Set<Parked>;
   /** whether another process has taken the place of this one */
   readonly succeeded: () => boolean;
   /** a batch has been applied */
@@ -27,12 +29,20 @@ export interface SimStoreOptions {
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 
 /**
- * Statements that outlive their process until the next one works are cut off when they carry messages: what the new process has read of the
- * outbox, and refused on behalf of a receiver, would be out of date without its knowing. A store must
- * see to it that statements of a former process have ended before a new one starts.
+ * Statements that outlive their process until the next one works are cut off when they carry messages or timers: what the new process has read of
+ * those tables would be out of date without its knowing. A store must see to it that the statements of a former process have ended before
+ * a new one starts; the fence of the journal needs no such care, which is what the others are for.
  */
-const carriesMessages = (batch: Batch): boolean =>
-  batch.outbox.length > 0 || batch.outboxDone.length > 0 || batch.journal.some((row) => row.meta?.includes('"from":"actor:') === true);
+const needsCare = (batch: Batch): boolean =>
+  batch.outbox.length > 0 ||
+  batch.outboxDone.length > 0 ||
+  batch.journal.some((row) => row.meta?.includes('"from":"actor:') === true || row.patch.includes('"t":{'));
+
+/** A statement whose process has died, waiting for the worst moment. */
+export interface Parked {
+  readonly actors: ReadonlySet<string>;
+  readonly land: () => Promise<void>;
+}
 
 const CALLS = [
   'dataId',
@@ -103,14 +113,24 @@ export function simStore(o: SimStoreOptions): JournalStore {
       const lingers = batch.companions.length === 0 && faults.happens('commit lost-late', 0.01 * intensity);
       if (lingers) lost();
       const land = (): void => {
-        if (!process.alive && o.succeeded() && carriesMessages(batch)) return;
+        if (!process.alive && o.succeeded() && needsCare(batch)) return;
         if (!process.alive && faults.happens('commit dies with its process', 0.4)) return;
-        if (!process.alive && faults.happens('commit outlives its process', 0.3)) {
-          loop.plan(random() * 4_000, land);
+        if (!process.alive && faults.happens('commit outlives its process', 0.6)) {
+          const actors = new Set(batch.journal.map((row) => row.actorId));
+          const last: Parked = {
+            actors,
+            land: async () => {
+              if (o.parked.delete(last) && !(o.succeeded() && needsCare(batch))) await apply(lane, batch).catch(() => undefined);
+            },
+          };
+          o.parked.add(last);
+          loop.plan(random() * 8_000, () => void last.land());
           return;
         }
         const answered = async (): Promise<void> => {
           try {
+            // The worst moment is just before another statement for the same actor.
+            for (const other of o.parked) if (batch.journal.some((row) => other.actors.has(row.actorId))) await other.land();
             await apply(lane, batch);
             if (answerLost && !lingers) lost();
             else if (!lingers) end(resolve);

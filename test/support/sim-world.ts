@@ -13,6 +13,7 @@ import { claimTables, holder, room } from './sim-claims.ts';
 import { account, hold, list, pulse } from './sim-kinds.ts';
 import { Chance, Faults, SimLoop, SimProcess } from './sim-loop.ts';
 import { simStore } from './sim-store.ts';
+import type { Parked } from './sim-store.ts';
 import { holds, sorted, Violation, Witness } from './sim-witness.ts';
 
 export const kinds = [account, list, pulse, hold, room, holder];
@@ -55,6 +56,7 @@ export class World {
   readonly #lanes: number;
   readonly #memory: number;
   readonly #inFlight = new Map<string, object>();
+  readonly #parked = new Set<Parked>();
   readonly #bugs: Error[] = [];
   #node: Node | undefined;
   #nodes = 0;
@@ -114,6 +116,7 @@ export class World {
       store: this.store,
       intensity: this.intensity,
       memory: this.#memory,
+      parked: this.#parked,
       succeeded: () => this.#nodes > number,
       down: () => this.loop.time < this.#downUntil,
       onApplied: (batch) => {

@@ -1,0 +1,106 @@
+/**
+ * Deliberate faults in the kernel that the simulation must notice (kernel specification 16.2.6). Each is a replacement in the compiled
+ * output, which must match exactly once, so that a change of the kernel cannot turn a check into nothing.
+ */
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Run, RunOptions } from '../support/sim.ts';
+
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly edits: readonly (readonly [text: string, instead: string])[];
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'a command is answered before its commit',
+    file: 'actors/activation.js',
+    edits: [['(this.#units ??= []).push(unit);', '(this.#units ??= []).push(unit); answer(e, reply);']],
+  },
+  {
+    name: 'a read or a refusal leaves before the state that it was computed from is committed',
+    file: 'actors/activation.js',
+    edits: [['last.waiters.push({ envelope: e, reply });', 'answer(e, reply);']],
+  },
+  {
+    name: 'two statements of an actor are under way',
+    file: 'actors/committer.js',
+    edits: [['if (this.#busy || this.#stopped || this.#open.length === 0)', 'if (this.#stopped || this.#open.length === 0)']],
+  },
+  {
+    name: 'a conflict is taken for an own attempt without comparing the commit id',
+    file: 'actors/committer.js',
+    edits: [['if (stored === cid) {', 'if (stored !== undefined) {']],
+  },
+  {
+    name: 'a result is applied without asking which call it belongs to',
+    file: 'actors/activation.js',
+    edits: [['if (base.state.calls[invoke] !== id.seq) {', 'if (false) {']],
+  },
+  {
+    name: 'the rows of a batch are not reduced',
+    file: 'actors/companion.js',
+    edits: [
+      [
+        'const key = keyText(declared, journal.actorId, change.row);',
+        'const key = `${keyText(declared, journal.actorId, change.row)} ${journal.seq} ${change.n}`;',
+      ],
+    ],
+  },
+  {
+    name: 'a slice shows the current view instead of the published one',
+    file: 'actors/topics.js',
+    edits: [
+      [
+        'return this.#sliceState(this.#hotState(a, topic, name, t, query), cursor);',
+        'return this.#sliceState({ ...this.#hotState(a, topic, name, t, query), view: this.#project(a, topic, query, a.committed) }, cursor);',
+      ],
+    ],
+  },
+  {
+    name: 'messages carry no key',
+    file: 'actors/outbox.js',
+    edits: [['idem: derivedIdem(effectKey(tell.id)),', 'idem: null,']],
+  },
+  {
+    name: 'a rollback does not evict',
+    file: 'actors/activation.js',
+    edits: [
+      ['this.#k.topics.evicted(this);\n        this.#load();', 'this.#k.schedule(this);'],
+      [
+        'this.#mailbox = undefined;\n        this.#spec = undefined;\n        this.#committed = undefined;\n        this.#ring = undefined;\n        this.#callIds = undefined;',
+        'this.#mailbox = undefined;',
+      ],
+    ],
+  },
+];
+
+const compiled = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** Runs seeds against a copy of the compiled kernel with the fault in it. Gives the first run that fails, or undefined: the fault lives. */
+export async function hunt({ name, file, edits }: Mutant, seeds: number): Promise<Run | undefined> {
+  const place = compiled(`.mutants/${process.pid}-${name.replaceAll(/\W+/g, '-')}`);
+  mkdirSync(place, { recursive: true });
+  try {
+    for (const folder of ['actors', 'calc', 'test/support']) cpSync(compiled(folder), `${place}/${folder}`, { recursive: true });
+    let text = readFileSync(`${place}/${file}`, 'utf8');
+    for (const [wanted, instead] of edits) {
+      const parts = text.split(wanted);
+      if (parts.length !== 2)
+        throw new Error(`'${wanted}' stands ${parts.length - 1} times in ${file}; the mutant '${name}' needs it once`);
+      text = parts.join(instead);
+    }
+    writeFileSync(`${place}/${file}`, text);
+    const { simulate } = (await import(pathToFileURL(`${place}/test/support/sim.js`).href)) as {
+      simulate: (o: RunOptions) => Promise<Run>;
+    };
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      const run = await simulate({ seed });
+      if (run.failure !== undefined) return run;
+    }
+    return undefined;
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
