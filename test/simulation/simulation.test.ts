@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import test from 'ava';
 import { replayLine, shrink, simulate } from '../support/sim.ts';
 
