@@ -50,17 +50,12 @@ export class Loader {
 
   async #read(batch: readonly Activation[], attempt: number): Promise<void> {
     const started = this.#clock.mono();
+    let found;
     try {
-      const found = await this.#store.load(
+      found = await this.#store.load(
         batch.map((a) => a.actorId),
         this.#clock.wall() - KEY_AGE_MS,
       );
-      this.#metrics.activationSeconds.observe((this.#clock.mono() - started) / 1_000);
-      for (const a of batch) {
-        const loaded = found.get(a.actorId);
-        this.#metrics.activations.add(a.kind, loaded === undefined ? 'new' : 'cold');
-        a.loaded(loaded);
-      }
     } catch (error) {
       this.#log.warn({ err: error, attempt, actors: batch.length }, 'actors could not be read');
       if (attempt < TRIES) {
@@ -71,6 +66,13 @@ export class Loader {
         return;
       }
       for (const a of batch) a.failedToLoad();
+      return;
+    }
+    this.#metrics.activationSeconds.observe((this.#clock.mono() - started) / 1_000);
+    for (const a of batch) {
+      const loaded = found.get(a.actorId);
+      this.#metrics.activations.add(a.kind, loaded === undefined ? 'new' : 'cold');
+      a.loaded(loaded);
     }
   }
 }

@@ -301,7 +301,7 @@ export class Topics {
     }
     if (live === undefined) return changed;
     for (const hot of this.#hot.get(a)?.values() ?? []) {
-      if (hot.kind === 'state' && this.#changed(a, hot, live)) changed.push(hot.name);
+      if (hot.kind === 'state' && this.#safely(a, hot, () => this.#changed(a, hot, live))) changed.push(hot.name);
     }
     return changed;
   }
@@ -329,6 +329,18 @@ export class Topics {
     }
   }
 
+  /** A projection that throws is a fault of its kind: its view goes cold, and the commit that it follows goes on. */
+  #safely<T>(a: Activation, hot: HotState, work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#k.log.error({ topic: hot.name, err: error }, 'a view could not be projected');
+      this.#cool(hot);
+      this.#hot.get(a)?.delete(hot.name.slice(a.at.ref.length + 1));
+      return undefined;
+    }
+  }
+
   /** Whether the view will be published for this state. Input that is the same by reference cannot have changed it. */
   #changed(a: Activation, hot: HotState, live: Live): boolean {
     if (hot.pending !== undefined) {
@@ -348,7 +360,7 @@ export class Topics {
     hot.pending = {
       timer: this.#k.clock.setTimer(wait, () => {
         hot.pending = undefined;
-        if (this.#hot.get(a)?.get(hot.name.slice(a.at.ref.length + 1)) === hot) this.#publish(a, hot);
+        if (this.#hot.get(a)?.get(hot.name.slice(a.at.ref.length + 1)) === hot) this.#safely(a, hot, () => this.#publish(a, hot));
       }),
     };
     return true;
@@ -419,7 +431,7 @@ export class Topics {
       if (hot.pending !== undefined) {
         this.#k.clock.clearTimer(hot.pending.timer as object);
         hot.pending = undefined;
-        this.#publish(a, hot);
+        this.#safely(a, hot, () => this.#publish(a, hot));
       }
       this.#cool(hot);
       heads[hot.key] = hot.s;

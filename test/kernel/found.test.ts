@@ -3,11 +3,12 @@ import test from 'ava';
 import { registryOf } from '../../actors/companion.ts';
 import { KernelProblem } from '../../actors/errors.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
+import { defineTopic } from '../../actors/define.ts';
 import { actorIdOf, slotOf } from '../../actors/ids.ts';
 import type { Batch } from '../../actors/store/store.ts';
 import { settle } from '../support/clock.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
-import { counter } from '../support/kinds.ts';
+import { counter, counterFeed, counterValue } from '../support/kinds.ts';
 
 const alice = user('alice');
 const effects = { counter: { work: async () => ({ done: 7 }) } };
@@ -286,4 +287,21 @@ test('a message sent again after it was applied is not reported as undelivered, 
   await again.clock.advance(2_000);
   t.like(memory.journal(id).at(-1), { type: 'counter.send' });
   t.is(memory.outbox().length, 0);
+});
+
+test('a view that cannot be projected does not stop the commits of its lane', async (t) => {
+  const broken = defineTopic({
+    ...counterValue,
+    project: (s: { context: { n: number } }) => {
+      if (s.context.n === 13) throw new Error('thirteen');
+      return { n: s.context.n, label: 'the value of this counter is a number that grows' };
+    },
+  });
+  const k = await start({ kinds: [{ ...counter, topics: [counterFeed, broken] }] });
+  await k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  await k.system.slice('counter:a/value');
+  t.like(await k.system.ask('counter:a', { type: 'counter.add', by: 12 }, as(alice)), { ok: true, seq: 3, reply: { n: 13 } });
+  t.like(await k.system.ask('counter:b', { type: 'counter.add', by: 1 }, as(alice)), { ok: true });
+  await k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  t.like(await k.system.slice('counter:a/value'), { s: 4, m: 'snap', d: { n: 14 } });
 });
