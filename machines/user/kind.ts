@@ -110,14 +110,9 @@ export const user = defineActor<UserContext>({
     ...alertFacts,
   },
   queries: {
-    energy: query<UserContext>({ input: none, output: EnergyView, run: energyView, allow: (p, ref) => selfOrStaff(p, idOf(ref)) }),
-    devices: query<UserContext>({
-      input: none,
-      output: DevicesView,
-      run: (s) => ({ devices: s.context.devices }),
-      allow: (p, ref) => selfOrStaff(p, idOf(ref)),
-    }),
-    profile: query<UserContext>({ input: none, output: ProfileView, run: profileView, allow: (p, ref) => selfOrStaff(p, idOf(ref)) }),
+    energy: query<UserContext>({ input: none, output: EnergyView, run: energyView }),
+    devices: query<UserContext>({ input: none, output: DevicesView, run: (s) => ({ devices: s.context.devices }) }),
+    profile: query<UserContext>({ input: none, output: ProfileView, run: profileView }),
   },
   effects: {
     computeScores: effect({

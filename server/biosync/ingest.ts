@@ -176,10 +176,10 @@ export function createIngest({ knex, clock, providers, actors }: IngestDeps): In
       await announce(first, outcome, inform);
     }
     for (const raw of raws) {
-      if (raw.normalised_at === null || raw.announced_at !== null) continue;
+      if (raw.normalised_at === null) continue;
       const outcome = Outcome.parse(raw.outcome);
       total = addCounts(total, countsOf(outcome));
-      await announce(raw, outcome, inform);
+      if (raw.announced_at === null) await announce(raw, outcome, inform);
     }
     return total;
   }

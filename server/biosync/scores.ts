@@ -131,7 +131,7 @@ function scoreOf(day: string, s: EnergyScore, revision: number, now: number, pre
     revision,
     ...withChange(changeFrom(previous, score, points)),
     confidence: four(s.confidence),
-    confidenceLevel: s.confidenceLevel,
+    confidenceLevel: confidenceOf(four(s.confidence)),
     ...(s.missing.length === 0 ? {} : { missing: [...s.missing] }),
     model: MODEL,
     computedAt: now,
