@@ -226,8 +226,16 @@ export const simulatorRoutes = (d: SimulatorRoutesDeps): Route[] => {
       params: z.object({ id: accountId }),
       body: SimulatorCommand,
       reply: { 200: z.strictObject({ sent: z.number() }) },
-      problems: ['NOT_FOUND'],
-      run: async ({ params, body }) => answer(await runner.run(await existing(params.id), body)),
+      problems: ['NOT_FOUND', 'NOT_READY'],
+      run: async ({ params, body }) => {
+        const account = await existing(params.id);
+        try {
+          return answer(await runner.run(account, body));
+        } catch (cause) {
+          // the server that takes the messages is this one: it stops, or is too busy
+          throw new Problem('NOT_READY', 'the intake did not take the messages', undefined, { cause });
+        }
+      },
     }),
   ];
 };
