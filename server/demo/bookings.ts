@@ -132,10 +132,10 @@ export function bookingActions(o: { clients: readonly Signed[]; clock: Clock; ra
         const oldest = upcoming()[0];
         if (oldest !== undefined && upcoming().length >= MOST_OPEN) return cancel(oldest);
         const who = any(o.clients);
-        const room = any(resources);
-        if (who === undefined || room === undefined) return false;
-        for (let i = 0; i < 6; i += 1) {
-          const wish = randomWish(room, o.clock.wall(), 2, o.random);
+        if (who === undefined) return false;
+        for (let i = 0; i < 8; i += 1) {
+          const room = any(resources);
+          const wish = room === undefined ? undefined : randomWish(room, o.clock.wall(), 2, o.random);
           if (wish === undefined) continue;
           const id = await book(who.client, wish, o.newKey());
           if (id === undefined) continue;

@@ -25,6 +25,8 @@ export const LIVE_PER_DAY = 1_500;
 
 const DAY = 86_400_000;
 const WORN_OUT = 20;
+/** When there is nothing to do for one action, others have their turn. */
+const TRIES = 5;
 
 export interface LiveDemo {
   start(): void;
@@ -56,15 +58,21 @@ export function createLiveDemo(o: LiveOptions): LiveDemo {
       day = today;
       done = 0;
     }
-    const action = pick();
-    if (!o.watched() || done >= LIVE_PER_DAY || action === undefined) return;
-    try {
-      if (await action.run()) done += 1;
-      failures = 0;
-    } catch (error) {
-      if (stopped) return;
-      failures += 1;
-      o.log.warn({ err: error, action: action.name }, 'a step of the demo failed');
+    if (!o.watched() || done >= LIVE_PER_DAY) return;
+    for (let tries = 0; tries < TRIES && !stopped; tries += 1) {
+      const action = pick();
+      if (action === undefined) return;
+      try {
+        const happened = await action.run();
+        failures = 0;
+        if (!happened) continue;
+        done += 1;
+      } catch (error) {
+        if (stopped) return;
+        failures += 1;
+        o.log.warn({ err: error, action: action.name }, 'a step of the demo failed');
+      }
+      return;
     }
   };
 
