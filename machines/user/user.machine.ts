@@ -12,6 +12,7 @@ import { addDays, dayBounds, localDate } from '../../calc/time/civil.ts';
 import type { AlertFact } from '../anomaly/schema.ts';
 import type { DeviceHead } from '../biosync/schema.ts';
 import type { BookingItem } from '../booking/schema.ts';
+import { monitorTells } from './monitors.ts';
 import type { ComputeOutput, Score, ScoreResult, UserContext } from './schema.ts';
 import type { ComputeInput } from './schema.ts';
 import type { z } from 'zod';
@@ -131,17 +132,9 @@ const machine = setup({
     }),
     /** before `store`: compares with what was known (U6) */
     observe: enqueueActions(({ context, event, enqueue }) => {
-      for (const { score, point } of outputOf(event)) {
-        const before = context.days[score.day];
-        for (const [metric, value, known] of [
-          ['hrv_rmssd', point.hrvMs, before?.hrvMs],
-          ['resting_heart_rate', point.restingBpm, before?.restingBpm],
-        ] as const) {
-          if (value === undefined || value === known) continue;
-          const payload = { t: bucket(context.timeZone, score.day), v: value };
-          enqueue({ type: 'tell', params: { to: `anomaly:user:${selfId()}:${metric}`, type: 'anomaly.observe', payload } });
-        }
-      }
+      const tells = monitorTells(context.days, outputOf(event), (day) => bucket(context.timeZone, day));
+      for (const { metric, type, payload } of tells)
+        enqueue({ type: 'tell', params: { to: `anomaly:user:${selfId()}:${metric}`, type, payload } });
     }),
     /** before `store`: the newest score, when it is new or revised, goes to the outgoing webhooks */
     announce: enqueueActions(({ context, event, enqueue }) => {

@@ -59,9 +59,9 @@ export function createLiveDemo(o: LiveOptions): LiveDemo {
       done = 0;
     }
     if (!o.watched() || done >= LIVE_PER_DAY) return;
-    for (let tries = 0; tries < TRIES && !stopped; tries += 1) {
+    for (let tries = 0; tries < TRIES; tries += 1) {
       const action = pick();
-      if (action === undefined) return;
+      if (action === undefined || stopped) return;
       try {
         const happened = await action.run();
         failures = 0;

@@ -1,0 +1,83 @@
+import test from 'ava';
+import { systemClock } from '../../server/clock.ts';
+import { createDemo } from '../../server/demo/demo.ts';
+import { resources } from '../../server/demo/studio.ts';
+import { people } from '../../server/demo/people.ts';
+import { makeWorld } from '../support/world.ts';
+
+/** Asks again until the answer fits, for at most half a minute. */
+async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
+  const end = Date.now() + 30_000;
+  for (;;) {
+    const answer = await ask();
+    if (fits(answer)) return answer;
+    if (Date.now() > end) throw new Error(`it did not come about: ${JSON.stringify(answer).slice(0, 500)}`);
+    await new Promise((resolve) => {
+      systemClock.setTimer(50, () => resolve(undefined));
+    });
+  }
+}
+
+test('an empty embedded database becomes the demo studio: people, rooms, bookings, wearables, alerts', async (t) => {
+  t.timeout(120_000);
+  const world = await makeWorld({ env: { DEMO: 'auto', SIMULATOR_FEED_MS: '0' }, listen: true });
+  t.teardown(world.close);
+  await world.app.demo!.ready;
+  t.deepEqual(
+    world.log.lines.filter((l) => l.level === 'error' || (l.level === 'warn' && l.message.includes('demo'))),
+    [],
+  );
+  const login = async (role: string) => {
+    const { email, password } = people.find((p) => p.role === role)!;
+    const { accessToken } = await world.app.identity.login({ email, password, address: 'demo-test', userAgent: 'test' });
+    return accessToken;
+  };
+  const coach = await login('coach');
+  const get = async <T>(url: string, token: string) => (await world.inject({ method: 'GET', url, token })).json<T>();
+
+  const rooms = await get<{ items: { resourceId: string }[] }>('/v1/booking/resources', coach);
+  t.deepEqual(rooms.items.map((r) => r.resourceId).toSorted(), resources.map((r) => r.id).toSorted());
+  const bookings = await get<{ items: unknown[] }>('/v1/booking/bookings?limit=200', coach);
+  t.true(bookings.items.length >= 30, String(bookings.items.length));
+
+  // Deliveries are ingested in the background; the alert follows the last of them.
+  const alerts = await until(
+    () => get<{ items: { owner: string; metric: string }[] }>('/v1/admin/anomalies/alerts?status=active', coach),
+    ({ items }) => items.some((a) => a.owner.startsWith('user:')),
+  );
+  t.true(alerts.items.some((a) => a.owner === 'resource:quiet-room' && a.metric === 'utilization'));
+
+  const mia = await login('client');
+  const { score } = await until(
+    () => get<{ score?: number; days: object }>('/v1/users/me/energy', mia),
+    ({ days }) => Object.keys(days).length >= 55,
+  );
+  t.true(score !== undefined);
+  const devices = await get<{ items: { state: string }[] }>('/v1/devices', mia);
+  t.is(devices.items.length, 1);
+
+  // A second start sets nothing up twice.
+  const counts = async (): Promise<unknown[]> => {
+    const { knex } = world.app.database;
+    const count = async (table: string) => (await knex(table).count({ n: '*' }).first()) as unknown;
+    return Promise.all(['users', 'devices', 'booking_claims', 'simulator_accounts', 'demo_marks'].map(count));
+  };
+  await world.app.demo!.stop();
+  const before = await counts();
+  const { app } = world;
+  const again = createDemo({
+    knex: app.database.knex,
+    actors: app.actors,
+    users: app.identity.users,
+    clock: systemClock,
+    log: world.log,
+    random: () => 0.5,
+    connections: () => 0,
+    newId: () => 'x',
+    wearables: true,
+  });
+  again.start(world.url);
+  await again.ready;
+  await again.stop();
+  t.deepEqual(await counts(), before);
+});
