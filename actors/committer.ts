@@ -59,7 +59,6 @@ const WINDOW_ROWS = 8_192;
 const WINDOW_BYTES = 33_554_432;
 const IDLE_HOUSEKEEPING_MS = 200;
 const SOLO_MS = 1_000;
-const none: Housekeeping = { outboxDone: [], timersGone: [] };
 
 /** Ends a commit that waits for a database while the committer is stopped; nothing is decided about its events. */
 class Stopped extends Error {}
@@ -144,8 +143,15 @@ export class Committer {
 
   async #run(): Promise<void> {
     this.#busy = true;
+    let release: (() => void) | undefined;
     try {
-      while (!this.#stopped && (this.#open.length > 0 || this.#done.length > 0 || this.#gone.length > 0)) await this.#sendNext();
+      while (!this.#stopped && (this.#hasWork() || release !== undefined)) {
+        if (this.#hasWork()) release = await this.#sendNext(release);
+        else {
+          release?.();
+          release = undefined;
+        }
+      }
     } catch (error) {
       if (!(error instanceof Stopped)) this.#o.log.error({ err: error, lane: this.#o.number }, 'committer failed');
     } finally {
@@ -154,7 +160,15 @@ export class Committer {
     }
   }
 
-  async #sendNext(): Promise<void> {
+  #hasWork(): boolean {
+    return this.#open.length > 0 || this.#done.length > 0 || this.#gone.length > 0;
+  }
+
+  /**
+   * Sends the next batch, then releases what the one before it has committed, so that the database works while the answers go out. Gives
+   * what releases this one.
+   */
+  async #sendNext(release: (() => void) | undefined): Promise<(() => void) | undefined> {
     const housekeeping: Housekeeping = {
       outboxDone: this.#done.splice(0, MAX_COMPANIONS),
       timersGone: this.#gone.splice(0, MAX_COMPANIONS),
@@ -162,12 +176,25 @@ export class Committer {
     const cid = this.#cid();
     const { units, batch } = this.#take(cid, housekeeping);
     this.#inflight = units;
+    const sent = this.#send(batch);
+    release?.();
     try {
-      await this.#commit(units, batch, cid, housekeeping);
+      const failure = await sent;
+      if (failure === undefined) return () => this.#release(units, housekeeping);
+      this.#done.push(...housekeeping.outboxDone);
+      this.#gone.push(...housekeeping.timersGone);
+      await this.#failed(units, cid, failure);
+      this.#o.onProgress();
+      return undefined;
     } finally {
       this.#inflight = [];
-      this.#o.onProgress();
     }
+  }
+
+  #release(units: readonly CommitUnit[], housekeeping: Housekeeping): void {
+    this.#settle(units);
+    if (housekeeping.outboxDone.length > 0) this.#o.onDropped(housekeeping.outboxDone);
+    this.#o.onProgress();
   }
 
   #cid(): string {
@@ -220,15 +247,14 @@ export class Committer {
     return unit.events.some((e) => e.companions.some((c) => (this.#solo.get(`${e.kind}/${c.into}`) ?? 0) > now));
   }
 
-  async #commit(units: readonly CommitUnit[], batch: Batch, cid: string, housekeeping: Housekeeping = none): Promise<void> {
-    const failure = await this.#send(batch);
-    if (failure === undefined) {
-      this.#settle(units);
-      if (housekeeping.outboxDone.length > 0) this.#o.onDropped(housekeeping.outboxDone);
-      return;
-    }
-    this.#done.push(...housekeeping.outboxDone);
-    this.#gone.push(...housekeeping.timersGone);
+  async #commit(units: readonly CommitUnit[], cid: string): Promise<void> {
+    const failure = await this.#send(this.#planAll(units, cid));
+    if (failure === undefined) this.#settle(units);
+    else await this.#failed(units, cid, failure);
+  }
+
+  /** Nothing of the batch was applied as it stood: what can be saved of it is sent in parts. */
+  async #failed(units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<void> {
     if (failure.failure === 'refused') this.#noteRefusal(failure);
     const byOwner = new Map<UnitOwner, CommitUnit[]>();
     for (const unit of units) {
@@ -245,7 +271,7 @@ export class Committer {
     if (failure.failure === 'refused') {
       const named = new Set(failure.rows.map(([actorId]) => actorId));
       const rest = units.filter((unit) => !named.has(unit.owner.actorId));
-      if (rest.length > 0) await this.#commit(rest, this.#planAll(rest, cid), cid);
+      if (rest.length > 0) await this.#commit(rest, cid);
       for (const [owner, own] of byOwner) if (named.has(owner.actorId)) await this.#judge(owner, own, cid, failure);
       return;
     }

@@ -5,7 +5,8 @@ import { stateText, valueOf } from './machine.ts';
 import type { JournalStore, SnapshotRow } from './store/store.ts';
 
 const SNAPSHOT_FLUSH_MS = 200;
-const DIRECTORY_FLUSH_MS = 1_000;
+/** an update of the directory costs about as much as a journal row, so a busy actor's entry is written once in a while */
+const DIRECTORY_FLUSH_MS = 4_000;
 const SWEEP_MS = 5_000;
 const RETENTION_MS = 3_600_000;
 const DATA_ID_MS = 30_000;
