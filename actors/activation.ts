@@ -1,5 +1,5 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
-import { decide, failed, plain, repeated, run, stampOf } from './command.ts';
+import { decide, failed, plain, repeatedAnswer, run, stampOf } from './command.ts';
 import type { Decider } from './command.ts';
 import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
 import { answer, breakFrame, refuse } from './envelope.ts';
@@ -8,7 +8,7 @@ import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { derivedIdem } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { delayName } from './timers.ts';
-import { eventRows, refusedRow, restoreLive, ringOf, storedReply } from './rows.ts';
+import { closedBy, eventRows, knownOf, refusedRow, restoreLive, ringOf } from './rows.ts';
 import type { Known } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { deepFreeze } from './step.ts';
@@ -106,7 +106,6 @@ export class Activation implements UnitOwner {
 
   /** Folds what the store gave; `undefined` means that the actor has no history. */
   loaded(found: Loaded | undefined): void {
-    this.#closed = undefined;
     this.#rowsDue = undefined;
     try {
       const restored = found === undefined ? undefined : restoreLive(this.rt, found);
@@ -116,9 +115,7 @@ export class Activation implements UnitOwner {
       this.bytesSinceSnapshot = 0;
       this.heads = restored?.heads;
       this.#ring = found === undefined ? undefined : ringOf(found.ring);
-      if (found?.status === 'quarantined') this.#closed = refusal('ACTOR_QUARANTINED', undefined, undefined, 30_000);
-      if (found?.status === 'paused') this.#closed = refusal('ACTOR_PAUSED', undefined, undefined, 30_000);
-      if (found?.status === 'erased') this.#closed = refusal('ACTOR_ERASED');
+      this.#closed = closedBy(found?.status);
       this.#status = 'ready';
     } catch (error) {
       this.#status = 'broken';
@@ -192,17 +189,30 @@ export class Activation implements UnitOwner {
   }
 
   #repeat(e: Envelope, known: Known): void {
-    if (known.chk !== e.chk || known.type !== e.type) return this.#gated(e, failed(known.seq, refusal('IDEMPOTENCY_MISMATCH')));
     this.#k.metrics.duplicates.add('ring');
-    this.#gated(e, repeated(known));
+    this.#gated(e, repeatedAnswer(e, known));
   }
 
   #command(e: Envelope): void {
     const { reply, steps } = decide(this.#decider(), this.#spec, e);
     if (steps === undefined) {
+      if (!reply.ok && this.#mayHaveForgotten(e)) return this.#lookUp(e, e.idem);
       if (!reply.ok && !(reply.error.code in kernelProblems)) this.#k.metrics.rejected.add(this.kind, reply.error.code);
       this.#gated(e, reply);
     } else this.#accept(e, steps, reply);
+  }
+
+  /** A refusal may be that of a repeated command whose key is older than the ring. */
+  #mayHaveForgotten(e: Envelope): e is Envelope & { readonly idem: string } {
+    return e.kind === 'command' && e.idem !== null && e.looked !== true && (this.#ring?.size ?? 0) >= RING;
+  }
+
+  #lookUp(e: Envelope, idem: string): void {
+    e.looked = true;
+    this.#k.store.byIdem(this.actorId, idem).then(
+      (entry) => (entry === undefined ? this.deliver(e) : answer(e, repeatedAnswer(e, knownOf(entry)))),
+      () => this.deliver(e),
+    );
   }
 
   #decider(): Decider {
@@ -389,12 +399,7 @@ export class Activation implements UnitOwner {
     const seq = unit.events[0]?.journal.seq ?? 1;
     if (verdict.why === 'duplicate') {
       this.#k.metrics.duplicates.add('index');
-      const { entry } = verdict;
-      const same = entry.chk === e.chk && entry.type === e.type;
-      answer(
-        e,
-        same ? repeated({ ...entry, reply: storedReply(entry.seq, entry.reply) }) : failed(entry.seq, refusal('IDEMPOTENCY_MISMATCH')),
-      );
+      answer(e, repeatedAnswer(e, knownOf(verdict.entry)));
       return 'over';
     }
     if (verdict.why === 'bad-row') {

@@ -30,8 +30,11 @@ export interface Decision {
 
 export const failed = (seq: number, error: Refusal): Reply => ({ ok: false, seq, error });
 
-/** The first answer once more, marked as a repetition. */
-export const repeated = (known: Known): Reply => (known.reply.ok ? { ...known.reply, dup: true } : known.reply);
+/** The first answer once more, marked as a repetition; a key that was used for something else is a mistake of the caller. */
+export function repeatedAnswer(e: Envelope, known: Known): Reply {
+  if (known.chk !== e.chk || known.type !== e.type) return failed(known.seq, refusal('IDEMPOTENCY_MISMATCH'));
+  return known.reply.ok ? { ...known.reply, dup: true } : known.reply;
+}
 
 /** The error as data, without stack. */
 export const plain = (p: KernelProblem): Refusal => ({

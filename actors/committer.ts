@@ -174,7 +174,8 @@ export class Committer {
       timersGone: this.#gone.splice(0, MAX_COMPANIONS),
     };
     const cid = this.#cid();
-    const { units, batch } = this.#take(cid, housekeeping);
+    const { units, batch, broken } = this.#take(cid, housekeeping);
+    if (broken) return this.#giveBack(units, housekeeping, release);
     this.#inflight = units;
     const sent = this.#send(batch);
     release?.();
@@ -191,6 +192,14 @@ export class Committer {
     }
   }
 
+  /** An actor's birth and the command that caused it write one key in a way that no single statement can: a fault of the kind. */
+  #giveBack(units: readonly CommitUnit[], housekeeping: Housekeeping, release: (() => void) | undefined): undefined {
+    release?.();
+    this.#done.push(...housekeeping.outboxDone);
+    this.#gone.push(...housekeeping.timersGone);
+    for (const unit of units) this.#rollback(unit.owner, new Map([[unit, { why: 'refused', companion: undefined, n: undefined }]]));
+  }
+
   #release(units: readonly CommitUnit[], housekeeping: Housekeeping): void {
     this.#settle(units);
     if (housekeeping.outboxDone.length > 0) this.#o.onDropped(housekeeping.outboxDone);
@@ -204,7 +213,7 @@ export class Committer {
   }
 
   /** The oldest prefix of the open units that one statement should carry: half of what waits, so that computing and committing overlap. */
-  #take(cid: string, housekeeping: Housekeeping): { units: CommitUnit[]; batch: Batch } {
+  #take(cid: string, housekeeping: Housekeeping): { units: CommitUnit[]; batch: Batch; broken: boolean } {
     const most = Math.min(MAX_ROWS, Math.max(MIN_SHARE, Math.ceil(this.#openRows / 2)));
     let count = 0;
     let rows = 0;
@@ -230,7 +239,7 @@ export class Committer {
           this.#openRows -= unit.events.length;
           this.#openBytes -= unit.bytes;
         }
-        return { units, batch: plan.batch };
+        return { units, batch: plan.batch, broken: plan.take < events.length };
       }
       // A later event touches a key in a way that one statement cannot hold: it waits for the next.
       let fits = 0;

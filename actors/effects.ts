@@ -24,6 +24,8 @@ export interface EffectFunctions {
   readonly [kind: string]: { readonly [name: string]: EffectFunction };
 }
 
+/** wait before a result that its actor could not take is delivered again, ms */
+const HELD_MS = 30_000;
 const defaults = { timeout: 15_000, concurrency: 32, retry: { attempts: 8, base: 500, factor: 2, max: 60_000 } } as const;
 
 interface Call {
@@ -184,7 +186,11 @@ export class Effects {
       kind: 'result',
       call: { invoke: call.invoke, id: call.id, failed: isError },
       cause: effectKey(call.id),
-      resolve: () => this.#end(call),
+      resolve: (reply) => {
+        if (reply.ok) this.#end(call);
+        // paused or quarantined: the result is kept and comes again
+        else this.#k.clock.setTimer(HELD_MS, () => this.#result(call, type, payload, isError));
+      },
     });
   }
 

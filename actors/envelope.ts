@@ -19,6 +19,8 @@ interface Base {
   /** how often the machine, or a companion table, failed on it */
   failures: number;
   answered: boolean;
+  /** the journal was asked for the key, because the actor may have forgotten it */
+  looked?: true;
   readonly resolve: (reply: Reply) => void;
 }
 

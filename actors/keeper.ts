@@ -97,7 +97,9 @@ export class Keeper {
 
   async #flushDirectory(): Promise<void> {
     const rows: DirectoryTouch[] = [];
-    for (const a of this.#dirty.values()) {
+    const dirty = [...this.#dirty.values()];
+    this.#dirty.clear();
+    for (const a of dirty) {
       const live = a.committed;
       if (live === undefined) continue;
       const state = stateText(valueOf(live.snap)).slice(0, 500);
@@ -110,8 +112,12 @@ export class Keeper {
         mver: a.rt.def.version,
       });
     }
-    this.#dirty.clear();
-    for (let i = 0; i < rows.length; i += PAGE) await this.#k.store.touch(rows.slice(i, i + PAGE));
+    try {
+      for (let i = 0; i < rows.length; i += PAGE) await this.#k.store.touch(rows.slice(i, i + PAGE));
+    } catch (error) {
+      for (const a of dirty) this.#dirty.set(a.actorId, a);
+      throw error;
+    }
   }
 
   async #sweep(): Promise<void> {

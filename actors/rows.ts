@@ -20,12 +20,14 @@ export interface Known {
 }
 
 /** What the journal holds as reply: the reply itself, or a refusal that was journaled because the event changed something. */
-export function storedReply(seq: number, reply: Json): Reply {
+function storedReply(seq: number, reply: Json): Reply {
   if (typeof reply === 'object' && reply !== null && '$refused' in reply) {
     return { ok: false, seq, error: (reply as { $refused: unknown }).$refused as Refusal };
   }
   return { ok: true, seq, reply };
 }
+
+export const knownOf = (r: RingEntry): Known => ({ seq: r.seq, type: r.type, chk: r.chk, reply: storedReply(r.seq, r.reply) });
 
 /** A postponed timer keeps its earlier row; a row due this soon is left to the wake-up instead of being deleted. */
 const LAZY_MS = 60_000;
@@ -131,6 +133,13 @@ function metaText(e: Envelope, s: Step): string {
   return `${text}}`;
 }
 
+/** Why an actor with this directory status runs no commands. */
+export function closedBy(status: string | undefined): Refusal | undefined {
+  if (status === 'quarantined') return refusal('ACTOR_QUARANTINED', undefined, undefined, 30_000);
+  if (status === 'paused') return refusal('ACTOR_PAUSED', undefined, undefined, 30_000);
+  return status === 'erased' ? refusal('ACTOR_ERASED') : undefined;
+}
+
 /** @throws KernelProblem VERSION_AHEAD, FORMAT_AHEAD or MIGRATION_FAILED when this build cannot run the history */
 export function restoreLive(rt: Runtime, found: Loaded): { live: Live; heads: { readonly [view: string]: number } | undefined } {
   const newest = Math.max(found.snapshot?.mver ?? 0, ...found.tail.map((row) => row.mver));
@@ -171,5 +180,5 @@ export function refusedRow(
 
 /** The newest keys last, so that the oldest leave the ring first. */
 export function ringOf(entries: readonly RingEntry[]): Map<string, Known> {
-  return new Map(entries.toReversed().map((r) => [r.idem, { seq: r.seq, type: r.type, chk: r.chk, reply: storedReply(r.seq, r.reply) }]));
+  return new Map(entries.toReversed().map((r) => [r.idem, knownOf(r)]));
 }

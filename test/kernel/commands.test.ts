@@ -218,3 +218,12 @@ test('an orderly stop answers what was accepted and refuses what comes later', a
   await drained;
   t.like(await before, { ok: true });
 });
+
+test('a repeated command that would now be refused gets its first answer, although its key is older than the ring', async (t) => {
+  const k = await start();
+  const first = await k.system.ask('counter:a', { type: 'counter.add', by: 2 }, as(alice, { key: 'old' }));
+  for (let i = 0; i < 300; i += 1) await k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  await k.system.ask('counter:a', { type: 'counter.end' }, as(alice));
+  t.deepEqual(await k.system.ask('counter:a', { type: 'counter.add', by: 2 }, as(alice, { key: 'old' })), { ...first, dup: true });
+  t.like(await k.system.ask('counter:a', { type: 'counter.add', by: 2 }, as(alice)), { ok: false, error: { code: 'NOT_ALLOWED' } });
+});
