@@ -227,8 +227,6 @@ export class Activation implements UnitOwner {
     return run(this.#decider(), base, input);
   }
 
-  // ------------------------------------------------------------------------------------------------------ the kernel's own
-
   #internal(e: Envelope): void {
     const base = this.#spec;
     if (base === undefined) return this.#over(e);
@@ -300,8 +298,6 @@ export class Activation implements UnitOwner {
     answer(e, { ok: true, seq: this.#spec?.seq ?? 0, reply: null });
   }
 
-  // ------------------------------------------------------------------------------------------------------------- accepting
-
   #accept(e: Envelope, steps: readonly Step[], reply: Reply): void {
     const { next } = steps.at(-1) as Step;
     const events = steps.map((s, i) =>
@@ -364,8 +360,6 @@ export class Activation implements UnitOwner {
     }
     for (const c of s.companions) this.#k.metrics.companionRows.add(c.into);
   }
-
-  // --------------------------------------------------------------------------------------------------------------- failing
 
   rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
     const again: Envelope[] = [];
