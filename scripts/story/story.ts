@@ -39,6 +39,8 @@ const ROOM = 'story-room';
 const DAY = 86_400_000;
 const SENDERS = 16;
 const BOOKINGS = 60;
+/** scores are computed at most 2 s after the last data, and published 100 ms after that */
+const REST_MS = 5_000;
 
 interface Stage {
   readonly server: ServerProcess;
@@ -54,9 +56,9 @@ async function setUp(dir: string, port: number): Promise<Stage> {
   const start = (): Promise<ServerProcess> => startServer({ port, dataDir: dir, env });
   const server = await start();
   const api = createApi(server.url, SECRET);
-  await until('the demo users can sign in', async () => {
-    const answers = await Promise.all([ADMIN, ...WEARERS].map((person) => api.send('POST', '/v1/auth/login', { body: person })));
-    return answers.every(({ status }) => status === 200);
+  await until('the demo users are there', async () => {
+    const { body } = await api.send('GET', '/v1/demo');
+    return (body['logins'] as unknown[]).length > WEARERS.length;
   });
   const admin = await api.token(ADMIN);
   const room = { resourceId: ROOM, name: 'Story Room', slotStepMin: 30 };
@@ -98,7 +100,14 @@ async function energyOf(api: Api, token: string): Promise<EnergyView> {
 /** Scores of all days, without what depends on when they were computed. */
 const scoresOf = (view: EnergyView): string => JSON.stringify(Object.entries(view.days).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
-/** The scores of everybody, once they have stopped changing. */
+/** Jobs of every queue that wait or run. */
+async function queued(api: Api): Promise<number> {
+  const { body } = await api.send('GET', '/metrics');
+  const lines = String(body['text']).matchAll(/^thrum_queue_depth\{[^}]*\} (\d+)/gm);
+  return [...lines].reduce((sum, [, n]) => sum + Number(n), 0);
+}
+
+/** The scores of everybody, once all data are in and nothing changes any more. */
 async function settled(api: Api): Promise<readonly string[]> {
   const tokens = await Promise.all(WEARERS.map((person) => api.token(person)));
   const read = async (): Promise<readonly string[]> => Promise.all(tokens.map(async (token) => scoresOf(await energyOf(api, token))));
@@ -108,9 +117,10 @@ async function settled(api: Api): Promise<readonly string[]> {
     'the scores come to rest',
     async () => {
       const now = await read();
-      if (now.join() !== last.join()) since = performance.now();
+      const moves = now.join() !== last.join() || now.includes('[]') || (await queued(api)) > 0;
+      if (moves) since = performance.now();
       last = now;
-      return performance.now() - since > 4_000;
+      return performance.now() - since > REST_MS;
     },
     180_000,
   );
