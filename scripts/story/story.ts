@@ -42,6 +42,7 @@ const BOOKINGS = 60;
 /** scores are computed at most 2 s after the last data, and published 100 ms after that */
 const REST_MS = 5_000;
 const SWEEPS_MS = 130_000;
+const REWRITTEN_FROM = 0.05;
 
 interface Stage {
   readonly server: ServerProcess;
@@ -104,17 +105,29 @@ const scoresOf = (view: EnergyView): string => {
   return JSON.stringify(sorted(view.days).map(([day, point]) => [day, sorted(point as object)]));
 };
 
-/** The first days on which two sets of scores differ. */
+/**
+ * What two sets of scores disagree on. A past score is rewritten only when it moves by 0.05 (biosync B4.10), so each stored one is less than
+ * that away from the exact one, and two of different histories less than twice that from each other. All other values are equal.
+ */
 function differences(expected: readonly string[], scores: readonly string[]): string[] {
   return expected.flatMap((text, i) => {
-    const [a, b] = [text, scores[i] ?? '[]'].map(
-      (t) => new Map((JSON.parse(t) as [string, unknown][]).map(([day, p]) => [day, JSON.stringify(p)])),
-    );
-    const days = [...new Set([...a!.keys(), ...b!.keys()])].filter((day) => a!.get(day) !== b!.get(day));
-    return days
-      .slice(0, 2)
-      .map((day) => `${WEARERS[i]!.email} ${day} (${days.length} in all): expected ${a!.get(day)}, got ${b!.get(day)}`);
+    const [a, b] = [text, scores[i] ?? '[]'].map((t) => new Map(JSON.parse(t) as [string, [string, unknown][]][]));
+    const days = [...new Set([...a!.keys(), ...b!.keys()])];
+    const differing = days.filter((day) => !samePoint(a!.get(day), b!.get(day)));
+    const show = (p: unknown): string => JSON.stringify(p);
+    return differing.map((day) => `${WEARERS[i]!.email} ${day}: expected ${show(a!.get(day))}, got ${show(b!.get(day))}`);
   });
+}
+
+function samePoint(a: readonly [string, unknown][] | undefined, b: readonly [string, unknown][] | undefined): boolean {
+  const [x, y] = [a, b].map((p) => Object.fromEntries(p ?? []) as Record<string, unknown>) as [
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
+  const [p, q] = [x['score'], y['score']];
+  const close = p === q || (typeof p === 'number' && typeof q === 'number' && Math.abs(p - q) < 2 * REWRITTEN_FROM);
+  const rest = (o: Record<string, unknown>): string => JSON.stringify({ ...o, score: 0, band: '' });
+  return close && rest(x) === rest(y);
 }
 
 /** Jobs that wait or run, or wait for another attempt; the regular maintenance aside. */
@@ -140,7 +153,7 @@ async function settled(api: Api, expected?: readonly string[]): Promise<readonly
       const moves = now.join() !== last.join() || now.includes('[]') || (await queued(api)) > 0;
       if (moves) since = performance.now();
       last = now;
-      const rest = expected === undefined || now.join() === expected.join() ? REST_MS : SWEEPS_MS;
+      const rest = expected === undefined || differences(expected, now).length === 0 ? REST_MS : SWEEPS_MS;
       return performance.now() - since > rest;
     },
     300_000,
@@ -261,6 +274,7 @@ export async function story({ dir, say, deliveries = 1_000, rush = 50 }: StoryOp
     say('waiting for the scores');
     const scores = await settled(api, expected);
     const days = (JSON.parse(scores[0] ?? '[]') as unknown[]).length;
+    const wrong = differences(expected, scores);
     const repeats = plan.disturbed.length - plan.undisturbed.length;
     checks.push({
       what: 'no webhook is applied twice',
@@ -269,8 +283,8 @@ export async function story({ dir, say, deliveries = 1_000, rush = 50 }: StoryOp
     });
     checks.push({
       what: 'the scores equal those of an undisturbed run',
-      ok: scores.join('\n') === expected.join('\n') && days > 0,
-      detail: [`${days} days of ${scores.length} people`, ...differences(expected, scores)].join('; '),
+      ok: wrong.length === 0 && days > 30,
+      detail: [`${days} days of ${scores.length} people`, ...wrong.slice(0, 3)].join('; '),
     });
     await until('the subscribers have caught up', () =>
       watches.every((w, i) => scoresOf(w.energy() ?? ({ days: {} } as EnergyView)) === scores[i]),
