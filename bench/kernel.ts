@@ -54,7 +54,8 @@ const hot = (name: string, system: ActorSystem): Contender => ({
 
 /** Kernel, raw inserts and the naive design on one database, in turns. */
 async function onDatabase(db: Database, sample: readonly JournalRow[], plan: Plan, say: Say) {
-  const system = stepSystem(createPgStore(db, registryOf([stepKind])));
+  const store = createPgStore(db, registryOf([stepKind]));
+  const system = stepSystem(store);
   const connect = () => db.connect({ pipeline: false });
   await system.start();
   await populate(system, ACTORS, IN_FLIGHT);
@@ -67,6 +68,7 @@ async function onDatabase(db: Database, sample: readonly JournalRow[], plan: Pla
   const rates = await alternate(contenders, plan, say);
   await system.drain(10_000);
   for (const { close } of contenders) await close?.();
+  await store.stop();
   return rates;
 }
 

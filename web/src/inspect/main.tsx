@@ -1,5 +1,7 @@
 import '../ui/base.css';
+import '../ui/parts.css';
 import '../dash/dash.css';
+import '../dash/people.css';
 import './inspect.css';
 import { render } from 'preact';
 import { applyTheme, loadTheme } from '../lib/theme.ts';
