@@ -164,10 +164,12 @@ async function settled(api: Api, expected?: readonly string[]): Promise<readonly
 /** The scores that the same data give when nothing goes wrong. */
 async function undisturbedRun(dir: string, list: readonly Delivery[]): Promise<readonly string[]> {
   const { server, api, accounts } = await setUp(dir, await freePort());
-  await deliverAll({ api, accounts }, list, () => undefined);
-  const scores = await settled(api);
-  await server.end('SIGTERM');
-  return scores;
+  try {
+    await deliverAll({ api, accounts }, list, () => undefined);
+    return await settled(api);
+  } finally {
+    await server.end('SIGTERM');
+  }
 }
 
 /** Bookings of one person on one slot after another, each insisted on; the ids of those that were acknowledged. */
