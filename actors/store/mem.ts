@@ -261,7 +261,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
     directory: async ({ kind, state, status, q, limit, after }) =>
       [...actors.values()]
-        .filter((a) => (kind ?? a.kind) === a.kind && (state ?? a.state) === a.state && (status ?? a.status) === a.status)
+        .filter((a) => (kind ?? a.kind) === a.kind && (a.state ?? '').startsWith(state ?? '') && (status ?? a.status) === a.status)
         .filter((a) => q === undefined || a.id.toLowerCase().includes(q.toLowerCase()))
         .sort((a, b) => (b.lastAt ?? 0) - (a.lastAt ?? 0) || compare(a.actorId, b.actorId))
         .filter((a) => !after || (a.lastAt ?? 0) < after.lastAt || ((a.lastAt ?? 0) === after.lastAt && a.actorId > after.actorId))

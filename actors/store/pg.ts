@@ -150,7 +150,8 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       const where: string[] = [];
       const values: unknown[] = [];
       const value = (v: unknown): string => `$${values.push(v)}`;
-      for (const column of ['kind', 'state', 'status'] as const) if (q[column] !== undefined) where.push(`${column} = ${value(q[column])}`);
+      for (const column of ['kind', 'status'] as const) if (q[column] !== undefined) where.push(`${column} = ${value(q[column])}`);
+      if (q.state !== undefined) where.push(`starts_with(state, ${value(q.state)})`);
       if (q.q !== undefined) where.push(`id ilike ${value(`%${q.q.replace(/[\\%_]/g, String.raw`\$&`)}%`)}`);
       if (q.after) {
         const at = `to_timestamp(${value(q.after.lastAt)}::float8 / 1000)`;

@@ -265,6 +265,7 @@ export interface JournalStore {
   /** Removes items beyond the retention of one log topic, over all actors of the kind. Gives the number removed. */
   trimTopic(kind: string, view: string, o: { before: number; items: number }): Promise<number>;
 
+  /** Newest first. `state`: beginning of the state text; `q`: part of the id */
   directory(q: {
     kind?: string;
     state?: string;

@@ -455,6 +455,7 @@ export function fakeInspector(path: string): unknown {
     return { items };
   }
   if (path.includes('/machines/')) return { kind: 'booking', version: 1, hash: 'abc', definition };
+  if (path === '/v1/admin/machines') return { items: [{ kind: 'booking' }, { kind: 'resource' }, { kind: 'user' }] };
   if (path === '/v1/admin/actors') return { items: Array.from({ length: 14 }, (_, i) => row(i + 1)), nextCursor: 'x' };
   return {
     ...row(1),

@@ -90,7 +90,7 @@ function TopBar({ me, signOut }: { readonly me: Me; readonly signOut: () => void
         <ConnectionPill />
         <span class="spring" />
         {me.roles.includes('admin') && (
-          <a class="btn quiet" href="/inspect">
+          <a class="btn quiet" href="/inspect" aria-label="Inspector">
             <Icon name="cpu" /> <span class="wide">Inspector</span>
           </a>
         )}

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
 import type { ActorRow, Filter } from './api.ts';
-import { listActors } from './api.ts';
+import { listActors, listKinds } from './api.ts';
 
 const POLL_MS = 2_000;
 const STATUSES = ['active', 'done', 'paused', 'quarantined', 'erased'];
@@ -65,11 +65,8 @@ export function ActorList({ chosen }: { readonly chosen: string | undefined }) {
   const { rows, error, loadMore } = useActors(filter);
   const [kinds, setKinds] = useState<readonly string[]>([]);
   useEffect(() => {
-    setKinds((known) => {
-      const all = [...new Set([...known, ...(rows ?? []).map((r) => r.kind)])].sort();
-      return all.length === known.length ? known : all;
-    });
-  }, [rows]);
+    listKinds().then(setKinds, () => undefined); // without it the list itself says what is wrong
+  }, []);
   const set = (part: Partial<Filter>): void => setFilter((f) => ({ ...f, ...part }));
   return (
     <section class="card list" aria-labelledby="list-title">

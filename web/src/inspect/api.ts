@@ -87,3 +87,7 @@ export const readJournal = (ref: string, o: { before?: number; after?: number; l
 };
 
 export const readMachine = (kind: string): Promise<Machine> => api('GET', `/v1/admin/machines/${encodeURIComponent(kind)}`);
+
+/** Every kind of actor that this server knows. */
+export const listKinds = async (): Promise<string[]> =>
+  (await api<{ items: { kind: string }[] }>('GET', '/v1/admin/machines')).items.map((m) => m.kind).sort();
