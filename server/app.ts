@@ -43,6 +43,7 @@ import { newIds } from './ids.ts';
 import { inspectorRoutes } from './inspector/routes.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
+import { pruneJob } from './jobs/prune.ts';
 import { createTableJobs } from './jobs/table.ts';
 import { withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
@@ -162,7 +163,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   });
   const jobs: Jobs = createTableJobs({
     knex: database.knex,
-    kinds: [...biosync.jobs, ...webhooks.jobs],
+    kinds: [...biosync.jobs, pruneJob({ knex: database.knex, clock }), ...webhooks.jobs],
     clock,
     random,
     newId,

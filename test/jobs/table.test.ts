@@ -8,6 +8,7 @@ import { newIds } from '../../server/ids.ts';
 import { backoffMs } from '../../server/jobs/backoff.ts';
 import { JobFailure, jobKind } from '../../server/jobs/jobs.ts';
 import type { AnyJobKind, Jobs } from '../../server/jobs/jobs.ts';
+import { pruneJob } from '../../server/jobs/prune.ts';
 import { createTableJobs } from '../../server/jobs/table.ts';
 import { FakeClock } from '../support/clock.ts';
 import { embeddedDir } from '../support/embedded.ts';
@@ -245,4 +246,28 @@ test.serial('a standing job has one row for ever and comes back after its interv
   await b.until(() => ran === 3, 5_000);
   t.is((await b.rows()).length, 1);
   t.true(b.clock.wall() - Date.UTC(2027, 2, 1, 8) >= 120_000);
+});
+
+test.serial('records of finished jobs go after a week; dead ones wait for an operator', async (t) => {
+  const clock = new FakeClock();
+  const at = (daysAgo: number): Date => new Date(clock.wall() - daysAgo * 86_400_000);
+  const row = (job_id: string, status: string, daysAgo: number) => ({
+    job_id,
+    queue: 'q',
+    kind: 'k',
+    payload: '{}',
+    status,
+    max_attempts: 8,
+    run_at: at(daysAgo),
+    finished_at: at(daysAgo),
+  });
+  const id = (n: number): string => `00000000-0000-4000-8000-00000000000${n}`;
+  await database.knex('jobs').insert([row(id(1), 'done', 8), row(id(2), 'done', 6), row(id(3), 'dead', 30)]);
+  const { run } = pruneJob({ knex: database.knex, clock });
+  await run({} as never);
+  const left = (await database.knex('jobs').orderBy('job_id').select('job_id')) as { job_id: string }[];
+  t.deepEqual(
+    left.map((r) => r.job_id),
+    [id(2), id(3)],
+  );
 });
