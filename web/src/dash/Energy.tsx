@@ -71,7 +71,7 @@ export function Energy({ userId, name }: { readonly userId: string; readonly nam
 /** Half a ring from 0 to 100. */
 function Gauge({ score }: { readonly score: number }) {
   const length = Math.PI * 80;
-  const whole = Math.floor(score);
+  const [whole, tenth] = score.toFixed(1).split('.');
   return (
     <div class="gauge" role="img" aria-label={`Energy score ${score.toFixed(1)} of 100`}>
       <svg viewBox="0 0 200 112" aria-hidden="true">
@@ -80,7 +80,7 @@ function Gauge({ score }: { readonly score: number }) {
       </svg>
       <p aria-hidden="true">
         <strong>{whole}</strong>
-        <span>.{Math.floor((score - whole) * 10)}</span>
+        <span>.{tenth}</span>
       </p>
     </div>
   );
