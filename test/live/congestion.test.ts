@@ -53,30 +53,33 @@ async function reaches(w: World, clock: FakeClock, client: Live, topic: string, 
   return moodOf(l[0] as never) === mood;
 }
 
-test.serial('a client that does not read leaves its rooms; when it reads again it is told to resume, and does not harm others (35, 36)', async (t) => {
-  const { w, clock, p, slow, other, topic } = t.context;
-  tcp(slow).pause();
-  await flood(w, p);
-  const last = n;
-  for (let i = 0; i < 50; i += 1) {
-    n += 1;
-    await w.app.actors.ask(`user:${p.id}`, { type: 'user.feel', mood: `later ${n}` }, { key: `feel-${n}`, from: system });
-  }
-  await until(() => reaches(w, clock, other, topic, `later ${n}`), 'the other client goes on');
-  tcp(slow).resume();
-  let resync: Record<string, unknown> | undefined;
-  void slow.next('resync').then((r) => (resync = r));
-  await until(async () => {
-    await clock.advance(250);
-    return resync !== undefined;
-  }, 'resync');
-  t.like(resync, { t: [topic], r: 'slow', jitterMs: 0 });
-  t.is(await metric(w, 'thrum_rt_congested'), 0);
-  const seen = slow.seen.filter((m) => m.event === 'pub').map((m) => (m.data['d'] as { mood: string }).mood);
-  t.false(seen.includes(`later ${last + 1}`), 'nothing is sent to a room that was left');
-  const { l } = await slow.send<{ l: [Slice] }>('sub', { l: [{ t: topic }] });
-  t.deepEqual(l[0].d, { mood: `later ${n}` });
-});
+test.serial(
+  'a client that does not read leaves its rooms; when it reads again it is told to resume, and does not harm others (35, 36)',
+  async (t) => {
+    const { w, clock, p, slow, other, topic } = t.context;
+    tcp(slow).pause();
+    await flood(w, p);
+    const last = n;
+    for (let i = 0; i < 50; i += 1) {
+      n += 1;
+      await w.app.actors.ask(`user:${p.id}`, { type: 'user.feel', mood: `later ${n}` }, { key: `feel-${n}`, from: system });
+    }
+    await until(() => reaches(w, clock, other, topic, `later ${n}`), 'the other client goes on');
+    tcp(slow).resume();
+    let resync: Record<string, unknown> | undefined;
+    void slow.next('resync').then((r) => (resync = r));
+    await until(async () => {
+      await clock.advance(250);
+      return resync !== undefined;
+    }, 'resync');
+    t.like(resync, { t: [topic], r: 'slow', jitterMs: 0 });
+    t.is(await metric(w, 'thrum_rt_congested'), 0);
+    const seen = slow.seen.filter((m) => m.event === 'pub').map((m) => (m.data['d'] as { mood: string }).mood);
+    t.false(seen.includes(`later ${last + 1}`), 'nothing is sent to a room that was left');
+    const { l } = await slow.send<{ l: [Slice] }>('sub', { l: [{ t: topic }] });
+    t.deepEqual(l[0].d, { mood: `later ${n}` });
+  },
+);
 
 test.serial('a client that does not read for 30 s is disconnected (37)', async (t) => {
   const { w, clock, p, slow, other } = t.context;
