@@ -40,7 +40,7 @@ async function stage(t: ExecutionContext, o: { width?: number; dark?: boolean } 
     async open(path = '/', apart = false) {
       const context = (apart ? undefined : contexts[0]) ?? (await makeContext());
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(45_000);
       page.on('pageerror', (e) => faults.push(e.message));
       await page.goto(server.url + path);
       return page;

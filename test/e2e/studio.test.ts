@@ -38,7 +38,7 @@ test.after.always(async () => {
 async function enter(role: 'Client' | 'Coach' | 'Operator', path = '/', o: object = {}): Promise<Page> {
   const context = await (browser as Browser).newContext({ viewport: { width: 1_280, height: 900 }, reducedMotion: 'reduce', ...o });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(45_000);
   page.on('pageerror', (e) => faults.push(e.message));
   await page.goto(server.url + path);
   await page
