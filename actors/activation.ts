@@ -1,32 +1,28 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
-import { decide, failed, plain, repeatedAnswer, run, stampOf } from './command.ts';
+import { decide, failed, plain, repeatedAnswer } from './command.ts';
 import type { Decider } from './command.ts';
 import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
 import { answer, breakFrame, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
-import { derivedIdem } from './ids.ts';
+import { internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
-import { delayName } from './timers.ts';
 import { closedBy, eventRows, knownOf, refusedRow, restoreLive, ringOf } from './rows.ts';
 import type { Known } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { deepFreeze } from './step.ts';
-import type { Step, StepInput } from './step.ts';
+import type { Step } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
+import { poison, Supervision } from './supervision.ts';
 import type { Unit } from './unit.ts';
-import type { Json, Refusal, Reply, Stamp } from './types.ts';
+import type { Refusal, Reply } from './types.ts';
 
 const TURN_EVENTS = 32;
 const MAX_UNCOMMITTED = 512;
 const RING = 256;
 const RERUNS = 3;
-const FAULTS = 5;
-const FAULT_WINDOW = 60_000;
 const SLOW_TURN = 100;
 const STUCK_TURN = 1_000;
-/** waits before an internal event that threw is run again, ms */
-const INTERNAL_RETRIES = [1_000, 5_000, 25_000];
 
 type Status = 'cold' | 'loading' | 'ready' | 'broken';
 
@@ -42,7 +38,7 @@ export class Activation implements UnitOwner {
   #mailbox: Envelope[] | undefined;
   #units: Unit[] | undefined;
   #ring: Map<string, Known> | undefined;
-  #faults: number[] | undefined;
+  #supervision: Supervision | undefined;
   /** effect ids of the invocations that this activation started */
   #callIds: Map<string, EffectId> | undefined;
   #rowsDue: Map<string, number> | undefined;
@@ -80,6 +76,11 @@ export class Activation implements UnitOwner {
 
   get mailboxLength(): number {
     return this.#mailbox?.length ?? 0;
+  }
+
+  /** events that are accepted and not yet durable */
+  get uncommitted(): number {
+    return this.#units?.length ?? 0;
   }
 
   get closed(): Refusal | undefined {
@@ -145,7 +146,7 @@ export class Activation implements UnitOwner {
     const committer = this.#k.committer(this.at.slot);
     const started = this.#k.clock.mono();
     for (let n = 0; this.#mailbox !== undefined; n += 1) {
-      if (committer.full || (this.#units?.length ?? 0) >= MAX_UNCOMMITTED) {
+      if (committer.full || this.uncommitted >= MAX_UNCOMMITTED) {
         this.#k.waitForRoom(this);
         return false;
       }
@@ -176,7 +177,7 @@ export class Activation implements UnitOwner {
       if (known !== undefined) return this.#repeat(e, known);
     }
     try {
-      if (e.failures > INTERNAL_RETRIES.length) this.#skip(e);
+      if (poison(e)) this.#skip(e);
       else if (e.kind === 'command' || e.kind === 'tell') this.#command(e);
       else this.#internal(e);
     } catch (error) {
@@ -219,78 +220,11 @@ export class Activation implements UnitOwner {
     return { rt: this.rt, at: this.at, wall: this.#k.clock.wall(), kinds: this.#k.kinds, freeze: this.#k.freeze };
   }
 
-  #stamp(e: Envelope, base: Live, late?: number): Stamp {
-    return stampOf(e, base, this.#k.clock.wall(), late);
-  }
-
-  #run(base: Live, input: StepInput): Step {
-    return run(this.#decider(), base, input);
-  }
-
   #internal(e: Envelope): void {
     const base = this.#spec;
-    if (base === undefined) return this.#over(e);
-    if (e.kind === 'timer') return this.#timer(e, base);
-    if (e.kind === 'result') return this.#result(e, base);
-    if (e.kind === 'undelivered') {
-      const done = this.#run(base, { type: e.type, payload: e.payload, stamp: this.#stamp(e, base) });
-      this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
-    }
-  }
-
-  #timer(e: Envelope & { kind: 'timer' }, base: Live): void {
-    const { id, rowSeq } = e.timer;
-    const armed = base.state.timers[id];
-    const now = this.#k.clock.wall();
-    if (armed === undefined) {
-      // Cancelled. The row goes only when that is committed, and only if it still is that of the arming that woke us.
-      if (this.#units === undefined) {
-        this.rowsDue.delete(id);
-        this.#k.committer(this.at.slot).dropTimerRow({ actorId: this.actorId, timerId: id, armedSeq: rowSeq });
-      }
-      return this.#over(e);
-    }
-    if (armed.due > now) {
-      this.#over(e);
-      return this.#postponed(id, rowSeq, now);
-    }
-    e.timer.seq = armed.seq;
-    const late = now - armed.due;
-    const policy = this.rt.def.timers?.[delayName(id)];
-    const skip = policy?.late === 'skip' && late > (policy.maxLate ?? 0);
-    const stamp = this.#stamp(e, base, late);
-    const done = this.#run(base, { type: armed.type, payload: {}, stamp, timer: id, run: !skip && base.state.status === 'active' });
-    this.#k.metrics.timersFired.add(late > 1_000 ? 'yes' : 'no');
-    this.#k.metrics.timerLate.observe(late / 1_000);
-    this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
-  }
-
-  /** Woken before the deadline, because a later arming wrote no row: the row is moved to what is committed, and the wheel with it. */
-  #postponed(id: string, rowSeq: number, now: number): void {
-    const durable = this.#committed?.state.timers[id];
-    // What postpones it is under way: the commit puts the new deadline into the wheel.
-    if (durable === undefined || durable.due <= now) return;
-    this.#k.timers.add(this.at, id, durable);
-    // Events under way may rely on the row as it stands.
-    if (this.#units !== undefined) return;
-    this.#k.timers.postpone(this.at, id, rowSeq, durable);
-    this.rowsDue.set(id, durable.due);
-  }
-
-  #result(e: Envelope & { kind: 'result' }, base: Live): void {
-    const { invoke, id, failed: isError } = e.call;
-    if (base.state.calls[invoke] !== id.seq) {
-      this.#k.metrics.effectsStale.add();
-      // While the event that left the call is under way, its own commit withdraws the row; until then the call may yet be live again.
-      if (this.#units === undefined) this.#k.outbox.drop(id);
-      return this.#over(e);
-    }
-    const stamp = this.#stamp(e, base);
-    // An error event without transition would end the machine for good; the kernel keeps it alive and tells people.
-    const unheard = isError && !this.rt.runner.enabled(base.snap, { ...e.payload, type: e.type, $: stamp });
-    const done = this.#run(base, { type: e.type, payload: e.payload, stamp, call: invoke, run: !unheard });
-    if (unheard) this.#k.outbox.unhandled(this, invoke, id, e.payload);
-    this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
+    const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
+    if (done === undefined) this.#over(e);
+    else this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
   }
 
   /** An internal event that changes nothing. */
@@ -407,7 +341,8 @@ export class Activation implements UnitOwner {
       const fields = { ref: this.at.ref, companion: name, type: e.type, alert: 'critical' };
       this.#k.log.error(fields, 'a companion row was refused that the machine let pass');
     }
-    if (e.kind !== 'command' && e.kind !== 'tell') return this.#retryLater(e, new Error(`companion ${name} refused`)) ? 'over' : 'again';
+    if (e.kind !== 'command' && e.kind !== 'tell')
+      return this.#supervisor.retryLater(e, new Error(`companion ${name} refused`)) ? 'over' : 'again';
     if (error === undefined) this.#fault(e, new Error(`companion ${name} refused`));
     else {
       this.#k.metrics.rejected.add(this.kind, error.code);
@@ -420,46 +355,26 @@ export class Activation implements UnitOwner {
     if (error instanceof KernelProblem && (e.kind === 'command' || e.kind === 'tell'))
       return this.#gated(e, failed(this.#spec?.seq ?? 0, plain(error)));
     if (e.kind === 'command' || e.kind === 'tell') return this.#fault(e, error);
-    if (!this.#retryLater(e, error)) this.#process(e);
+    if (!this.#supervisor.retryLater(e, error)) this.#process(e);
+  }
+
+  get #supervisor(): Supervision {
+    return (this.#supervision ??= new Supervision(this.#k, this));
   }
 
   #fault(e: Envelope, error: unknown): void {
-    const faultId = derivedIdem(this.actorId, this.#spec?.seq ?? 0, this.#k.clock.wall(), e.type).slice(0, 12);
-    this.#k.metrics.faults.add(this.kind);
-    this.#k.log.error({ ref: this.at.ref, type: e.type, faultId, err: error }, 'a machine failed');
-    this.#k.outbox.bury(this, e.kind, { type: e.type, payload: e.payload as Json }, error, e.tries + 1);
-    this.#gated(e, failed(this.#spec?.seq ?? 0, refusal('ACTOR_FAULT', undefined, { faultId })));
-    this.#countFault();
-  }
-
-  #countFault(): void {
-    const now = this.#k.clock.mono();
-    this.#faults = [...(this.#faults ?? []).filter((t) => now - t < FAULT_WINDOW), now];
-    if (this.#faults.length >= FAULTS) this.#quarantine(`${FAULTS} faults in ${FAULT_WINDOW / 1_000} s`);
-  }
-
-  /** True when the event will come again. */
-  #retryLater(e: Envelope, error: unknown): boolean {
-    const wait = INTERNAL_RETRIES[e.failures];
-    this.#k.log.error({ ref: this.at.ref, type: e.type, failures: e.failures, err: error }, 'an internal event failed');
-    this.#k.metrics.faults.add(this.kind);
-    e.failures += 1;
-    if (wait === undefined) return false;
-    this.#k.clock.setTimer(wait, () => this.#k.deliver(this.at.ref, this.rt, e));
-    return true;
+    const seq = this.#spec?.seq ?? 0;
+    const { refusal: why, quarantine } = this.#supervisor.fault(e, seq, error);
+    this.#gated(e, failed(seq, why));
+    if (quarantine !== undefined) this.#quarantine(quarantine);
   }
 
   /** A poison internal event ends: its timer or call is removed without the machine, and a dead letter says so. */
   #skip(e: Envelope): void {
+    this.#supervisor.giveUp(e);
     const base = this.#spec;
-    this.#k.outbox.bury(this, e.kind, { type: e.type, payload: e.payload as Json }, new Error('failed after every retry'), e.tries + 1);
     if (base === undefined) return;
-    const input = { type: e.type, payload: {}, stamp: this.#stamp(e, base), run: false };
-    const done = this.#run(base, {
-      ...input,
-      ...(e.kind === 'timer' ? { timer: e.timer.id } : {}),
-      ...(e.kind === 'result' ? { call: e.call.invoke } : {}),
-    });
+    const done = skipStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
     this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
   }
 
@@ -489,7 +404,7 @@ export class Activation implements UnitOwner {
       seq: this.#spec?.seq ?? 0,
       committedSeq: this.#committed?.seq ?? 0,
       mailbox: this.mailboxLength,
-      uncommitted: this.#units?.length ?? 0,
+      uncommitted: this.uncommitted,
       status: this.#closed?.code ?? this.#status,
     };
   }

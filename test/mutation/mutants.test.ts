@@ -50,7 +50,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     without: 'the sequence of the invocation',
-    file: 'actors/activation.js',
+    file: 'actors/internal.js',
     find: 'if (base.state.calls[invoke] !== id.seq)',
     replace: 'if (base.state.calls[invoke] === undefined)',
     suites: KERNEL,

@@ -35,7 +35,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a result is applied without asking which call it belongs to',
-    file: 'actors/activation.js',
+    file: 'actors/internal.js',
     edits: [['if (base.state.calls[invoke] !== id.seq) {', 'if (false) {']],
   },
   {

@@ -1,0 +1,65 @@
+/** What follows when an actor's machine fails: reports, later attempts, and the count that leads to quarantine. */
+import type { Activation } from './activation.ts';
+import type { Envelope } from './envelope.ts';
+import { refusal } from './errors.ts';
+import { derivedIdem } from './ids.ts';
+import type { Kernel } from './kernel.ts';
+import type { Json, Refusal } from './types.ts';
+
+const FAULTS = 5;
+const FAULT_WINDOW = 60_000;
+/** waits before an internal event that failed is run again, ms */
+const INTERNAL_RETRIES = [1_000, 5_000, 25_000];
+
+/** Whether an internal event has failed so often that it ends without the machine. */
+export const poison = (e: Envelope): boolean => e.failures > INTERNAL_RETRIES.length;
+
+/** Made at the first failure of an activation; forgotten with it. */
+export class Supervision {
+  readonly #k: Kernel;
+  readonly #a: Activation;
+  #faults: number[] = [];
+
+  constructor(kernel: Kernel, a: Activation) {
+    this.#k = kernel;
+    this.#a = a;
+  }
+
+  /** Faults of the last minute. */
+  get faults(): number {
+    const now = this.#k.clock.mono();
+    return this.#faults.filter((t) => now - t < FAULT_WINDOW).length;
+  }
+
+  /** Reports a command that failed; gives the answer for its caller, and why the actor must be closed, if it must. */
+  fault(e: Envelope, seq: number, error: unknown): { refusal: Refusal; quarantine: string | undefined } {
+    const faultId = derivedIdem(this.#a.actorId, seq, this.#k.clock.wall(), e.type).slice(0, 12);
+    this.#k.metrics.faults.add(this.#a.kind);
+    this.#k.log.error({ ref: this.#a.at.ref, type: e.type, faultId, err: error }, 'a machine failed');
+    this.#bury(e, error);
+    const now = this.#k.clock.mono();
+    this.#faults = [...this.#faults.filter((t) => now - t < FAULT_WINDOW), now];
+    const quarantine = this.#faults.length >= FAULTS ? `${FAULTS} faults in ${FAULT_WINDOW / 1_000} s` : undefined;
+    return { refusal: refusal('ACTOR_FAULT', undefined, { faultId }), quarantine };
+  }
+
+  /** An internal event failed. True when it will come again. */
+  retryLater(e: Envelope, error: unknown): boolean {
+    const wait = INTERNAL_RETRIES[e.failures];
+    this.#k.log.error({ ref: this.#a.at.ref, type: e.type, failures: e.failures, err: error }, 'an internal event failed');
+    this.#k.metrics.faults.add(this.#a.kind);
+    e.failures += 1;
+    if (wait === undefined) return false;
+    this.#k.clock.setTimer(wait, () => this.#k.deliver(this.#a.at.ref, this.#a.rt, e));
+    return true;
+  }
+
+  /** A poison event is over: the dead letter says so. */
+  giveUp(e: Envelope): void {
+    this.#bury(e, new Error('failed after every retry'));
+  }
+
+  #bury(e: Envelope, error: unknown): void {
+    this.#k.outbox.bury(this.#a, e.kind, { type: e.type, payload: e.payload as Json }, error, e.tries + 1);
+  }
+}
