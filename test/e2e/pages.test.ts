@@ -1,7 +1,7 @@
 /** The pages in a real browser, over the fake studio: what people see and do, with axe on every view in both themes and two widths. */
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { startBrowser, violations } from '../support/browser.ts';
 import { startFakeStudio } from '../support/fake-studio.ts';
 import type { FakeServer } from '../support/fake-server.ts';
@@ -161,8 +161,12 @@ paged('a slot that somebody else took meanwhile is refused in the dialog, with t
   await page.locator('[data-room=loft]').getByRole('button', { name: 'Book Loft at 14:00' }).click();
   const start = Number(await page.getByLabel('Start').inputValue());
   const body = JSON.stringify({ resourceId: 'loft', start: new Date(start).toISOString(), durationMin: 60 });
-  server.cut();
-  await fetch(`${server.url}/v1/booking/bookings`, { method: 'POST', body });
+  // Somebody else's booking arrives between the click and the request that it sends.
+  const overtake = async (route: Route): Promise<void> => {
+    await fetch(`${server.url}/v1/booking/bookings`, { method: 'POST', body });
+    await route.continue();
+  };
+  await page.route('**/v1/booking/bookings', overtake, { times: 1 });
   await page.getByRole('dialog').getByRole('button', { name: 'Book', exact: true }).click();
   await page.getByRole('alert').getByText('The slot is no longer free').waitFor();
   t.pass();
