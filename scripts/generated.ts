@@ -1,15 +1,17 @@
+import type { Registry } from 'prom-client';
 import type { ActorKind } from '../actors/define.ts';
 import { openApi } from '../server/http/openapi.ts';
 import type { Computed } from '../server/live/computed.ts';
 import type { Route } from '../server/http/route.ts';
 import { contractText } from './contract.ts';
-import { configurationText, errorsText, topicsText } from './reference.ts';
+import { configurationText, errorsText, metricsText, topicsText } from './reference.ts';
 
 /** Path and text of every generated file. */
 export function generated(o: {
   kinds: readonly ActorKind[];
   computed: readonly Computed[];
   routes: readonly Route[];
+  registry: Registry;
   version: string;
 }): [path: string, text: string][] {
   return [
@@ -20,6 +22,7 @@ export function generated(o: {
     ],
     ['docs/reference/configuration.md', configurationText()],
     ['docs/reference/errors.md', errorsText()],
+    ['docs/reference/metrics.md', metricsText(o.registry)],
     ['docs/reference/topics.md', topicsText(o.kinds, o.computed)],
   ];
 }

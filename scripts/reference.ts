@@ -1,4 +1,5 @@
-/** Reference pages that are made from the code: configuration, errors, topics and commands. */
+/** Reference pages that are made from the code: configuration, errors, metrics, topics and commands. */
+import type { Registry } from 'prom-client';
 import { platformOnly } from '../actors/define.ts';
 import type { ActorKind, Topic } from '../actors/define.ts';
 import { settings } from '../server/config.ts';
@@ -42,6 +43,24 @@ An error is one object, the same over HTTP (\`application/problem+json\`, RFC 94
 \`{ type: "urn:thrum:error:<CODE>", code, status, title, detail?, instance, retryable, retryAfterMs?, details? }\`. \`instance\` names the request in the server's log.
 
 | code | status | repeat helps | meaning |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+/** Metrics of the product itself; those of Node.js and the process that prom-client adds are described there. */
+export function metricsText(registry: Registry): string {
+  type Described = { readonly name: string; readonly help: string; readonly type: unknown; readonly labelNames?: readonly string[] };
+  const rows = (registry.getMetricsAsArray() as readonly Described[])
+    .filter((m) => !/^(nodejs|process)_/.test(m.name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((m) => row(`\`${m.name}\``, String(m.type), (m.labelNames ?? []).map((l) => `\`${l}\``).join(', '), m.help));
+  return `${NOTE}
+# Metrics
+
+\`GET /metrics\` serves them in the Prometheus format, with those of Node.js and the process (\`nodejs_*\`, \`process_*\`). No label holds the id of a person or an actor.
+
+| metric | type | labels | meaning |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
