@@ -281,6 +281,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       });
       const { port } = http.address() as AddressInfo;
       url = `http://localhost:${port}`;
+      // what a former process had received and not handed on cannot be under way elsewhere
+      if (database.engine === 'pglite') await biosync.intake.sweep(0);
       await jobs.start();
       demo?.start(url);
       return { url };

@@ -47,6 +47,13 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
   const running = new Map<string, Running>();
   let state: 'idle' | 'running' | 'draining' = 'idle';
   const timers = new Set<TimerHandle>();
+  /** questions to the database under way; the runner has stopped when they have ended */
+  const asking = new Set<Promise<void>>();
+
+  function asked(question: Promise<void>): Promise<void> {
+    asking.add(question);
+    return question.finally(() => asking.delete(question));
+  }
 
   const enqueue = async (tx: Knex, job: NewJob): Promise<string | undefined> => {
     const kind = kinds.get(job.kind);
@@ -66,8 +73,10 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
     return (await insertJob(tx, row)) ? jobId : undefined;
   };
 
+  const pump = (queue: string): Promise<void> => asked(take(queue));
+
   /** Takes what fits into the free slots of the queue; asked again while it runs, it takes another round. */
-  async function pump(queue: string): Promise<void> {
+  async function take(queue: string): Promise<void> {
     const q = queues.get(queue);
     if (q === undefined || state !== 'running') return;
     if (q.pumping) {
@@ -81,6 +90,14 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
         const free = q.slots - q.busy;
         if (free <= 0) break;
         const jobs = await claim(knex, { queue, limit: free, node, now: clock.wall(), lockMs });
+        if (state !== 'running') {
+          await release(
+            knex,
+            jobs.map((job) => job.job_id),
+            node,
+          );
+          break;
+        }
         q.busy += jobs.length;
         for (const job of jobs) launch(queue, job);
       } while (q.more);
@@ -170,7 +187,7 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
   function cycle(ms: number, fn: () => Promise<void>): void {
     const handle = clock.setTimer(ms, () => {
       timers.delete(handle);
-      void round(ms, fn);
+      void asked(round(ms, fn));
     });
     timers.add(handle);
   }
@@ -217,7 +234,7 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
       cycle(pollMs, poll);
       cycle(lockMs / 3, keepLocks);
       cycle(UNSTICK_MS, sweep);
-      void poll().catch((err: unknown) => log.warn({ err }, 'jobs cannot be taken'));
+      void asked(poll().catch((err: unknown) => log.warn({ err }, 'jobs cannot be taken')));
     },
     async drain(ms) {
       state = 'draining';
@@ -244,6 +261,7 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
     async stop() {
       if (state === 'running') await this.drain(0);
       state = 'idle';
+      await Promise.allSettled(asking);
     },
   };
 }

@@ -271,3 +271,17 @@ test.serial('records of finished jobs go after a week; dead ones wait for an ope
     [id(2), id(3)],
   );
 });
+
+test.serial('a runner that is stopped right after its start has ended its questions, and gives back what it had just taken', async (t) => {
+  const { jobs } = await bench(t, [kind(async () => t.fail('a stopped runner started a job'))], { start: false });
+  await jobs.enqueue(database.knex, { queue: 'q', kind: 'k', payload: { n: 1 } });
+  const asked: string[] = [];
+  const note = ({ sql }: { sql: string }): void => void asked.push(sql);
+  await jobs.start();
+  await jobs.stop();
+  database.knex.on('query', note);
+  t.teardown(() => database.knex.off('query', note));
+  const { rows } = (await database.knex.raw('select status, attempts from jobs')) as { rows: object[] };
+  t.deepEqual(rows, [{ status: 'waiting', attempts: 0 }]);
+  t.is(asked.length, 1, 'nobody asks after the stop');
+});
