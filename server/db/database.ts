@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Client } from 'pg';
 import type { ClientConfig } from 'pg';
-import type { Log } from '../../actors/types.ts';
+import type { Clock, Log } from '../../actors/types.ts';
+import { systemClock } from '../clock.ts';
 import { startEmbedded } from './embedded.ts';
 import type { Embedded } from './embedded.ts';
 import { takeLock } from './lock.ts';
@@ -44,6 +45,26 @@ export interface Database {
 
 const SEARCH_PATH = ['thrum', 'public'];
 const CONNECT_TIMEOUT = 5_000;
+const STARTING_MS = 30_000;
+const AGAIN_MS = 250;
+
+/** cannot_connect_now: the server starts, stops or recovers. A container that comes up with its database may be there before it listens. */
+const STARTING = new Set(['57P03', 'ECONNREFUSED', 'ENOENT', 'ECONNRESET']);
+
+/** Connects to a server that may still be starting, for half a minute. @throws the last failure */
+async function patiently<T>(connect: () => Promise<T>, log: Log, clock: Clock): Promise<T> {
+  const until = clock.mono() + STARTING_MS;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await connect();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (!STARTING.has(code ?? '') || clock.mono() > until) throw error;
+      if (attempt === 1) log.warn({ code }, 'waiting for the database');
+      await new Promise<void>((resolve) => void clock.setTimer(AGAIN_MS, resolve));
+    }
+  }
+}
 
 /** @throws LockedError when another process uses the data directory */
 export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Database> {
@@ -99,7 +120,7 @@ async function open(
     await client.query(`set search_path to ${SEARCH_PATH.join(', ')}`);
     return client;
   };
-  const first = await connect();
+  const first = await patiently(connect, log, systemClock);
   let facts: { version: string; durable: boolean };
   try {
     await first.query('create schema if not exists thrum');
