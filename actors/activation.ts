@@ -7,8 +7,9 @@ import type { Envelope } from './envelope.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
-import { closedBy, eventRows, knownOf, refusedRow, restoreLive, ringOf } from './rows.ts';
-import type { Known } from './rows.ts';
+import { migrationEvent } from './migrate.ts';
+import { closedBy, eventRows, isReleased, knownOf, refusedRow, restoreLive, ringOf } from './rows.ts';
+import type { Known, Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
@@ -108,24 +109,41 @@ export class Activation implements UnitOwner {
   /** Folds what the store gave; `undefined` means that the actor has no history. */
   loaded(found: Loaded | undefined): void {
     this.#rowsDue = undefined;
+    let restored: Restored | undefined;
     try {
-      const restored = found === undefined ? undefined : restoreLive(this.rt, found);
+      restored = found === undefined ? undefined : restoreLive(this.rt, found, this.#k.clock.wall());
       this.#spec = restored?.live;
-      this.#committed = restored?.live;
+      this.#committed = restored?.migration === undefined ? restored?.live : undefined;
       this.rowsSinceSnapshot = found?.tail.length ?? 0;
       this.bytesSinceSnapshot = 0;
       this.heads = restored?.heads;
       this.#ring = found === undefined ? undefined : ringOf(found.ring);
       this.#closed = closedBy(found?.status);
       this.#status = 'ready';
+      if (found !== undefined && isReleased(this.rt, found)) this.#letGo();
+      if (restored?.migration !== undefined) this.#migrate(restored.migration);
     } catch (error) {
       this.#status = 'broken';
-      this.#closed = error instanceof KernelProblem ? error : refusal('ACTOR_QUARANTINED', 'the state could not be restored');
-      this.#k.log.error({ ref: this.at.ref, err: error }, 'activation failed');
+      this.#closed = this.#supervisor.unrestored(error, found);
     }
     if (this.#spec !== undefined && this.#k.freeze) deepFreeze(this.#spec.state.context);
     this.#k.topics.activated(this);
     this.#k.schedule(this);
+  }
+
+  /** A build with another version than the one that failed may try again. */
+  #letGo(): void {
+    this.#closed = undefined;
+    this.#k.log.info({ ref: this.at.ref, version: this.rt.def.version }, 'quarantine ended by another version');
+    this.#k.store.setStatus(this.actorId, 'active', this.rt.def.version).catch((error: unknown) => {
+      this.#k.log.error({ ref: this.at.ref, err: error }, 'the end of a quarantine was not written');
+    });
+  }
+
+  /** What comes meanwhile runs on the migrated state; like everything that is not durable, it is not seen before the commit. */
+  #migrate({ step, from }: NonNullable<Restored['migration']>): void {
+    this.#k.metrics.migrations.add(this.kind, 'ok');
+    this.#accept(migrationEvent(this.rt, this.at, step, from), [step], { ok: true, seq: step.next.seq, reply: null });
   }
 
   /** The store cannot be read: what waits is answered; the next event tries again. */
@@ -169,7 +187,10 @@ export class Activation implements UnitOwner {
   #process(e: Envelope): void {
     if (e.answered && e.kind !== 'timer' && e.kind !== 'result' && e.kind !== 'undelivered') return;
     if (e.deadline < this.#k.clock.mono()) return refuse(e, refusal('TIMEOUT'));
-    if (e.kind === 'read') return this.#gated(e, e.run(this.#spec));
+    if (e.kind === 'read') {
+      if (this.#status === 'broken' && this.#closed !== undefined) return refuse(e, this.#closed);
+      return this.#gated(e, e.run(this.#spec));
+    }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
     if (this.#closed !== undefined) return this.#refuseInternal(e, this.#closed);
     if (e.idem !== null) {
@@ -315,6 +336,7 @@ export class Activation implements UnitOwner {
 
   #mayRunAgain(e: Envelope): boolean {
     e.tries += 1;
+    if (e.kind === 'migration') return false; // what is loaded anew tells whether one is needed
     if (e.kind !== 'command') return true;
     if (e.tries <= RERUNS) return !e.answered;
     refuse(e, refusal('RETRY', undefined, undefined, 50));
@@ -382,11 +404,7 @@ export class Activation implements UnitOwner {
     if (this.#closed !== undefined) return;
     this.#closed = refusal('ACTOR_QUARANTINED', reason, undefined, 30_000);
     this.#k.log.error({ ref: this.at.ref, reason, alert: 'critical' }, 'actor quarantined');
-    if (this.#spec !== undefined) {
-      this.#k.store.setStatus(this.actorId, 'quarantined').catch((error: unknown) => {
-        this.#k.log.error({ ref: this.at.ref, err: error }, 'quarantine was not written');
-      });
-    }
+    if (this.#spec !== undefined) this.#supervisor.writeQuarantine();
   }
 
   /** Answers commands whose deadline has passed while the database is away. */

@@ -289,7 +289,12 @@ export interface ActorDefinition<C = AnyContext> {
   /** a snapshot is written after `every` rows, unless the patches since the last are smaller than `bytes` times its size; default 64 and 4 */
   readonly snapshot?: { readonly every: number; readonly bytes: number };
   readonly retention?: { readonly journal: string };
+  /** by version: from it to the next one; pure */
   readonly migrations?: { readonly [from: number]: (s: ActorState) => ActorState };
+  /** by version: from it to the one before, for a build that is rolled back; pure */
+  readonly downgrades?: { readonly [from: number]: (s: ActorState) => ActorState };
+  /** whether a quarantined actor is let go by the next version of its kind, or only by an operator; default retry-on-version */
+  readonly quarantine?: 'retry-on-version' | 'hold';
 }
 
 export interface ActorKind extends ActorDefinition {

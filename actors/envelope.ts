@@ -37,6 +37,7 @@ export type Envelope = Base &
     | { readonly kind: 'timer'; readonly timer: { readonly id: string; readonly rowSeq: number; seq: number } }
     | { readonly kind: 'result'; readonly call: { readonly invoke: string; readonly id: EffectId; readonly failed: boolean } }
     | { readonly kind: 'undelivered'; readonly done: EffectId }
+    | { readonly kind: 'migration' }
     | { readonly kind: 'read'; readonly run: (live: Live | undefined) => Reply }
   );
 

@@ -4,6 +4,7 @@
  * `transition()` of XState builds an inert actor and the initial state at every call. `machine.transition(snapshot, event, scope)` does not, so
  * the kernel brings its own scope. What it relies on is pinned by `test/kernel/machine.test.ts`; see also `docs/adr/0002`.
  */
+import { getNextTransitions } from 'xstate';
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from 'xstate';
 import type { ActorState, Json, StateValue } from './types.ts';
 
@@ -163,6 +164,22 @@ export class MachineRunner {
   enabled(snapshot: MachineSnapshot, event: MachineEvent): boolean {
     const transitions = this.machine.getTransitionData(snapshot, event) as readonly unknown[] | undefined;
     return transitions !== undefined && transitions.length > 0;
+  }
+
+  /** Event types with a transition: in the active states and their ancestors, guards not evaluated, and in the whole machine. */
+  events(snapshot: MachineSnapshot): { readonly active: ReadonlySet<string>; readonly all: ReadonlySet<string> } {
+    return { active: new Set(getNextTransitions(snapshot).map((t) => t.eventType)), all: new Set(this.machine.events) };
+  }
+
+  /** Ids of the invocations that belong to the active states. */
+  invokes(snapshot: MachineSnapshot): ReadonlySet<string> {
+    const nodes = snapshot._nodes as readonly AnyStateNode[];
+    return new Set(nodes.flatMap((node) => node.invoke.map((i) => i.id)));
+  }
+
+  /** The value with every missing part filled in by initial states. @throws when a state name is unknown */
+  resolve(value: StateValue): StateValue {
+    return valueOf(this.machine.resolveState({ value, context: {} }));
   }
 
   /** The snapshot that a durable state stands for. @throws when a state name is unknown to this version of the machine */

@@ -102,6 +102,7 @@ export function createMetrics(registry: Registry, levels: Levels) {
     commandSeconds: histogram('command_seconds', 'From admission to answer, sampled one in 16'),
     commitSeconds: histogram('commit_seconds', 'Duration of one commit statement'),
     batchRows: histogram('batch_rows', 'Journal rows of one commit', [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]),
+    migrations: tally('migrations_total', 'Actors met at another version of their machine', 'kind', 'outcome'),
     activationSeconds: histogram('activation_seconds', 'From request to live actor'),
     timerLate: histogram('timer_late_seconds', 'How late timers fired'),
     effectSeconds: histogram('effect_seconds', 'Duration of one effect attempt'),

@@ -4,12 +4,13 @@ import type { ActorKind, Companion } from './define.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { derivedIdem } from './ids.ts';
+import { migrationStep } from './migrate.ts';
 import { apply, emptyState, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
 import type { Live, Runtime } from './runtime.ts';
 import type { Step } from './step.ts';
 import type { EffectId, EventRows, Loaded, OutboxRow, RingEntry, TimerChange } from './store/store.ts';
-import type { Json, Principal, Refusal, Reply } from './types.ts';
+import type { ActorState, Json, Principal, Refusal, Reply } from './types.ts';
 
 /** An accepted command that may be repeated. */
 export interface Known {
@@ -77,7 +78,7 @@ function outboxRows(s: Step, slot: number): readonly OutboxRow[] {
 }
 
 function replyText(e: Envelope | undefined, reply: Reply): string | null {
-  if (e === undefined || e.kind === 'timer' || e.kind === 'result') return null;
+  if (e === undefined || e.kind === 'timer' || e.kind === 'result' || e.kind === 'migration') return null;
   return JSON.stringify(reply.ok ? reply.reply : { $refused: reply.error });
 }
 
@@ -140,28 +141,43 @@ export function closedBy(status: string | undefined): Refusal | undefined {
   return status === 'erased' ? refusal('ACTOR_ERASED') : undefined;
 }
 
-/** @throws KernelProblem VERSION_AHEAD, FORMAT_AHEAD or MIGRATION_FAILED when this build cannot run the history */
-export function restoreLive(rt: Runtime, found: Loaded): { live: Live; heads: { readonly [view: string]: number } | undefined } {
-  const newest = Math.max(found.snapshot?.mver ?? 0, ...found.tail.map((row) => row.mver));
-  if (newest > rt.def.version) throw new KernelProblem(refusal('VERSION_AHEAD', undefined, { version: newest }));
-  if (newest < rt.def.version) throw new KernelProblem(refusal('MIGRATION_FAILED', `no migration from version ${newest}`));
+/** The state at the tail of what was loaded, and the version that wrote it. @throws KernelProblem FORMAT_AHEAD */
+export function tailOf(found: Loaded): { state: ActorState; seq: number; at: number; mver: number } {
   let state = found.snapshot?.state ?? emptyState;
   for (const row of found.tail) {
     const unknown = unknownKeys(row.patch as object);
     if (unknown.length > 0) throw new KernelProblem(refusal('FORMAT_AHEAD', undefined, { keys: unknown }));
     state = apply(state, row.patch as Patch);
   }
-  const seq = found.tail.at(-1)?.seq ?? found.snapshot?.seq ?? 0;
-  const live: Live = {
-    snap: rt.runner.restore(state),
-    state,
-    seq,
-    at: found.lastAt,
-    size: Buffer.byteLength(JSON.stringify(state.context)),
-  };
-  const heads = found.tail.length === 0 && found.snapshot?.heads ? found.snapshot.heads : undefined;
-  return { live, heads };
+  const last = found.tail.at(-1) ?? found.snapshot;
+  return { state, seq: last?.seq ?? 0, at: found.lastAt, mver: last?.mver ?? 0 };
 }
+
+/** What an activation begins with; `migration` leads to `live` and is not committed yet. */
+export interface Restored {
+  readonly live: Live;
+  readonly heads: { readonly [view: string]: number } | undefined;
+  readonly migration: { readonly step: Step; readonly from: number } | undefined;
+}
+
+/** @throws KernelProblem VERSION_AHEAD, FORMAT_AHEAD or MIGRATION_FAILED when this build cannot run the history */
+export function restoreLive(rt: Runtime, found: Loaded, wall: number): Restored {
+  const tail = tailOf(found);
+  const { state, seq, at, mver } = tail;
+  const { version } = rt.def;
+  if (mver !== version) {
+    if (found.status === 'quarantined' && found.mver === version) throw new KernelProblem(refusal('MIGRATION_FAILED'));
+    const step = migrationStep(rt, tail, mver, wall);
+    return { live: step.next, heads: undefined, migration: { step, from: mver } };
+  }
+  const live: Live = { snap: rt.runner.restore(state), state, seq, at, size: Buffer.byteLength(JSON.stringify(state.context)) };
+  const heads = found.tail.length === 0 && found.snapshot?.heads ? found.snapshot.heads : undefined;
+  return { live, heads, migration: undefined };
+}
+
+/** Whether another version than the one that failed on a quarantined actor may try it. */
+export const isReleased = ({ def }: Runtime, found: Loaded): boolean =>
+  found.status === 'quarantined' && found.mver !== def.version && def.quarantine !== 'hold';
 
 /** What the refusal of a companion row means to the caller; without `error` the declaration names no code and it is a fault. */
 export function refusedRow(

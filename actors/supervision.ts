@@ -1,9 +1,11 @@
 /** What follows when an actor's machine fails: reports, later attempts, and the count that leads to quarantine. */
 import type { Activation } from './activation.ts';
 import type { Envelope } from './envelope.ts';
-import { refusal } from './errors.ts';
+import { plain } from './command.ts';
+import { KernelProblem, refusal } from './errors.ts';
 import { derivedIdem } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import type { Loaded } from './store/store.ts';
 import type { Json, Refusal } from './types.ts';
 
 const FAULTS = 5;
@@ -57,6 +59,25 @@ export class Supervision {
   /** A poison event is over: the dead letter says so. */
   giveUp(e: Envelope): void {
     this.#bury(e, new Error('failed after every retry'));
+  }
+
+  /** The history cannot be run by this build. It stays as it is; the actor is closed for this version, unless only an older build met it. */
+  unrestored(error: unknown, found: Loaded | undefined): Refusal {
+    const problem = error instanceof KernelProblem ? error : undefined;
+    const ahead = problem?.code === 'VERSION_AHEAD' || problem?.code === 'FORMAT_AHEAD';
+    if (ahead || problem?.code === 'MIGRATION_FAILED') this.#k.metrics.migrations.add(this.#a.kind, ahead ? 'ahead' : 'failed');
+    const fields = { ref: this.#a.at.ref, err: error, ...(ahead ? {} : { alert: 'critical' }) };
+    this.#k.log.error(fields, 'activation failed');
+    const written = found?.status === 'quarantined' && found.mver === this.#a.rt.def.version;
+    if (!ahead && !written && found?.status !== 'paused') this.writeQuarantine();
+    return problem === undefined ? refusal('ACTOR_QUARANTINED', 'the state could not be restored') : plain(problem);
+  }
+
+  /** Remembers with the quarantine the version that failed, so that the next one may try. */
+  writeQuarantine(): void {
+    this.#k.store.setStatus(this.#a.actorId, 'quarantined', this.#a.rt.def.version).catch((error: unknown) => {
+      this.#k.log.error({ ref: this.#a.at.ref, err: error }, 'quarantine was not written');
+    });
   }
 
   #bury(e: Envelope, error: unknown): void {

@@ -147,6 +147,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     const tail = rows.filter((row) => row.seq > (snapshot?.seq ?? 0));
     return {
       status: actors.get(actorId)?.status ?? 'active',
+      mver: actors.get(actorId)?.mver ?? last.mver,
       ...(snapshot
         ? {
             snapshot: {
@@ -202,9 +203,9 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         Object.assign(row, { state, lastSeq, lastAt, mver, status: done && row.status === 'active' ? 'done' : row.status });
       }
     },
-    setStatus: async (actorId, status) => {
+    setStatus: async (actorId, status, mver) => {
       const row = actors.get(actorId);
-      if (row && row.status !== 'erased') row.status = status;
+      if (row && row.status !== 'erased') Object.assign(row, { status, mver: mver ?? row.mver });
     },
 
     timersDue: async (before, limit, after) =>

@@ -47,6 +47,7 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       const heads = await reads.query<{
         id: string;
         status: string;
+        dirMver: number;
         seq: number | null;
         mver: number;
         state: ActorState;
@@ -63,7 +64,7 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
         const head = found.get(id);
         let one = loaded.get(id);
         if (!one) {
-          one = { status: head?.status ?? 'active', tail: [], lastAt: at, ring: [] };
+          one = { status: head?.status ?? 'active', mver: head?.dirMver ?? mver, tail: [], lastAt: at, ring: [] };
           if (head && head.seq !== null) one.snapshot = { seq: head.seq, mver: head.mver, state: head.state, heads: head.heads };
           loaded.set(id, one);
         }
@@ -93,9 +94,9 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       const text = JSON.stringify(rows.map((r) => [r.actorId, r.state, r.lastSeq, r.lastAt, r.done, r.mver]));
       await chores.query('touch', TOUCH, [text]);
     },
-    setStatus: async (actorId, status) => {
-      const text = `update thrum_actor set status = $2 where actor_id = $1 and status <> 'erased'`;
-      await chores.query('set_status', text, [actorId, status]);
+    setStatus: async (actorId, status, mver) => {
+      const text = `update thrum_actor set status = $2, mver = coalesce($3, mver) where actor_id = $1 and status <> 'erased'`;
+      await chores.query('set_status', text, [actorId, status, mver ?? null]);
     },
 
     timersDue: async (before, limit, after) => {
@@ -175,7 +176,7 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
 
 /** One row per actor of $1, with its newest snapshot. */
 const SNAPSHOTS = `
-  select i.id, coalesce(a.status, 'active') as status, s.seq, s.mver, s.state, s.heads
+  select i.id, coalesce(a.status, 'active') as status, coalesce(a.mver, 0) as "dirMver", s.seq, s.mver, s.state, s.heads
     from unnest($1::uuid[]) i(id)
     left join thrum_actor a on a.actor_id = i.id
     left join lateral (select seq, mver, state, heads from thrum_snapshot where actor_id = i.id order by seq desc limit 1) s on true`;

@@ -154,6 +154,8 @@ export interface TailRow {
 export interface Loaded {
   /** directory status: active, done, paused, quarantined or erased */
   readonly status: string;
+  /** version of the machine that wrote the directory entry last, or quarantined the actor */
+  readonly mver: number;
   readonly snapshot?: {
     readonly seq: number;
     readonly mver: number;
@@ -246,7 +248,8 @@ export interface JournalStore {
   saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
   /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
   touch(rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number }[]): Promise<void>;
-  setStatus(actorId: string, status: 'active' | 'paused' | 'quarantined'): Promise<void>;
+  /** `mver`: the version of the machine that quarantined the actor, or let it go */
+  setStatus(actorId: string, status: 'active' | 'paused' | 'quarantined', mver?: number): Promise<void>;
 
   /** Timers with `due < before`, in order of due, at most `limit`, after the given row. */
   timersDue(before: number, limit: number, after?: { due: number; actorId: string; timerId: string }): Promise<DueTimer[]>;
