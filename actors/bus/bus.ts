@@ -1,0 +1,76 @@
+/**
+ * What nodes say to each other. The bus may lose, delay, repeat and reorder; nothing rests on it. What must not be lost is in the journal and its
+ * outbox, what must not happen twice carries a key.
+ */
+import type { Json, Principal, Refusal, Reply } from '../types.ts';
+
+/** A question about one slot, sent to the node that is believed to own it. */
+export interface Asked {
+  /** names the exchange at the node that asks */
+  readonly rid: number;
+  readonly slot: number;
+  /** of the ownership that the asking node knows of */
+  readonly epoch: number;
+  /** ms that the asking node will wait; clocks of nodes are never compared */
+  readonly left: number;
+}
+
+/** A command whose payload was parsed by its schema at the edge. */
+export interface RemoteCommand {
+  readonly ref: string;
+  readonly type: string;
+  /** JSON text of the payload */
+  readonly text: string;
+  readonly idem: string;
+  readonly chk: number;
+  readonly from: Principal;
+  readonly expect?: number;
+  readonly trace?: string;
+}
+
+/** Messages of one actor to another, in order. */
+export interface RemoteTells {
+  readonly source: string;
+  readonly to: string;
+  /** `cause` is the effect id of the message */
+  readonly messages: readonly { readonly type: string; readonly payload: Json; readonly idem: string; readonly cause: string }[];
+}
+
+/** A question that changes nothing; `args` as the method of the same name has them. */
+export interface RemoteQuestion {
+  readonly method: 'read' | 'allowed' | 'authorize' | 'slice' | 'behind';
+  readonly args: readonly Json[];
+}
+
+export type Question =
+  | (Asked & { readonly f: 'cmd'; readonly command: RemoteCommand })
+  | (Asked & { readonly f: 'tell'; readonly tells: RemoteTells })
+  | (Asked & { readonly f: 'ask'; readonly question: RemoteQuestion });
+
+/** `moved`: the slot is served elsewhere, as far as the asked node knows. */
+export type Answer =
+  | { readonly f: 'ack'; readonly rid: number; readonly value: Json }
+  | { readonly f: 'replies'; readonly rid: number; readonly replies: readonly Reply[] }
+  | { readonly f: 'nak'; readonly rid: number; readonly error: Refusal }
+  | { readonly f: 'moved'; readonly rid: number; readonly slot: number; readonly owner: string | null; readonly epoch: number };
+
+/** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. */
+export type Notice =
+  | { readonly f: 'table' }
+  | { readonly f: 'coming'; readonly slots: readonly number[] }
+  | { readonly f: 'ping' }
+  | { readonly f: 'suspect'; readonly node: string }
+  | { readonly f: 'paused' };
+
+export type Frame = Question | Answer | Notice;
+
+/** One node's end of the bus. Drivers: memory (mem.ts), Redis. */
+export interface Bus {
+  /** From now on frames for `me` and for all come in, each with the node that sent it. */
+  open(me: string, receive: (from: string, frame: Frame) => void): Promise<void>;
+  /** Gives the number of receivers: 0 means that the node is gone. Rejects when the bus is out of reach. */
+  send(to: string, frame: Frame): Promise<number>;
+  /** To all other nodes. */
+  broadcast(frame: Frame): Promise<void>;
+  close(): Promise<void>;
+}
