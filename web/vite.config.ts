@@ -6,6 +6,7 @@ const outDir = new URL('../dist/web/', import.meta.url).pathname;
 export default defineConfig({
   root: import.meta.dirname,
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  resolve: { alias: { react: 'preact/compat' } },
   build: {
     outDir,
     emptyOutDir: true,

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { ItemOf } from '@thrum/client';
 import { clock } from '../lib/format.ts';
-import { useClient, useLog, useTopic } from '../lib/live.ts';
+import { useLog, useThrum, useTopic } from '@thrum/client/react';
 import type { IconName } from '../ui/icons.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, RelTime, Skeleton, StaleChip } from '../ui/parts.tsx';
@@ -72,7 +72,7 @@ export function Alerts({
 }
 
 function AlertView({ alert: a, role }: { readonly alert: Alert; readonly role: Role }) {
-  const client = useClient();
+  const client = useThrum();
   const say = useToast();
   const [busy, setBusy] = useState(false);
   const monitor = useTopic(a.status === 'closed' ? undefined : (`${a.monitor}/scores` as `anomaly:${string}/scores`));

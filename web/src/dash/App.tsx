@@ -67,7 +67,7 @@ export function App() {
   }
   if (session.state !== 'in') return <main class="boot" aria-busy="true" aria-label="Loading" />;
   return (
-    <Live.Provider value={session.client}>
+    <Live client={session.client}>
       <Toasts>
         <a class="skip" href="#main">
           Skip to content
@@ -76,7 +76,7 @@ export function App() {
         <ConnectionBanner onRetry={() => session.client.wake()} />
         {isStaff(session.me) ? <StaffDay me={session.me} /> : <ClientDay me={session.me} />}
       </Toasts>
-    </Live.Provider>
+    </Live>
   );
 }
 

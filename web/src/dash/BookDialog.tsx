@@ -1,7 +1,7 @@
 import type { ThrumError } from '@thrum/client';
 import { useRef, useState } from 'preact/hooks';
 import { clock, dayName, minutes } from '../lib/format.ts';
-import { useClient, useTopic } from '../lib/live.ts';
+import { useThrum, useTopic } from '@thrum/client/react';
 import { Icon } from '../ui/icons.tsx';
 import { Dialog, ErrorNote } from '../ui/parts.tsx';
 import { useToast } from '../ui/toasts.tsx';
@@ -134,7 +134,7 @@ export function BookDialog({
 
 /** One booking: when it is, and moving or cancelling it as far as its statechart allows. */
 export function BookingDialog({ room, day, block, me, plan, now, onClose }: Common & { readonly block: Block; readonly me: Me }) {
-  const client = useClient();
+  const client = useThrum();
   const say = useToast();
   const status = useTopic(block.bookingId === undefined ? undefined : `booking:${block.bookingId}/status`);
   const role = isStaff(me) && !block.mine ? 'staff' : 'self';

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { clock, minutes } from '../lib/format.ts';
-import { useClient, useTopic } from '../lib/live.ts';
+import { useThrum, useTopic } from '@thrum/client/react';
 import { instant } from '../lib/zone.ts';
 import { useToast } from '../ui/toasts.tsx';
 import type { OwnBooking } from './bookings.ts';
@@ -142,7 +142,7 @@ interface BlockProps extends Props {
 
 /** A block. Own ones, and all of them for staff, open on a click and can be dragged to another time with the mouse. */
 function BlockView({ block, plan, room, range, me, now, clients, onOpen, top, height }: BlockProps) {
-  const client = useClient();
+  const client = useThrum();
   const say = useToast();
   const [shift, setShift] = useState<number>();
   const drag = useRef<{ y: number; moved: boolean }>(undefined);

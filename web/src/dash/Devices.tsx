@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { words } from '../lib/format.ts';
-import { useClient, useTopic } from '../lib/live.ts';
+import { useThrum, useTopic } from '@thrum/client/react';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, RelTime, Skeleton, StaleChip } from '../ui/parts.tsx';
 import { useToast } from '../ui/toasts.tsx';
@@ -53,7 +53,7 @@ function Device({
   readonly head: { readonly label: string; readonly state: string };
   readonly role: Role;
 }) {
-  const client = useClient();
+  const client = useThrum();
   const say = useToast();
   const [busy, setBusy] = useState(false);
   const { value } = useTopic(`device:${id}/sync`);

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { useLog } from '../lib/live.ts';
+import { useLog } from '@thrum/client/react';
 import type { Span } from './studio.ts';
 
 /** One line of `user:{id}/bookings`; the booking module writes these, the topic itself takes any object. Instants are RFC 3339. */
