@@ -183,7 +183,16 @@ export function checkKind(kind: Omit<ActorKind, 'hash'>): string {
   if (kind.limits.stateBytes > 1_048_576) fault('limits.stateBytes', 'at most 1,048,576');
   if (faults.length === 0) checkInitial(kind, fault);
   if (faults.length > 0) throw new DefinitionError(kind.kind, faults);
+  return definitionHash(machine);
+}
+
+const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
+
+/** SHA-256 of the machine's definition as JSON with sorted keys; functions stand by their names, so what they do is not in it. */
+export function definitionHash(machine: AnyStateMachine): string {
+  const canonical = (_key: string, value: unknown): unknown =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(byKey)) : value;
   return createHash('sha256')
-    .update(JSON.stringify(definitionOf(machine.root)))
+    .update(JSON.stringify(definitionOf(machine.root), canonical))
     .digest('hex');
 }
