@@ -417,12 +417,13 @@ export class Activation implements UnitOwner {
   }
 
   /** A view of the speculative or committed state for people; not part of any guarantee. */
-  inspect(): { seq: number; committedSeq: number; mailbox: number; uncommitted: number; status: string } {
+  inspect(): { seq: number; committedSeq: number; mailbox: number; uncommitted: number; faults: number; status: string } {
     return {
       seq: this.#spec?.seq ?? 0,
       committedSeq: this.#committed?.seq ?? 0,
       mailbox: this.mailboxLength,
       uncommitted: this.uncommitted,
+      faults: this.#supervision?.faults ?? 0,
       status: this.#closed?.code ?? this.#status,
     };
   }

@@ -19,7 +19,7 @@ import type {
   TimerChange,
 } from './store/store.ts';
 
-/** Companions that every kind has: items of log topics and background jobs. A change names them by these names. */
+/** Companions that every kind has: items of log topics, background jobs, the acts of operators. A change names them by these names. */
 export const builtins = {
   items: companion({
     table: 'thrum_topic_item',
@@ -43,6 +43,14 @@ export const builtins = {
       max_attempts: 'int',
       run_at: 'timestamptz',
     },
+  }),
+  audit: companion({
+    table: 'thrum_admin_audit',
+    key: ['audit_id'],
+    mode: 'append',
+    onDuplicate: 'skip',
+    columns: { audit_id: 'uuid', admin: 'text', action: 'text', reason: 'text?', before_seq: 'bigint', detail: 'jsonb' },
+    stamp: { actor: 'actor_id', seq: 'after_seq' },
   }),
 } as const satisfies { readonly [name: string]: Companion };
 

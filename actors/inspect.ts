@@ -7,8 +7,14 @@ import { definitionOf, stateText } from './machine.ts';
 import type { Definition } from './machine.ts';
 import { apply, emptyState } from './patch.ts';
 import type { Patch } from './patch.ts';
+import type { AuditEntry, AuditRow } from './store/admin.ts';
+import { placeOf } from './store/directory.ts';
+import type { DirectoryPlace, DirectorySort } from './store/directory.ts';
 import type { DirectoryRow, HistoryRow } from './store/store.ts';
 import type { ActorRef, ActorState } from './types.ts';
+
+/** actors in memory that are ranked before the filters of the directory apply */
+const BUSY = 1_000;
 
 export interface ActorReport {
   readonly ref: ActorRef;
@@ -28,8 +34,24 @@ export interface ActorReport {
   readonly stateText: string;
 }
 
+/** What people ask of the list of actors; absent values filter nothing. */
+export interface ListFilter {
+  readonly kind?: string | undefined;
+  readonly state?: string | undefined;
+  readonly status?: string | undefined;
+  readonly node?: string | undefined;
+  readonly slot?: number | undefined;
+  readonly q?: string | undefined;
+  readonly limit: number;
+}
+
 export interface Inspect {
-  list(q: Parameters<Kernel['store']['directory']>[0]): Promise<DirectoryRow[]>;
+  /** One page; `next` is where the following one begins. */
+  list(
+    q: ListFilter & { sort: DirectorySort; after: DirectoryPlace | undefined },
+  ): Promise<{ items: DirectoryRow[]; next: DirectoryPlace | undefined }>;
+  /** Actors in memory with the longest mailboxes, or the most faults of the last minute; those with none are left out. */
+  busiest(by: 'mailbox' | 'faults', q: ListFilter): Promise<DirectoryRow[]>;
   /** @throws KernelProblem NOT_FOUND, UNKNOWN_KIND */
   one(ref: ActorRef): Promise<ActorReport>;
   /** Newest first. */
@@ -37,7 +59,24 @@ export interface Inspect {
   /** @throws KernelProblem UNKNOWN_KIND */
   machine(kind: string): { kind: string; version: number; hash: string; commands: string[]; definition: Definition };
   kinds(): string[];
+  audit(row: AuditRow): Promise<void>;
+  /** Newest first, below `before`. @throws KernelProblem VALIDATION, UNKNOWN_KIND for a bad ref */
+  audits(q: AuditFilter): Promise<AuditEntry[]>;
 }
+
+export interface AuditFilter {
+  readonly admin?: string | undefined;
+  readonly action?: string | undefined;
+  readonly actor?: ActorRef | undefined;
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** Without the keys that hold undefined. */
+const defined = <T extends object>(o: T): Partial<Defined<T>> =>
+  Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<Defined<T>>;
 
 export function createInspect(k: Kernel, activations: ReadonlyMap<string, Activation>): Inspect {
   const rtOf = (kind: string) => {
@@ -52,7 +91,25 @@ export function createInspect(k: Kernel, activations: ReadonlyMap<string, Activa
     return actorIdOf(ref);
   };
   return {
-    list: (q) => k.store.directory(q),
+    async list({ node, slot, limit, sort, ...rest }) {
+      if (node !== undefined && node !== k.node) return { items: [], next: undefined };
+      const slots = slot === undefined ? {} : { slots: [slot] };
+      const found = await k.store.directory({ ...defined(rest), ...slots, sort, limit: limit + 1 });
+      const items = found.slice(0, limit);
+      const last = items.at(-1);
+      return { items, next: found.length > limit && last !== undefined ? placeOf(last, sort) : undefined };
+    },
+    async busiest(by, { node, slot, limit, ...rest }) {
+      if (node !== undefined && node !== k.node) return [];
+      const ranked = [...activations.values()]
+        .map((a) => ({ actorId: a.actorId, slot: a.at.slot, n: a.inspect()[by] }))
+        .filter((a) => a.n > 0 && (slot ?? a.slot) === a.slot)
+        .sort((a, b) => b.n - a.n)
+        .slice(0, BUSY);
+      const rows = await k.store.directory({ ...defined(rest), actorIds: ranked.map((a) => a.actorId), limit: BUSY });
+      const byId = new Map(rows.map((row) => [row.actorId, row]));
+      return ranked.flatMap(({ actorId }) => byId.get(actorId) ?? []).slice(0, limit);
+    },
     async one(ref) {
       const actorId = idOf(ref);
       const hot = activations.get(ref);
@@ -88,5 +145,8 @@ export function createInspect(k: Kernel, activations: ReadonlyMap<string, Activa
       };
     },
     kinds: () => [...k.kinds.keys()],
+    audit: (row) => k.store.admin.audit(row),
+    audits: ({ actor, limit, ...rest }) =>
+      k.store.admin.audits({ ...defined(rest), limit, ...(actor === undefined ? {} : { actorId: idOf(actor) }) }),
   };
 }

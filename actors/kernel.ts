@@ -12,6 +12,8 @@ import type { Topics } from './topics.ts';
 import type { ActorRef, Clock, Log } from './types.ts';
 
 export interface Kernel {
+  /** name of this process among the nodes */
+  readonly node: string;
   readonly store: JournalStore;
   readonly registry: Registry;
   readonly kinds: ReadonlyMap<string, Runtime>;

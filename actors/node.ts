@@ -43,6 +43,7 @@ const ROOM_MS = 500;
 
 /** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
 export class Node implements ActorSystem, Kernel {
+  readonly node: string;
   readonly store: JournalStore;
   readonly registry;
   readonly kinds: ReadonlyMap<string, Runtime>;
@@ -71,6 +72,7 @@ export class Node implements ActorSystem, Kernel {
 
   constructor(o: ActorSystemOptions) {
     this.#o = o;
+    this.node = o.node ?? 'solo';
     this.#limits = { inflight: 20_000, activations: 50_000, ...o.limits };
     const deferral = o.deferral ?? eventLoop;
     this.store = o.store;

@@ -113,6 +113,8 @@ export interface ActorSystemOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: MetricsRegistry;
+  /** name of this process among the nodes; default `solo` */
+  readonly node?: string;
   /** called after a commit that wrote a job of the queue */
   readonly onJob?: (queue: string) => void;
   /** called when the database was replaced by a restored one: what is in memory is void, the process must start afresh */

@@ -29,6 +29,20 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     directory: nothing,
     entry: nobody,
     history: nothing,
+    admin: {
+      audit: ignore,
+      audits: nothing,
+      past: async () => ({ rows: [] }),
+      outboxOf: nothing,
+      deadLetters: nothing,
+      deadLetter: nobody,
+      resolveDead: async () => false,
+      pauses: nothing,
+      pause: ignore,
+      unpause: async () => false,
+      countTaken: ignore,
+      taken: nothing,
+    },
     recent: nothing,
   };
 }

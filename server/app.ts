@@ -27,6 +27,7 @@ import type { Demo } from './demo/demo.ts';
 import { createHttp } from './http/app.ts';
 import type { Route } from './http/route.ts';
 import { actorRoutes } from './http/routes/actors.ts';
+import { adminRoutes } from './http/routes/admin/admin.ts';
 import { anomalyRoutes } from './http/routes/anomaly.ts';
 import { authRoutes } from './http/routes/auth.ts';
 import { demoRoutes } from './http/routes/demo.ts';
@@ -40,7 +41,6 @@ import type { Identity } from './identity/identity.ts';
 import { loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
-import { inspectorRoutes } from './inspector/routes.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
 import { pruneJob } from './jobs/prune.ts';
@@ -132,6 +132,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const newId = newIds(() => clock.wall());
   const version = packageVersion();
   const kinds = deps.kinds ?? allKinds;
+  const node = randomBytes(4).toString('hex');
 
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
@@ -180,6 +181,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     random,
     log,
     metrics: registry,
+    node,
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
     freeze: strict,
   });
@@ -201,7 +203,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
-    ...inspectorRoutes({ inspect: actors.inspect, knex: database.knex }),
+    ...adminRoutes({ inspect: actors.inspect }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({
@@ -220,7 +222,6 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const http = createServer((req, res) => void handle(req, res));
   http.requestTimeout = 30_000;
   http.headersTimeout = 10_000;
-  const node = randomBytes(4).toString('hex');
   const gateway = createGateway({ http, config, actors, topics, identity, clock, random, newId, node, log, registry });
 
   const demo = (await demoWanted(config, database, identity))

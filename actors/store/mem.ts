@@ -7,6 +7,8 @@ import { builtins, keyText } from '../companion.ts';
 import { scalarText, unstorable } from '../columns.ts';
 import type { Json } from '../types.ts';
 import { companionChanges } from './mem-tables.ts';
+import { directoryPage } from './directory.ts';
+import { createMemAdmin } from './mem-admin.ts';
 import type { MemRow, MemTable } from './mem-tables.ts';
 import { StoreError } from './store.ts';
 import type {
@@ -99,10 +101,10 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       rows.set(row.seq, { ...row, cid: batch.cid });
       if (row.idem !== null) idems.set(`${row.actorId}/${row.idem}`, row.seq);
     }
-    for (const { actorId, kind, id, mver } of batch.born) {
+    for (const { actorId, kind, id, slot, mver } of batch.born) {
       const createdAt = batch.journal.find((row) => row.actorId === actorId)?.at ?? 0;
       if (!actors.has(actorId))
-        actors.set(actorId, { actorId, kind, id, status: 'active', mver, state: null, lastSeq: 0, lastAt: null, createdAt });
+        actors.set(actorId, { actorId, kind, id, slot, status: 'active', mver, state: null, lastSeq: 0, lastAt: null, createdAt });
     }
     for (const { actorId, timerId, armedSeq } of batch.timersGone) {
       const key = `${actorId}/${timerId}`;
@@ -260,14 +262,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       return removed;
     },
 
-    directory: async ({ kind, state, status, q, limit, after }) =>
-      [...actors.values()]
-        .filter((a) => (kind ?? a.kind) === a.kind && (a.state ?? '').startsWith(state ?? '') && (status ?? a.status) === a.status)
-        .filter((a) => q === undefined || a.id.toLowerCase().includes(q.toLowerCase()))
-        .sort((a, b) => (b.lastAt ?? 0) - (a.lastAt ?? 0) || compare(a.actorId, b.actorId))
-        .filter((a) => !after || (a.lastAt ?? 0) < after.lastAt || ((a.lastAt ?? 0) === after.lastAt && a.actorId > after.actorId))
-        .slice(0, limit)
-        .map((a) => ({ ...a })),
+    directory: async (q) => directoryPage(actors.values(), q).map((a) => ({ ...a })),
     entry: async (actorId) => {
       const row = actors.get(actorId);
       return row && { ...row };
@@ -278,6 +273,17 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         .reverse()
         .slice(0, limit)
         .map(historyRow),
+    admin: createMemAdmin({
+      dead,
+      tail: (actorId) => rowsOf(actorId).map(({ seq, at, patch, mver }) => ({ seq, at, patch: parse(patch), mver })),
+      snapshots: (actorId) => snapshots.get(actorId) ?? [],
+      outbox: (actorId) =>
+        [...outbox.values()]
+          .filter((row) => row.actorId === actorId)
+          .sort(compareEffects)
+          .map((row) => ({ ...row, payload: JSON.stringify(parse(row.payload)), state: 'pending' })),
+      audited: () => companions.get(builtins.audit.table)?.values() ?? [],
+    }),
     recent: async (since) => {
       const found: { actorId: string; seq: number }[] = [];
       for (const actorId of journal.keys()) {

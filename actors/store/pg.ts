@@ -4,6 +4,8 @@ import { Statements } from '../statement.ts';
 import type { ActorState, Json } from '../types.ts';
 import { CATALOGUE, CompanionMismatch, mismatches } from './catalogue.ts';
 import type { CatalogueTable } from './catalogue.ts';
+import { DIRECTORY, directorySql } from './directory.ts';
+import { createPgAdmin } from './pg-admin.ts';
 import { PgLane } from './pg-lane.ts';
 import type { PgSource } from './pg-lane.ts';
 import { PgLink } from './pg-link.ts';
@@ -148,17 +150,7 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
     },
 
     directory: async (q) => {
-      const where: string[] = [];
-      const values: unknown[] = [];
-      const value = (v: unknown): string => `$${values.push(v)}`;
-      for (const column of ['kind', 'status'] as const) if (q[column] !== undefined) where.push(`${column} = ${value(q[column])}`);
-      if (q.state !== undefined) where.push(`starts_with(state, ${value(q.state)})`);
-      if (q.q !== undefined) where.push(`id ilike ${value(`%${q.q.replace(/[\\%_]/g, String.raw`\$&`)}%`)}`);
-      if (q.after) {
-        const at = `to_timestamp(${value(q.after.lastAt)}::float8 / 1000)`;
-        where.push(`(last_at < ${at} or last_at = ${at} and actor_id > ${value(q.after.actorId)})`);
-      }
-      const text = `${DIRECTORY} ${where.length > 0 ? `where ${where.join(' and ')}` : ''} order by last_at desc, actor_id limit ${value(q.limit)}`;
+      const { text, values } = directorySql(q);
       return reads.query<DirectoryRow>(undefined, text, values);
     },
     entry: async (actorId) => (await reads.query<DirectoryRow>('entry', `${DIRECTORY} where actor_id = $1`, [actorId]))[0],
@@ -167,6 +159,7 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
         where actor_id = $1 and seq < coalesce($2, 9223372036854775807) and seq > $3 order by seq desc limit $4`;
       return reads.query<HistoryRow>('history', text, [actorId, before ?? null, after, limit]);
     },
+    admin: createPgAdmin(reads, chores),
     recent: async (since) => {
       const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal where at >= $1 group by actor_id`;
       return reads.query('recent', text, [since]);
@@ -251,7 +244,3 @@ const TRIM_TOPIC = `
        gone as (delete from thrum_topic_item i using mine
                  where i.actor_id = mine.actor_id and i.view = $2 and (i.at < $3 or i.n <= mine.top - $4) returning 1)
   select count(*) as removed from gone`;
-
-const DIRECTORY = `
-  select actor_id as "actorId", kind, id, status, mver, state, last_seq as "lastSeq", last_at as "lastAt", created_at as "createdAt"
-    from thrum_actor`;

@@ -1,5 +1,7 @@
 import type { RowOp } from '../define.ts';
 import type { ActorState, Json } from '../types.ts';
+import type { AdminStore } from './admin.ts';
+import type { DirectoryQuery } from './directory.ts';
 
 /** One accepted event as it is journaled. Values that the database holds as jsonb are JSON text already. */
 export interface JournalRow {
@@ -209,6 +211,7 @@ export interface DirectoryRow {
   readonly actorId: string;
   readonly kind: string;
   readonly id: string;
+  readonly slot: number;
   readonly status: string;
   readonly mver: number;
   readonly state: string | null;
@@ -249,7 +252,7 @@ export interface JournalStore {
   /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
   touch(rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number }[]): Promise<void>;
   /** `mver`: the version of the machine that quarantined the actor, or let it go */
-  setStatus(actorId: string, status: 'active' | 'paused' | 'quarantined', mver?: number): Promise<void>;
+  setStatus(actorId: string, status: 'active' | 'done' | 'paused' | 'quarantined', mver?: number): Promise<void>;
 
   /** Timers with `due < before`, in order of due, at most `limit`, after the given row. */
   timersDue(before: number, limit: number, after?: { due: number; actorId: string; timerId: string }): Promise<DueTimer[]>;
@@ -268,18 +271,11 @@ export interface JournalStore {
   /** Removes items beyond the retention of one log topic, over all actors of the kind. Gives the number removed. */
   trimTopic(kind: string, view: string, o: { before: number; items: number }): Promise<number>;
 
-  /** Newest first. `state`: beginning of the state text; `q`: part of the id */
-  directory(q: {
-    kind?: string;
-    state?: string;
-    status?: string;
-    q?: string;
-    limit: number;
-    after?: { lastAt: number; actorId: string };
-  }): Promise<DirectoryRow[]>;
+  directory(q: DirectoryQuery): Promise<DirectoryRow[]>;
   entry(actorId: string): Promise<DirectoryRow | undefined>;
   /** Newest first. */
   history(actorId: string, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
+  readonly admin: AdminStore;
   /** Actors with a journal row at or after `since` (epoch ms). */
   recent(since: number): Promise<{ actorId: string; seq: number }[]>;
 }

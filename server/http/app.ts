@@ -8,11 +8,12 @@ import Koa from 'koa';
 import type { Context } from 'koa';
 import type { Registry } from 'prom-client';
 import type { ActorSystem } from '../../actors/system.ts';
-import type { Clock, Log } from '../../actors/types.ts';
+import type { Clock, Log, Principal } from '../../actors/types.ts';
 import type { Config } from '../config.ts';
 import { isAdmin, isStaff } from '../identity/caller.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { NewId } from '../ids.ts';
+import { mayInspect } from '../inspector/roles.ts';
 import { memoryLimiter } from '../limits/limiter.ts';
 import { httpMetrics } from '../observe/metrics.ts';
 import { isProblem, Problem, toProblem } from '../problems.ts';
@@ -20,7 +21,7 @@ import { clientAddress } from './address.ts';
 import { parseJson, readBody } from './body.ts';
 import { cors, fromOwnPages, secure } from './headers.ts';
 import { check, defaultParams, idempotencyKey, ifMatch, queryObject, rename } from './input.ts';
-import type { Answer, Route, RouteContext } from './route.ts';
+import type { Answer, Auth, Route, RouteContext } from './route.ts';
 
 export interface Credentials {
   readonly authorization: string | undefined;
@@ -194,8 +195,13 @@ const kernelKey = (key: string): string => (key.length <= 128 ? key : createHash
 function permit(r: Route, caller: Caller): void {
   if (r.auth === 'none') return;
   if (caller.session === undefined) throw new Problem(caller.expired === true ? 'TOKEN_EXPIRED' : 'UNAUTHENTICATED');
-  if (r.auth === 'staff' && !isStaff(caller.principal)) throw new Problem('FORBIDDEN');
-  if (r.auth === 'admin' && !isAdmin(caller.principal)) throw new Problem('FORBIDDEN');
+  if (!holds(r.auth, caller.principal)) throw new Problem('FORBIDDEN');
+}
+
+function holds(auth: Exclude<Auth, 'none'>, p: Principal): boolean {
+  if (auth === 'user') return true;
+  if (auth === 'staff') return isStaff(p);
+  return auth === 'admin' ? isAdmin(p) : mayInspect(p, auth);
 }
 
 function firstSuccess(r: Route): number {

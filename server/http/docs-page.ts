@@ -13,7 +13,16 @@ const slug = (r: Route): string =>
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/-$/, '');
-const WHO = { none: 'everybody', user: 'signed in', staff: 'staff', admin: 'admin' } as const;
+const WHO = {
+  none: 'everybody',
+  user: 'signed in',
+  staff: 'staff',
+  admin: 'admin',
+  'inspect:read': 'inspect:read',
+  'inspect:pii': 'inspect:pii',
+  'inspect:poke': 'inspect:poke',
+  'inspect:admin': 'inspect:admin',
+} as const;
 
 export function docsPage(routes: readonly Route[], api: OpenApi): string {
   const groups = new Map<string, Route[]>();

@@ -70,7 +70,7 @@ export const tagOf = (r: Route): string => r.tag ?? (/^\/v1\/([a-z-]+)/.exec(r.p
 export function problemsOf(r: Route): ProblemCode[] {
   const codes = new Set<ProblemCode>(r.problems ?? []);
   if (r.auth !== 'none') codes.add('UNAUTHENTICATED').add('TOKEN_EXPIRED');
-  if (r.auth === 'staff' || r.auth === 'admin') codes.add('FORBIDDEN');
+  if (r.auth !== 'none' && r.auth !== 'user') codes.add('FORBIDDEN');
   if (r.body !== undefined || r.query !== undefined || r.path.includes(':')) codes.add('VALIDATION');
   if (r.body !== undefined) codes.add('PAYLOAD_TOO_LARGE').add('UNSUPPORTED_MEDIA_TYPE');
   if (r.idempotent === true) codes.add('IDEMPOTENCY_MISMATCH').add('INVALID_IDEMPOTENCY_KEY');

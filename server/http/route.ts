@@ -16,15 +16,16 @@ import type { z } from 'zod';
 import type { ActorSystem, CommandInput } from '../../actors/system.ts';
 import type { ActorRef, Json, Principal } from '../../actors/types.ts';
 import type { Session } from '../identity/caller.ts';
+import type { InspectRole } from '../inspector/roles.ts';
 import type { ProblemCode } from '../problems.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /**
  * Who may call: `none` everybody (a caller who sends credentials is recognised), `user` who is signed in, `staff` roles staff or admin,
- * `admin` the role admin. Ownership of the single object is the actor's matter (`visible`, `allow`).
+ * `admin` the role admin, `inspect:…` who may that at the inspector. Ownership of the single object is the actor's matter (`visible`, `allow`).
  */
-export type Auth = 'none' | 'user' | 'staff' | 'admin';
+export type Auth = 'none' | 'user' | 'staff' | 'admin' | InspectRole;
 
 /** What a handler gives. Without `status` the first success status of the route's reply map is used. */
 export interface Answer<T = unknown> {

@@ -1,6 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
 import { planBatch } from '../../actors/companion.ts';
+import { placeOf } from '../../actors/store/directory.ts';
 import type { Batch } from '../../actors/store/store.ts';
 import type { Json } from '../../actors/types.ts';
 import { actor, byText, cid, event, hold, openStores, outcome, plan, release, slot, state, tell } from '../support/store-cases.ts';
@@ -128,9 +129,23 @@ each('the directory is refreshed by newer values only, filtered, searched and pa
   const entry = await store.entry(actor(1));
   t.like(entry, { kind: 'room', id: 'r1', status: 'active', mver: 1, state: 's3', lastSeq: 3, lastAt: base + 30 }, s.name);
   const ids = async (q: object) => (await store.directory({ limit: 10, ...q })).map(({ id }) => id);
-  t.deepEqual(await ids({}), ['r1', 'r3', 'r2']);
-  t.deepEqual(await ids({ limit: 1, after: { lastAt: base + 30, actorId: actor(1) } }), ['r3']);
-  t.deepEqual(await ids({ after: { lastAt: base + 30, actorId: actor(3) } }), ['r2']);
+  t.deepEqual(await ids({}), ['r3', 'r1', 'r2']);
+  for (const sort of ['recent', 'oldest', 'events', 'name'] as const) {
+    const all = await store.directory({ sort, limit: 10 });
+    const paged: string[] = [];
+    for (let [one] = all; one !== undefined; [one] = await store.directory({ sort, limit: 1, after: placeOf(one, sort) }))
+      paged.push(one.id);
+    t.deepEqual(
+      paged,
+      all.map(({ id }) => id),
+      sort,
+    );
+  }
+  t.deepEqual(await ids({ sort: 'oldest' }), ['r2', 'r1', 'r3']);
+  t.deepEqual(await ids({ sort: 'events' }), ['r3', 'r1', 'r2']);
+  t.deepEqual(await ids({ sort: 'name' }), ['r1', 'r2', 'r3']);
+  t.deepEqual(await ids({ slots: [slot(2), slot(3)] }), ['r3', 'r2']);
+  t.deepEqual(await ids({ actorIds: [actor(1)] }), ['r1']);
   t.deepEqual(await ids({ state: 's3', q: 'R1' }), ['r1']);
   t.deepEqual(await ids({ q: '%' }), []);
   t.deepEqual(await ids({ status: 'done', kind: 'room' }), ['r2']);

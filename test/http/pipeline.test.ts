@@ -206,10 +206,10 @@ test('the inspector lists actors, shows one and its journal, and writes down who
       [one.seq - 1, 'counter.add'],
     ],
   );
-  const audit = (await w.app.database.knex('thrum_admin_audit').where({ actor_id: one.actorId }).orderBy('id')) as object[];
-  t.like(audit, [
-    { admin: admin.id, action: 'actor.read', before_seq: one.seq },
+  const audit = (await get(`audit?actor=${ref}`)).json<{ items: object[] }>();
+  t.like(audit.items, [
     { admin: admin.id, action: 'journal.read' },
+    { admin: admin.id, action: 'actor.read', beforeSeq: one.seq },
   ]);
 
   const refs: string[] = [];

@@ -93,6 +93,7 @@ export function memoryUnderTest(): StoreUnderTest {
 }
 
 const TABLES = `thrum_journal thrum_actor thrum_timer thrum_outbox thrum_dead thrum_snapshot thrum_topic_item jobs
+  thrum_admin_audit thrum_pause thrum_coverage
   test_claims test_names test_totals test_notes test_events`.split(/\s+/);
 
 async function databaseUnderTest(name: string, database: Database, close: () => Promise<void>): Promise<StoreUnderTest> {

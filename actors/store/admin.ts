@@ -1,0 +1,91 @@
+/** What a store keeps for the people who operate the kernel: audit, dead letters, pauses, coverage, and states of the past. */
+import type { ActorState, Json } from '../types.ts';
+import type { OutboxRow, TailRow } from './store.ts';
+
+/** One act of an operator. */
+export interface AuditRow {
+  readonly admin: string;
+  readonly action: string;
+  readonly actorId: string | null;
+  readonly beforeSeq: number | null;
+  readonly afterSeq: number | null;
+  readonly reason: string | null;
+  readonly detail: { readonly [key: string]: Json };
+}
+
+export interface AuditEntry extends AuditRow {
+  readonly n: number;
+  /** epoch ms */
+  readonly at: number;
+}
+
+/** An event or effect that was given up, with what a retry needs. `resolution` is `retried` or `discarded`. */
+export interface DeadLetter {
+  readonly n: number;
+  readonly actorId: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly source: string;
+  readonly event: Json;
+  readonly error: Json;
+  readonly attempts: number;
+  /** epoch ms */
+  readonly at: number;
+  readonly resolvedAt: number | null;
+  readonly resolvedBy: string | null;
+  readonly resolution: string | null;
+}
+
+/** `scope`: `all`, `kind:<kind>` or `slot:<n>`. */
+export interface PauseRow {
+  readonly scope: string;
+  readonly reason: string;
+  readonly admin: string;
+  /** epoch ms */
+  readonly at: number;
+}
+
+/** The nearest snapshot at or before a seq, and the journal rows between the two, ascending. */
+export interface Past {
+  readonly snapshot?: { readonly seq: number; readonly mver: number; readonly state: ActorState };
+  readonly rows: readonly TailRow[];
+}
+
+export interface OutboxEntry extends OutboxRow {
+  readonly attempts: number;
+  readonly state: string;
+  readonly error: string | null;
+}
+
+/** How often one transition of a machine was taken; `index` counts its transitions in document order from 0. */
+export interface TakenCount {
+  readonly kind: string;
+  /** of the machine's definition */
+  readonly hash: string;
+  readonly index: number;
+  readonly taken: number;
+}
+
+export interface AdminStore {
+  audit(row: AuditRow): Promise<void>;
+  /** Newest first, below `before`. */
+  audits(q: { admin?: string; action?: string; actorId?: string; before?: number; limit: number }): Promise<AuditEntry[]>;
+
+  past(actorId: string, seq: number): Promise<Past>;
+  /** In order of their seq. */
+  outboxOf(actorId: string, limit: number): Promise<OutboxEntry[]>;
+
+  /** Newest first, below `before`. `open`: whether those that are resolved are left out */
+  deadLetters(q: { kind?: string; actorId?: string; open: boolean; before?: number; limit: number }): Promise<DeadLetter[]>;
+  deadLetter(n: number): Promise<DeadLetter | undefined>;
+  /** False when somebody else has resolved it. */
+  resolveDead(n: number, by: string, resolution: 'retried' | 'discarded'): Promise<boolean>;
+
+  pauses(): Promise<PauseRow[]>;
+  pause(row: Omit<PauseRow, 'at'>): Promise<void>;
+  /** False when the scope was not paused. */
+  unpause(scope: string): Promise<boolean>;
+
+  countTaken(rows: readonly TakenCount[]): Promise<void>;
+  taken(kind: string, hash: string): Promise<{ index: number; taken: number }[]>;
+}

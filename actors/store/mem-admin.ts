@@ -1,0 +1,90 @@
+/** The part of the memory store that people who operate the kernel use. Rows carry no times, for there is no clock here. */
+import type { Json } from '../types.ts';
+import type { AdminStore, AuditEntry, DeadLetter, OutboxEntry, PauseRow, TakenCount } from './admin.ts';
+import type { MemRow } from './mem-tables.ts';
+import type { DeadRow, SnapshotRow, TailRow } from './store.ts';
+
+/** What the store proper knows. */
+export interface MemAdminTables {
+  readonly dead: readonly DeadRow[];
+  readonly tail: (actorId: string) => readonly TailRow[];
+  readonly snapshots: (actorId: string) => readonly SnapshotRow[];
+  readonly outbox: (actorId: string) => OutboxEntry[];
+  /** audit rows that were written with their events */
+  readonly audited: () => Iterable<MemRow>;
+}
+
+type Resolution = Pick<DeadLetter, 'resolvedAt' | 'resolvedBy' | 'resolution'>;
+
+const unresolved: Resolution = { resolvedAt: null, resolvedBy: null, resolution: null };
+
+/** The database gives the numbers of both kinds in one order; here acts with an event come first. */
+const auditOf = (row: MemRow, i: number): AuditEntry => ({
+  n: i + 1,
+  at: 0,
+  admin: String(row['admin']),
+  action: String(row['action']),
+  actorId: (row['actor_id'] ?? null) as string | null,
+  beforeSeq: (row['before_seq'] ?? null) as number | null,
+  afterSeq: (row['after_seq'] ?? null) as number | null,
+  reason: (row['reason'] ?? null) as string | null,
+  detail: row['detail'] as { [key: string]: Json },
+});
+
+export function createMemAdmin(tables: MemAdminTables): AdminStore {
+  const acts: MemRow[] = [];
+  const resolved = new Map<number, Resolution>();
+  const pauses = new Map<string, PauseRow>();
+  const taken = new Map<string, TakenCount>();
+  const letters = (): DeadLetter[] => tables.dead.map((row, i) => ({ n: i + 1, at: 0, ...row, ...(resolved.get(i + 1) ?? unresolved) }));
+
+  return {
+    audit: async ({ admin, action, actorId, beforeSeq, afterSeq, reason, detail }) => {
+      acts.push({ admin, action, actor_id: actorId, before_seq: beforeSeq, after_seq: afterSeq, reason, detail });
+    },
+    audits: async ({ admin, action, actorId, before = Infinity, limit }) =>
+      [...tables.audited(), ...acts]
+        .map(auditOf)
+        .filter((a) => (admin ?? a.admin) === a.admin && (action ?? a.action) === a.action && (actorId ?? a.actorId) === a.actorId)
+        .filter((a) => a.n < before)
+        .reverse()
+        .slice(0, limit),
+
+    past: async (actorId, seq) => {
+      const snapshot = tables.snapshots(actorId).find((s) => s.seq <= seq);
+      const rows = tables.tail(actorId).filter((row) => row.seq > (snapshot?.seq ?? 0) && row.seq <= seq);
+      if (snapshot === undefined) return { rows };
+      return { snapshot: { seq: snapshot.seq, mver: snapshot.mver, state: JSON.parse(snapshot.state) }, rows };
+    },
+    outboxOf: async (actorId, limit) => tables.outbox(actorId).slice(0, limit),
+
+    deadLetters: async ({ kind, actorId, open, before = Infinity, limit }) =>
+      letters()
+        .filter((d) => (kind ?? d.kind) === d.kind && (actorId ?? d.actorId) === d.actorId && d.n < before)
+        .filter((d) => !open || d.resolution === null)
+        .reverse()
+        .slice(0, limit),
+    deadLetter: async (n) => letters().find((d) => d.n === n),
+    resolveDead: async (n, resolvedBy, resolution) => {
+      if (resolved.has(n) || tables.dead[n - 1] === undefined) return false;
+      resolved.set(n, { resolvedAt: 0, resolvedBy, resolution });
+      return true;
+    },
+
+    pauses: async () => [...pauses.values()].sort((a, b) => (a.scope < b.scope ? -1 : 1)),
+    pause: async (row) => void pauses.set(row.scope, { ...row, at: 0 }),
+    unpause: async (scope) => pauses.delete(scope),
+
+    countTaken: async (rows) => {
+      for (const row of rows) {
+        const key = `${row.kind} ${row.hash} ${row.index}`;
+        taken.set(key, { ...row, taken: row.taken + (taken.get(key)?.taken ?? 0) });
+      }
+    },
+    taken: async (kind, hash) =>
+      [...taken.values()]
+        .filter((row) => row.kind === kind && row.hash === hash)
+        .sort((a, b) => a.index - b.index)
+        .map((row) => ({ index: row.index, taken: row.taken })),
+  };
+}

@@ -1,0 +1,11 @@
+/** The inspector's REST interface (kernel 13.1): one file per idea. */
+import type { Route } from '../../route.ts';
+import { actorListRoutes } from './actors.ts';
+import { auditRoutes } from './audit.ts';
+import type { AdminDeps } from './deps.ts';
+import { journalRoutes } from './journal.ts';
+import { machineRoutes } from './machines.ts';
+
+export function adminRoutes(d: AdminDeps): Route[] {
+  return [...actorListRoutes(d), ...journalRoutes(d), ...machineRoutes(d), ...auditRoutes(d)];
+}

@@ -1,0 +1,40 @@
+/** The history of one actor. */
+import { z } from 'zod';
+import { answer, route } from '../../route.ts';
+import type { Route } from '../../route.ts';
+import { auditRead } from './deps.ts';
+import type { AdminDeps } from './deps.ts';
+import { ActorPath, iso, refOf, Seq } from './schemas.ts';
+
+const Row = z.strictObject({
+  seq: z.int(),
+  at: z.iso.datetime(),
+  type: z.string(),
+  event: z.unknown(),
+  patch: z.unknown(),
+  reply: z.unknown(),
+  mver: z.int(),
+  meta: z.unknown(),
+});
+
+export function journalRoutes(d: AdminDeps): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/admin/actors/:kind/:id/journal',
+      auth: 'inspect:read',
+      summary: 'Journal of an actor, newest first',
+      params: ActorPath,
+      query: z.object({ before: Seq.optional(), after: Seq.optional(), limit: z.coerce.number().int().min(1).max(500).default(200) }),
+      reply: { 200: z.strictObject({ items: z.array(Row) }) },
+      problems: ['NOT_FOUND', 'UNKNOWN_KIND'],
+      run: async (c) => {
+        const ref = refOf(c.params);
+        const a = await d.inspect.one(ref);
+        const rows = await d.inspect.journal(ref, c.query);
+        await auditRead(d, c, 'journal.read', a.actorId, a.seq);
+        return answer({ items: rows.map((r) => ({ ...r, at: iso(r.at) })) });
+      },
+    }),
+  ];
+}
