@@ -1,4 +1,5 @@
 /** The part of the memory store that people who operate the kernel use. Rows carry no times, for there is no clock here. */
+import { scalarText } from '../columns.ts';
 import type { Json } from '../types.ts';
 import type { AdminStore, AuditEntry, DeadLetter, OutboxEntry, PauseRow, TakenCount } from './admin.ts';
 import type { MemRow } from './mem-tables.ts';
@@ -22,8 +23,8 @@ const unresolved: Resolution = { resolvedAt: null, resolvedBy: null, resolution:
 const auditOf = (row: MemRow, i: number): AuditEntry => ({
   n: i + 1,
   at: 0,
-  admin: String(row['admin']),
-  action: String(row['action']),
+  admin: scalarText(row['admin']),
+  action: scalarText(row['action']),
   actorId: (row['actor_id'] ?? null) as string | null,
   beforeSeq: (row['before_seq'] ?? null) as number | null,
   afterSeq: (row['after_seq'] ?? null) as number | null,
