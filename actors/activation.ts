@@ -4,6 +4,8 @@ import type { Decider } from './command.ts';
 import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
 import { answer, breakFrame, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
+import { frozenText, thawed } from './frozen.ts';
+import type { Frozen } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
@@ -16,14 +18,20 @@ import type { Step } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
 import { poison, Supervision } from './supervision.ts';
 import type { Unit } from './unit.ts';
+import type { WarmEntry } from './warm.ts';
 import type { Refusal, Reply } from './types.ts';
 
 const TURN_EVENTS = 32;
-const MAX_UNCOMMITTED = 512;
 const RING = 256;
 const RERUNS = 3;
 const SLOW_TURN = 100;
 const STUCK_TURN = 1_000;
+/** a snapshot is kept at the end of an activation when this many rows follow the last one */
+const SNAPSHOT_ROWS = 16;
+/** heap bytes of an idle actor beside its context, of each byte of JSON in it, and of each remembered command */
+const BASE_WEIGHT = 1_024;
+const JSON_WEIGHT = 2;
+const KEY_WEIGHT = 320;
 
 type Status = 'cold' | 'loading' | 'ready' | 'broken';
 
@@ -51,6 +59,8 @@ export class Activation implements UnitOwner {
   /** heads of published views that came with the snapshot; valid while it is the tail */
   heads: { readonly [view: string]: number } | undefined;
   published = false;
+  /** the weight that the node has taken into account */
+  weighed = 0;
 
   constructor(kernel: Kernel, at: Address, rt: Runtime) {
     this.#k = kernel;
@@ -93,6 +103,62 @@ export class Activation implements UnitOwner {
     return this.mailboxLength === 0 && this.#units === undefined && (this.#status === 'ready' || this.#status === 'broken');
   }
 
+  /** Quiet, and no effect will come back to it soon. */
+  get resting(): boolean {
+    if (!this.quiet) return false;
+    for (const _ in this.#committed?.state.calls) return false;
+    return true;
+  }
+
+  /** Whether a snapshot is due when the activation ends: the tail has grown, or somebody has seen a published view. */
+  get keep(): boolean {
+    return this.rowsSinceSnapshot >= SNAPSHOT_ROWS || this.published;
+  }
+
+  /** Estimated bytes in memory. */
+  get weight(): number {
+    return BASE_WEIGHT + JSON_WEIGHT * (this.snapshotBytes + this.bytesSinceSnapshot) + KEY_WEIGHT * (this.#ring?.size ?? 0);
+  }
+
+  /** The actor as text, with which another activation can go on; undefined when there is nothing to keep or it must be read anew. */
+  freeze(): WarmEntry | undefined {
+    const live = this.#committed;
+    const clean = this.#status === 'ready' && this.#closed === undefined && (this.#supervision?.faults ?? 0) === 0;
+    if (live === undefined || !clean || !this.resting) return undefined;
+    const hot = this.#k.topics.hotNames(this);
+    const heads = { ...this.heads, ...this.#k.topics.passivated(this) };
+    const frozen: Frozen = {
+      seq: live.seq,
+      at: live.at,
+      size: live.size,
+      rowsSinceSnapshot: this.rowsSinceSnapshot,
+      bytesSinceSnapshot: this.bytesSinceSnapshot,
+      snapshotBytes: this.snapshotBytes,
+      published: this.published,
+      heads,
+      ...(hot.length === 0 ? {} : { hot }),
+      ...(this.#ring === undefined ? {} : { ring: [...this.#ring] }),
+    };
+    return { ref: this.at.ref, text: frozenText(frozen, live.state), keep: this.keep };
+  }
+
+  /** Takes up where the frozen activation of this actor ended. */
+  thaw(text: string): void {
+    const { frozen, state } = thawed(text);
+    const { seq, at, size } = frozen;
+    this.#spec = { snap: this.rt.runner.restore(state), state, seq, at, size };
+    this.#committed = this.#spec;
+    this.rowsSinceSnapshot = frozen.rowsSinceSnapshot;
+    this.bytesSinceSnapshot = frozen.bytesSinceSnapshot;
+    this.snapshotBytes = frozen.snapshotBytes;
+    this.published = frozen.published;
+    this.heads = frozen.heads;
+    if (frozen.ring !== undefined) this.#ring = new Map(frozen.ring);
+    this.#status = 'ready';
+    if (this.#k.freeze) deepFreeze(state.context);
+    if (frozen.hot !== undefined) this.#k.topics.resumed(this, frozen.hot);
+  }
+
   /** Puts an event into the mailbox. The caller has checked the bounds. */
   deliver(e: Envelope): void {
     (this.#mailbox ??= []).push(e);
@@ -116,6 +182,7 @@ export class Activation implements UnitOwner {
       this.#committed = restored?.migration === undefined ? restored?.live : undefined;
       this.rowsSinceSnapshot = found?.tail.length ?? 0;
       this.bytesSinceSnapshot = 0;
+      this.snapshotBytes = restored?.live.size ?? 0;
       this.heads = restored?.heads;
       this.#ring = found === undefined ? undefined : ringOf(found.ring);
       this.#closed = closedBy(found?.status);
@@ -128,6 +195,7 @@ export class Activation implements UnitOwner {
     }
     if (this.#spec !== undefined && this.#k.freeze) deepFreeze(this.#spec.state.context);
     this.#k.topics.activated(this);
+    this.#k.grown(this);
     this.#k.schedule(this);
   }
 
@@ -164,7 +232,7 @@ export class Activation implements UnitOwner {
     const committer = this.#k.committer(this.at.slot);
     const started = this.#k.clock.mono();
     for (let n = 0; this.#mailbox !== undefined; n += 1) {
-      if (committer.full || this.uncommitted >= MAX_UNCOMMITTED) {
+      if (committer.full || this.uncommitted >= this.#k.limits.uncommitted) {
         this.#k.waitForRoom(this);
         return false;
       }
@@ -232,8 +300,8 @@ export class Activation implements UnitOwner {
   #lookUp(e: Envelope, idem: string): void {
     e.looked = true;
     this.#k.store.byIdem(this.actorId, idem).then(
-      (entry) => (entry === undefined ? this.deliver(e) : answer(e, repeatedAnswer(e, knownOf(entry)))),
-      () => this.deliver(e),
+      (entry) => (entry === undefined ? this.#k.deliver(this.at.ref, this.rt, e) : answer(e, repeatedAnswer(e, knownOf(entry)))),
+      () => this.#k.deliver(this.at.ref, this.rt, e),
     );
   }
 

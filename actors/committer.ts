@@ -7,6 +7,7 @@
  */
 import { planBatch } from './companion.ts';
 import type { Registry } from './companion.ts';
+import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { StoreError } from './store/store.ts';
 import type { Batch, EffectId, EventRows, Housekeeping, JournalStore, Lane, RingEntry } from './store/store.ts';
@@ -45,6 +46,7 @@ export interface CommitterOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly limits: Pick<NodeLimits, 'laneRows' | 'laneBytes'>;
   /** room has become free, or a commit went through */
   readonly onProgress: () => void;
   /** outbox rows given to `finishOutbox` are gone from the store */
@@ -55,8 +57,6 @@ const MAX_ROWS = 512;
 const MIN_SHARE = 64;
 const MAX_COMPANIONS = 4_096;
 const MAX_BYTES = 1_048_576;
-const WINDOW_ROWS = 8_192;
-const WINDOW_BYTES = 33_554_432;
 const IDLE_HOUSEKEEPING_MS = 200;
 const SOLO_MS = 1_000;
 
@@ -84,7 +84,7 @@ export class Committer {
 
   /** Whether turns of this lane must wait for a commit. */
   get full(): boolean {
-    return this.#openRows >= WINDOW_ROWS || this.#openBytes >= WINDOW_BYTES;
+    return this.#openRows >= this.#o.limits.laneRows || this.#openBytes >= this.#o.limits.laneBytes;
   }
 
   get uncommitted(): number {

@@ -1,5 +1,4 @@
 /** Reads for people who operate the system: the directory, one actor, its history, its machine. Changes nothing. */
-import type { Activation } from './activation.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -7,6 +6,7 @@ import { definitionOf, stateText } from './machine.ts';
 import type { Definition } from './machine.ts';
 import { apply, emptyState } from './patch.ts';
 import type { Patch } from './patch.ts';
+import type { Residents } from './residents.ts';
 import type { AuditEntry, AuditRow } from './store/admin.ts';
 import { placeOf } from './store/directory.ts';
 import type { DirectoryPlace, DirectorySort } from './store/directory.ts';
@@ -24,8 +24,8 @@ export interface ActorReport {
   readonly mver: number;
   /** active, done, paused, quarantined or erased */
   readonly status: string;
-  /** `hot` in memory, `cold` only in the store */
-  readonly temperature: 'hot' | 'cold';
+  /** `hot` can run, `warm` is kept as text, `cold` is only in the store */
+  readonly temperature: 'hot' | 'warm' | 'cold';
   readonly mailbox: number;
   readonly uncommitted: number;
   /** epoch ms of the last event */
@@ -78,7 +78,7 @@ type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 const defined = <T extends object>(o: T): Partial<Defined<T>> =>
   Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<Defined<T>>;
 
-export function createInspect(k: Kernel, activations: ReadonlyMap<string, Activation>): Inspect {
+export function createInspect(k: Kernel, residents: Residents): Inspect {
   const rtOf = (kind: string) => {
     const rt = k.kinds.get(kind);
     if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', kind));
@@ -101,7 +101,7 @@ export function createInspect(k: Kernel, activations: ReadonlyMap<string, Activa
     },
     async busiest(by, { node, slot, limit, ...rest }) {
       if (node !== undefined && node !== k.node) return [];
-      const ranked = [...activations.values()]
+      const ranked = [...residents.hot.values()]
         .map((a) => ({ actorId: a.actorId, slot: a.at.slot, n: a.inspect()[by] }))
         .filter((a) => a.n > 0 && (slot ?? a.slot) === a.slot)
         .sort((a, b) => b.n - a.n)
@@ -112,7 +112,7 @@ export function createInspect(k: Kernel, activations: ReadonlyMap<string, Activa
     },
     async one(ref) {
       const actorId = idOf(ref);
-      const hot = activations.get(ref);
+      const hot = residents.hot.get(ref);
       const loaded = (await k.store.load([actorId], k.clock.wall())).get(actorId);
       if (loaded === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
       let state = loaded.snapshot?.state ?? emptyState;
@@ -125,7 +125,7 @@ export function createInspect(k: Kernel, activations: ReadonlyMap<string, Activa
         seq: loaded.tail.at(-1)?.seq ?? loaded.snapshot?.seq ?? 0,
         mver: loaded.tail.at(-1)?.mver ?? loaded.snapshot?.mver ?? 0,
         status: loaded.status,
-        temperature: hot === undefined ? 'cold' : 'hot',
+        temperature: residents.temperature(ref),
         mailbox: seen?.mailbox ?? 0,
         uncommitted: seen?.uncommitted ?? 0,
         lastAt: loaded.lastAt,

@@ -1,8 +1,13 @@
 /** What is written beside the commits: snapshots, the directory, and the passivation of idle actors. All of it can be lost without harm. */
 import type { Activation } from './activation.ts';
+import { frozenSnapshot } from './frozen.ts';
+import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { stateText, valueOf } from './machine.ts';
+import type { Evicted, Residents } from './residents.ts';
+import type { Deferral } from './scheduler.ts';
 import type { JournalStore, SnapshotRow } from './store/store.ts';
+import type { WarmEntry } from './warm.ts';
 
 const SNAPSHOT_FLUSH_MS = 200;
 /** an update of the directory costs about as much as a journal row, so a busy actor's entry is written once in a while */
@@ -11,14 +16,18 @@ const SWEEP_MS = 5_000;
 const RETENTION_MS = 3_600_000;
 const DATA_ID_MS = 30_000;
 const DAY_MS = 86_400_000;
-const SNAPSHOT_ON_PASSIVATION = 16;
+/** a heavy tail is no reason for a snapshot before it has this many rows */
+const HEAVY_ROWS = 16;
 const PAGE = 256;
+/** how long actors are turned into text before others get their turn */
+const SLICE_MS = 2;
 
 type DirectoryTouch = Parameters<JournalStore['touch']>[0][number];
 
 export class Keeper {
   readonly #k: Kernel;
-  readonly #activations: Map<string, Activation>;
+  readonly #residents: Residents;
+  readonly #deferral: Deferral;
   readonly #snapshots = new Map<string, Activation>();
   readonly #dirty = new Map<string, Activation>();
   readonly #handles = new Map<string, unknown>();
@@ -27,10 +36,11 @@ export class Keeper {
   readonly #onReplaced: () => void;
 
   /** @param onReplaced called when the database under the running node has been replaced by a restored one */
-  constructor(kernel: Kernel, activations: Map<string, Activation>, onReplaced: () => void) {
+  constructor(kernel: Kernel, residents: Residents, deferral: Deferral, onReplaced: () => void) {
     this.#onReplaced = onReplaced;
     this.#k = kernel;
-    this.#activations = activations;
+    this.#residents = residents;
+    this.#deferral = deferral;
   }
 
   start(): void {
@@ -69,7 +79,7 @@ export class Keeper {
     this.#once('directory', DIRECTORY_FLUSH_MS, () => this.#flushDirectory());
     const { every, bytes } = a.rt.def.snapshot;
     const long = a.rowsSinceSnapshot >= every;
-    const heavy = a.rowsSinceSnapshot >= SNAPSHOT_ON_PASSIVATION && a.bytesSinceSnapshot > bytes * Math.max(4_096, a.snapshotBytes);
+    const heavy = a.rowsSinceSnapshot >= HEAVY_ROWS && a.bytesSinceSnapshot > bytes * Math.max(4_096, a.snapshotBytes);
     if (!long && !heavy) return;
     this.#snapshots.set(a.actorId, a);
     this.#once('snapshots', SNAPSHOT_FLUSH_MS, () => this.#flushSnapshots());
@@ -120,10 +130,54 @@ export class Keeper {
     }
   }
 
+  /** Idle actors become warm, and those that have been idle for longer become cold. */
   async #sweep(): Promise<void> {
     const now = this.#k.clock.mono();
-    const idle = [...this.#activations.values()].filter((a) => a.quiet && now - a.lastUsed > a.rt.def.passivateAfter);
+    const { warmAfter } = this.#k.limits;
+    const idle: Activation[] = [];
+    const resting: Activation[] = [];
+    for (const a of this.#residents.hot.values()) {
+      const unused = now - a.lastUsed;
+      if (unused <= Math.min(warmAfter, a.rt.def.passivateAfter) || !a.resting) continue;
+      // Of an actor without history there is nothing to keep.
+      if (unused > a.rt.def.passivateAfter || a.committed === undefined) idle.push(a);
+      else resting.push(a);
+    }
     await this.passivate(idle, 'idle');
+    await this.#cool(resting);
+    const rows: SnapshotRow[] = [];
+    for (const { def } of this.#k.kinds.values())
+      rows.push(...this.#snapshotsOf(this.#residents.expire(def.kind, now - def.passivateAfter), 'idle'));
+    await this.#save(rows);
+  }
+
+  async #cool(resting: readonly Activation[]): Promise<void> {
+    let until = this.#k.clock.mono() + SLICE_MS;
+    for (const a of resting) {
+      // It may have been used since it was found idle.
+      if (this.#k.clock.mono() - a.lastUsed > this.#k.limits.warmAfter) this.#residents.cool(a);
+      if (this.#k.clock.mono() < until) continue;
+      await new Promise<void>((resolve) => this.#deferral.yield(resolve));
+      until = this.#k.clock.mono() + SLICE_MS;
+    }
+  }
+
+  #snapshotsOf(entries: readonly WarmEntry[], reason: string): SnapshotRow[] {
+    const rows: SnapshotRow[] = [];
+    for (const { ref, text, keep } of entries) {
+      this.#k.metrics.passivations.add(reason);
+      const version = this.#k.kinds.get(splitRef(ref)?.kind ?? '')?.def.version;
+      if (keep && version !== undefined) rows.push(frozenSnapshot(ref, text, version));
+    }
+    return rows;
+  }
+
+  /** Actors had to leave to make room for others. */
+  evicted({ hot, warm }: Evicted): void {
+    const rows = this.#snapshotsOf(warm, 'pressure');
+    Promise.all([this.passivate(hot, 'pressure'), this.#save(rows)]).catch((error: unknown) => {
+      this.#k.log.warn({ err: error }, 'snapshots of passivated actors were not written');
+    });
   }
 
   /** Items of log topics beyond what their topic keeps. */
@@ -149,9 +203,9 @@ export class Keeper {
     const rows: SnapshotRow[] = [];
     for (const a of list) {
       if (!a.quiet) continue;
-      const heads = this.#k.topics.passivated(a);
-      if (a.rowsSinceSnapshot >= SNAPSHOT_ON_PASSIVATION || a.published) rows.push(...this.#snapshotOf(a, heads));
-      this.#activations.delete(a.at.ref);
+      const heads = { ...a.heads, ...this.#k.topics.passivated(a) };
+      if (a.keep) rows.push(...this.#snapshotOf(a, heads));
+      this.#residents.leave(a);
       this.#k.metrics.passivations.add(reason);
     }
     await this.#save(rows);
@@ -160,6 +214,9 @@ export class Keeper {
   /** Writes everything that is due; for an orderly stop. */
   async flush(): Promise<void> {
     await this.#flushDirectory();
-    await this.passivate([...this.#activations.values()], 'drain');
+    await this.passivate([...this.#residents.hot.values()], 'drain');
+    for (const { def } of this.#k.kinds.values()) {
+      await this.#save(this.#snapshotsOf(this.#residents.expire(def.kind, Number.POSITIVE_INFINITY), 'drain'));
+    }
   }
 }

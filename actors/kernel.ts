@@ -3,6 +3,7 @@ import type { Activation } from './activation.ts';
 import type { Committer } from './committer.ts';
 import type { Registry } from './companion.ts';
 import type { Envelope } from './envelope.ts';
+import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outbox } from './outbox.ts';
@@ -28,6 +29,7 @@ export interface Kernel {
   /** deep-freeze contexts after every macrostep */
   readonly freeze: boolean;
   readonly onJob: (queue: string) => void;
+  readonly limits: NodeLimits;
   committer(slot: number): Committer;
   /** The activation of an actor, new if there is none. @throws KernelProblem when no more fit into memory */
   activation(ref: ActorRef, rt: Runtime): Activation;
@@ -41,4 +43,6 @@ export interface Kernel {
   load(a: Activation): void;
   /** Marks the actor for the directory and, if due, for a snapshot. */
   committed(a: Activation): void;
+  /** Takes the changed size of an activation into account. */
+  grown(a: Activation): void;
 }

@@ -1,11 +1,10 @@
 import type { Activation } from './activation.ts';
+import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { JournalStore } from './store/store.ts';
 import type { Deferral } from './scheduler.ts';
 import type { Clock, Log } from './types.ts';
 
-const QUERIES = 4;
-const BATCH = 256;
 const KEY_AGE_MS = 86_400_000;
 const TRIES = 3;
 
@@ -16,16 +15,18 @@ export class Loader {
   readonly #deferral: Deferral;
   readonly #log: Log;
   readonly #metrics: Metrics;
+  readonly #limits: NodeLimits;
   #waiting: Activation[] = [];
   #running = 0;
   #planned = false;
 
-  constructor(o: { store: JournalStore; clock: Clock; deferral: Deferral; log: Log; metrics: Metrics }) {
+  constructor(o: { store: JournalStore; clock: Clock; deferral: Deferral; log: Log; metrics: Metrics; limits: NodeLimits }) {
     this.#store = o.store;
     this.#clock = o.clock;
     this.#deferral = o.deferral;
     this.#log = o.log;
     this.#metrics = o.metrics;
+    this.#limits = o.limits;
   }
 
   load(a: Activation): void {
@@ -34,11 +35,11 @@ export class Loader {
   }
 
   #plan(): void {
-    if (this.#planned || this.#running >= QUERIES || this.#waiting.length === 0) return;
+    if (this.#planned || this.#running >= this.#limits.loads || this.#waiting.length === 0) return;
     this.#planned = true;
     this.#deferral.soon(() => {
       this.#planned = false;
-      const batch = this.#waiting.splice(0, BATCH);
+      const batch = this.#waiting.splice(0, this.#limits.loadActors);
       this.#running += 1;
       void this.#read(batch, 1).finally(() => {
         this.#running -= 1;

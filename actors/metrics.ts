@@ -38,7 +38,8 @@ class Tally {
 
 /** What gauges read when they are scraped. */
 export interface Levels {
-  readonly activations: () => number;
+  readonly activations: () => { readonly hot: number; readonly warm: number };
+  readonly activationBytes: () => number;
   readonly inflight: () => number;
   readonly uncommitted: () => readonly number[];
   readonly outboxPending: () => number;
@@ -65,21 +66,25 @@ export function createMetrics(registry: Registry, levels: Levels) {
     });
     registry.registerMetric(metric);
   };
-  gauge('activations', 'Actors held in memory', levels.activations);
+  const labelled = (name: string, help: string, label: string, read: () => readonly (readonly [string, number])[]): void => {
+    const metric = new Gauge({
+      name: `thrum_kernel_${name}`,
+      help,
+      labelNames: [label],
+      registers: [],
+      collect() {
+        for (const [value, n] of read()) this.set({ [label]: value }, n);
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  labelled('activations', 'Actors held in memory', 'temperature', () => Object.entries(levels.activations()));
+  gauge('activation_bytes', 'Estimated bytes of the actors held in memory', levels.activationBytes);
   gauge('inflight', 'Commands accepted and not answered', levels.inflight);
   gauge('outbox_pending', 'Messages and effects not finished', levels.outboxPending);
   gauge('timers_pending', 'Timers in the wheel', levels.timersPending);
   gauge('mailbox_max', 'Longest mailbox', levels.mailboxMax);
-  const uncommitted = new Gauge({
-    name: 'thrum_kernel_uncommitted',
-    help: 'Events that wait for their commit',
-    labelNames: ['lane'],
-    registers: [],
-    collect() {
-      for (const [lane, n] of levels.uncommitted().entries()) this.set({ lane: String(lane) }, n);
-    },
-  });
-  registry.registerMetric(uncommitted);
+  labelled('uncommitted', 'Events that wait for their commit', 'lane', () => levels.uncommitted().map((n, lane) => [String(lane), n]));
   return {
     commands: tally('commands_total', 'Commands by outcome', 'kind', 'type', 'outcome'),
     macrosteps: tally('macrosteps_total', 'Macrosteps', 'kind'),

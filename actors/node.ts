@@ -1,4 +1,4 @@
-import { Activation } from './activation.ts';
+import type { Activation } from './activation.ts';
 import { allowedTo, visibleTo } from './access.ts';
 import { admit, outcomeOf } from './admission.ts';
 import { eventLoop } from './clock.ts';
@@ -6,14 +6,17 @@ import { Committer } from './committer.ts';
 import { registryOf } from './companion.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, slotOf, splitRef } from './ids.ts';
+import { splitRef } from './ids.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
 import { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
+import { defaultLimits } from './limits.ts';
+import type { NodeLimits } from './limits.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
+import { Residents } from './residents.ts';
 import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
@@ -29,7 +32,6 @@ import type {
   AskOptions,
   CommandInput,
   Cursor,
-  NodeLimits,
   Publication,
   ReadOptions,
   TopicSlice,
@@ -58,8 +60,8 @@ export class Node implements ActorSystem, Kernel {
   readonly onJob: (queue: string) => void;
   readonly inspect: Inspect;
   readonly #o: ActorSystemOptions;
-  readonly #limits: NodeLimits;
-  readonly #activations = new Map<string, Activation>();
+  readonly limits: NodeLimits;
+  readonly #residents: Residents;
   readonly #scheduler: Scheduler;
   readonly #loader: Loader;
   readonly #keeper: Keeper;
@@ -73,7 +75,7 @@ export class Node implements ActorSystem, Kernel {
   constructor(o: ActorSystemOptions) {
     this.#o = o;
     this.node = o.node ?? 'solo';
-    this.#limits = { inflight: 20_000, activations: 50_000, ...o.limits };
+    this.limits = { ...defaultLimits, ...o.limits };
     const deferral = o.deferral ?? eventLoop;
     this.store = o.store;
     this.registry = registryOf(o.kinds);
@@ -84,20 +86,22 @@ export class Node implements ActorSystem, Kernel {
     this.freeze = o.freeze ?? false;
     this.onJob = o.onJob ?? (() => undefined);
     this.metrics = createMetrics(o.metrics, {
-      activations: () => this.#activations.size,
+      activations: () => ({ hot: this.#residents.hot.size, warm: this.#residents.warm }),
+      activationBytes: () => this.#residents.bytes,
       inflight: () => this.#inflight,
       uncommitted: () => this.#committers.map((c) => c.uncommitted),
       outboxPending: () => this.outbox.pending,
       timersPending: () => this.timers.pending,
-      mailboxMax: () => Math.max(0, ...[...this.#activations.values()].map((a) => a.mailboxLength)),
+      mailboxMax: () => this.#longestMailbox(),
     });
+    this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
     this.topics = new Topics(this);
     this.outbox = new Outbox(this, o.effects);
     this.timers = new Timers(this);
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
-    this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics });
-    this.#keeper = new Keeper(this, this.#activations, o.onReplaced ?? (() => undefined));
-    this.inspect = createInspect(this, this.#activations);
+    this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits });
+    this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
+    this.inspect = createInspect(this, this.#residents);
   }
 
   // ------------------------------------------------------------------------------------------------------- parts' view of it
@@ -107,23 +111,17 @@ export class Node implements ActorSystem, Kernel {
   }
 
   activation(ref: ActorRef, rt: Runtime): Activation {
-    const standing = this.#activations.get(ref);
-    if (standing !== undefined) return standing;
-    if (this.#activations.size >= this.#limits.activations) this.#makeRoom();
-    const actorId = actorIdOf(ref);
-    const a = new Activation(this, { ref, id: ref.slice(rt.def.kind.length + 1), actorId, slot: slotOf(actorId) }, rt);
-    a.lastUsed = this.clock.mono();
-    this.#activations.set(ref, a);
-    return a;
+    return this.#residents.enter(ref, rt);
   }
 
-  /** Passivates the longest idle tenth. @throws KernelProblem OVERLOADED when every actor is busy */
-  #makeRoom(): void {
-    const quiet = [...this.#activations.values()].filter((a) => a.quiet).sort((x, y) => x.lastUsed - y.lastUsed);
-    if (quiet.length === 0) throw new KernelProblem(refusal('OVERLOADED', 'no more actors fit into memory', undefined, 1_000));
-    this.#keeper.passivate(quiet.slice(0, Math.ceil(this.#limits.activations / 10)), 'pressure').catch((error: unknown) => {
-      this.log.warn({ err: error }, 'snapshots of passivated actors were not written');
-    });
+  grown(a: Activation): void {
+    this.#residents.grown(a);
+  }
+
+  #longestMailbox(): number {
+    let most = 0;
+    for (const a of this.#residents.hot.values()) most = Math.max(most, a.mailboxLength);
+    return most;
   }
 
   deliver(ref: ActorRef, rt: Runtime, e: Envelope): void {
@@ -148,6 +146,7 @@ export class Node implements ActorSystem, Kernel {
   }
 
   committed(a: Activation): void {
+    this.#residents.grown(a);
     this.#keeper.committed(a);
   }
 
@@ -174,7 +173,7 @@ export class Node implements ActorSystem, Kernel {
     if ('code' in admitted) return this.#refused(ref, command.type, admitted);
     const { rt } = admitted;
     if (this.#state !== 'running') return this.#refused(ref, command.type, refusal('DRAINING', undefined, undefined, 1_000));
-    if (this.#inflight >= this.#limits.inflight) return this.#refused(ref, command.type, refusal('OVERLOADED', undefined, undefined, 500));
+    if (this.#inflight >= this.limits.inflight) return this.#refused(ref, command.type, refusal('OVERLOADED', undefined, undefined, 500));
     let a: Activation;
     try {
       a = this.activation(ref, rt);
@@ -343,10 +342,10 @@ export class Node implements ActorSystem, Kernel {
     const lanes = this.#o.lanes ?? 1;
     for (let number = 0; number < lanes; number += 1) {
       const lane = await this.store.openLane(number);
-      const { store, registry, clock, random, log, metrics } = this;
+      const { store, registry, clock, random, log, metrics, limits } = this;
       const onProgress = (): void => this.#progress();
       const onDropped = (ids: readonly EffectId[]): void => this.outbox.dropped(ids);
-      this.#committers.push(new Committer({ lane, number, store, registry, clock, random, log, metrics, onProgress, onDropped }));
+      this.#committers.push(new Committer({ lane, number, store, registry, clock, random, log, metrics, limits, onProgress, onDropped }));
     }
     this.#state = 'running';
     this.#keeper.start();
@@ -359,7 +358,7 @@ export class Node implements ActorSystem, Kernel {
     this.#expiry = this.clock.setTimer(EXPIRE_MS, () => {
       const troubled = this.#committers.some((c) => c.troubledSince !== undefined);
       const mono = this.clock.mono();
-      if (troubled) for (const a of this.#activations.values()) a.expire(mono);
+      if (troubled) for (const a of this.#residents.hot.values()) a.expire(mono);
       this.#planExpiry();
     });
   }

@@ -3,6 +3,7 @@ import type { ActorKind } from './define.ts';
 import type { Inspect } from './inspect.ts';
 import { Node } from './node.ts';
 import type { EffectFunctions } from './effects.ts';
+import type { NodeLimits } from './limits.ts';
 import type { Deferral } from './scheduler.ts';
 import type { JournalStore } from './store/store.ts';
 import type { ActorRef, Clock, Json, Log, Principal, Reply } from './types.ts';
@@ -125,13 +126,6 @@ export interface ActorSystemOptions {
   readonly freeze?: boolean;
   readonly deferral?: Deferral;
   readonly limits?: Partial<NodeLimits>;
-}
-
-export interface NodeLimits {
-  /** commands accepted and not answered; default 20,000 */
-  readonly inflight: number;
-  /** actors in memory; default 50,000 */
-  readonly activations: number;
 }
 
 /** A start was refused because kinds and effect functions do not fit. */

@@ -13,13 +13,12 @@ import { diff } from '../calc/merge-patch.ts';
 import type { Live, Runtime } from './runtime.ts';
 import type { Step } from './step.ts';
 import type { Cursor, Publication, TopicSlice } from './system.ts';
-import { epochOf, viewKey } from './topic-name.ts';
+import { epochOf, parseTopic, viewKey } from './topic-name.ts';
 import type { TopicName } from './topic-name.ts';
 import type { Json, Principal } from './types.ts';
 
 const RING = 32;
 const RING_BYTES = 65_536;
-const RINGS_BYTES = 67_108_864;
 const HOT_TOPICS = 64;
 const HOT_ITEMS = 256;
 const PAGE = 500;
@@ -84,6 +83,11 @@ export class Topics {
 
   constructor(kernel: Kernel) {
     this.#k = kernel;
+  }
+
+  /** bytes of the recent publications of all topics */
+  get ringBytes(): number {
+    return this.#ringBytes;
   }
 
   /** names the history of the database that this node has read */
@@ -403,14 +407,14 @@ export class Topics {
       hot.ringBytes -= gone.text.length;
       this.#ringBytes -= gone.text.length;
     }
-    if (this.#ringBytes > RINGS_BYTES) this.#dropRings();
+    if (this.#ringBytes > this.#k.limits.ringBytes) this.#dropRings();
   }
 
   /** Past the bound of the node the least recently read rings go; their readers get a snapshot instead of deltas. */
   #dropRings(): void {
     const states = [...this.#hot.values()].flatMap((hot) => [...hot.values()].filter((h) => h.kind === 'state'));
     for (const hot of states.sort((x, y) => x.lastRead - y.lastRead)) {
-      if (this.#ringBytes <= RINGS_BYTES * 0.9) return;
+      if (this.#ringBytes <= this.#k.limits.ringBytes * 0.9) return;
       this.#ringBytes -= hot.ringBytes;
       hot.ring = [];
       hot.ringBytes = 0;
@@ -421,6 +425,26 @@ export class Topics {
     if (hot.pending !== undefined) this.#k.clock.clearTimer(hot.pending.timer as object);
     hot.pending = undefined;
     this.#ringBytes -= hot.ringBytes;
+  }
+
+  /** The topics that are hot, by the part of their names behind the actor. */
+  hotNames(a: Activation): string[] {
+    return [...(this.#hot.get(a)?.keys() ?? [])];
+  }
+
+  /** Topics that were hot when the actor became warm are so again, at the heads that it has kept. */
+  resumed(a: Activation, names: readonly string[]): void {
+    for (const key of names) {
+      const t = `${a.at.ref}/${key}`;
+      try {
+        const name = parseTopic(t);
+        const { topic, query } = this.declared(name);
+        if (topic.kind === 'log') this.#hotLog(a, topic, t);
+        else if (topic.kind === 'state') this.#hotState(a, topic, name, t, query);
+      } catch (error) {
+        this.#k.log.error({ topic: t, err: error }, 'a view could not be projected');
+      }
+    }
   }
 
   /** Publishes what is pending and forgets the actor. Gives the heads to keep beside its snapshot. */

@@ -53,6 +53,7 @@ export class World {
   readonly intensity: number;
   readonly trace: (line: string) => void;
   readonly #activations: number;
+  readonly #warmAfter: number;
   readonly #lanes: number;
   readonly #memory: number;
   readonly #inFlight = new Map<string, object>();
@@ -73,6 +74,7 @@ export class World {
     this.trace = o.trace ?? (() => undefined);
     this.intensity = this.chance.pick('shape', [0.3, 1, 1, 2]);
     this.#activations = this.chance.pick('shape', [6, 12, 1_000, 1_000]);
+    this.#warmAfter = this.chance.pick('warm', [300, 1_000, 30_000]);
     this.#lanes = this.chance.pick('shape', [1, 1, 2, 3]);
     this.#memory = this.chance.pick('shape', [2, 6, 256]);
     this.store = createMemoryStore({ registry: registryOf(kinds), tables: claimTables });
@@ -152,7 +154,7 @@ export class World {
       lanes: this.#lanes,
       freeze: true,
       deferral: process,
-      limits: { activations: this.#activations, inflight: 200 },
+      limits: { activations: this.#activations, inflight: 200, warmAfter: this.#warmAfter },
     });
     const node: Node = { process, system, lost: new Set(), ready: false };
     this.#node = node;

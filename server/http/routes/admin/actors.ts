@@ -30,7 +30,7 @@ const Detail = z.strictObject({
   mver: z.int(),
   lastAt: z.iso.datetime(),
   slot: z.int(),
-  temperature: z.enum(['hot', 'cold']).describe('hot: in memory'),
+  temperature: z.enum(['hot', 'warm', 'cold']).describe('hot: can run, warm: kept in memory as text, cold: only in the store'),
   mailbox: z.int().describe('commands that wait'),
   uncommitted: z.int(),
   value: z.unknown().describe('active states'),

@@ -1,0 +1,36 @@
+/** What is kept of a warm actor: one line with what the kernel knows of it, one line with its state; both JSON. */
+import { actorIdOf } from './ids.ts';
+import type { Known } from './rows.ts';
+import type { SnapshotRow } from './store/store.ts';
+import type { ActorRef, ActorState } from './types.ts';
+
+export interface Frozen {
+  readonly seq: number;
+  /** `at` of the last event */
+  readonly at: number;
+  /** JSON bytes of the context, or a bound of them */
+  readonly size: number;
+  readonly rowsSinceSnapshot: number;
+  readonly bytesSinceSnapshot: number;
+  readonly snapshotBytes: number;
+  readonly published: boolean;
+  readonly heads?: { readonly [view: string]: number };
+  /** topics that were hot, as the part of their names behind the actor */
+  readonly hot?: readonly string[];
+  /** keys of the latest commands, oldest first */
+  readonly ring?: readonly (readonly [idem: string, known: Known])[];
+}
+
+export const frozenText = (f: Frozen, state: ActorState): string => `${JSON.stringify(f)}\n${JSON.stringify(state)}`;
+
+export function thawed(text: string): { frozen: Frozen; state: ActorState } {
+  const end = text.indexOf('\n');
+  return { frozen: JSON.parse(text.slice(0, end)) as Frozen, state: JSON.parse(text.slice(end + 1)) as ActorState };
+}
+
+/** The snapshot that a warm actor leaves when it becomes cold. */
+export function frozenSnapshot(ref: ActorRef, text: string, mver: number): SnapshotRow {
+  const end = text.indexOf('\n');
+  const { seq, heads } = JSON.parse(text.slice(0, end)) as Frozen;
+  return { actorId: actorIdOf(ref), seq, mver, state: text.slice(end + 1), heads: heads ?? {} };
+}
