@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import * as sdk from '@thrum/client';
 import type { Client } from '@thrum/client';
+import { createTestServer } from '@thrum/client/testing';
 import { startFakeServer } from '../support/fake-server.ts';
 
 const text = readFileSync(new URL('../../../client-sdk/README.md', import.meta.url), 'utf8');
@@ -22,8 +23,8 @@ test('the examples of the README run as they are printed', async (t) => {
   let answer: object = { ok: true, seq: 1, reply: { state: 'cancelled' } };
   server.onCommand('booking.cancel', () => answer as never);
 
-  t.is(blocks.length, 5);
-  const [create, views, logs, command, connection] = blocks;
+  t.is(blocks.length, 6);
+  const [create, views, logs, command, connection, testing] = blocks;
   const thrum = (await run(`${create}; return thrum;`, { ...sdk, url: server.url, token: 'x' })) as Client;
   t.teardown(() => thrum.close());
 
@@ -51,4 +52,6 @@ test('the examples of the README run as they are printed', async (t) => {
   await until('state');
   await thrum.close();
   await listening;
+  await run(testing, { createTestServer, show });
+  await until(70);
 });
