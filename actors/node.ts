@@ -32,6 +32,7 @@ import type {
   AskOptions,
   CommandInput,
   Cursor,
+  Followers,
   Publication,
   ReadOptions,
   TopicSlice,
@@ -313,6 +314,23 @@ export class Node implements ActorSystem, Kernel {
     return formatTopic(name);
   }
 
+  async refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
+    const name = parseTopic(topic);
+    const { topic: declared } = this.topics.declared(name);
+    const refused = new Map<Principal, Refusal>();
+    if (declared.public === true) return refused;
+    const a = await this.#active(`${name.kind}:${name.id}`);
+    for (const p of readers) {
+      try {
+        this.topics.authorize(a, declared, p);
+      } catch (error) {
+        if (!(error instanceof KernelProblem)) throw error;
+        refused.set(p, error);
+      }
+    }
+    return refused;
+  }
+
   async slice(topic: string, cursor?: Cursor): Promise<TopicSlice> {
     const name = parseTopic(topic);
     this.topics.declared(name);
@@ -333,7 +351,18 @@ export class Node implements ActorSystem, Kernel {
     return this.topics.onPublish(fn);
   }
 
+  follow(followers: Followers): void {
+    this.topics.follow(followers);
+  }
+
   // ------------------------------------------------------------------------------------------------------------ life cycle
+
+  trouble(): string | undefined {
+    if (this.#state !== 'running') return `the kernel is ${this.#state}`;
+    const long = this.clock.mono() - TROUBLE_MS;
+    const failing = this.#committers.flatMap((c, lane) => (c.troubledSince !== undefined && c.troubledSince < long ? [lane] : []));
+    return failing.length === 0 ? undefined : `commits fail on lane ${failing.join(', ')}`;
+  }
 
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('the actor system was started before');
