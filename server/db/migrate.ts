@@ -27,7 +27,7 @@ export async function migrate(knex: Knex): Promise<string[]> {
 
 /** Rejects unless every migration that this version knows has run. */
 export async function migrated(knex: Knex): Promise<void> {
-  const behind = (await knex.migrate.status(config)) as number;
+  const behind = await knex.migrate.status(config);
   if (behind < 0) throw new Error(`${-behind} migrations have not run`);
 }
 
