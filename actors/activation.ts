@@ -1,7 +1,6 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
 import { decide, failed, plain, repeatedAnswer } from './command.ts';
 import type { Decider } from './command.ts';
-import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
 import { answer, breakFrame, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { frozenText, thawed } from './frozen.ts';
@@ -17,7 +16,7 @@ import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
 import { poison, Supervision } from './supervision.ts';
-import type { Unit } from './unit.ts';
+import type { CommitUnit, Unit, UnitOwner, Verdict } from './unit.ts';
 import type { WarmEntry } from './warm.ts';
 import type { Refusal, Reply } from './types.ts';
 
@@ -33,7 +32,10 @@ const BASE_WEIGHT = 1_024;
 const JSON_WEIGHT = 2;
 const KEY_WEIGHT = 320;
 
-type Status = 'cold' | 'loading' | 'ready' | 'broken';
+/** `ending`: some uncommitted events are lost; those before them are awaited, then the state is read anew */
+type Status = 'cold' | 'loading' | 'ready' | 'broken' | 'ending';
+
+const NO_VERDICTS: ReadonlyMap<CommitUnit, Verdict> = new Map();
 
 export class Activation implements UnitOwner {
   readonly at: Address;
@@ -332,7 +334,7 @@ export class Activation implements UnitOwner {
       bytes += event.journal.patch.length + event.journal.event.length + 256 * (1 + event.companions.length);
       companions += event.companions.length;
     }
-    const unit: Unit = { owner: this, events, bytes, companions, envelope: e, steps, next, reply, waiters: [] };
+    const unit: Unit = { owner: this, events, bytes, companions, group: undefined, envelope: e, steps, next, reply, waiters: [] };
     if (e.idem !== null) {
       const ring = (this.#ring ??= new Map());
       ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
@@ -371,7 +373,8 @@ export class Activation implements UnitOwner {
     for (const waiter of own.waiters) answer(waiter.envelope, waiter.reply);
     for (const s of own.steps) this.#release(s);
     this.#k.committed(this);
-    if (this.mailboxLength > 0) this.#k.schedule(this);
+    if (this.#status === 'ending' && this.#units === undefined) this.#evict();
+    else if (this.mailboxLength > 0) this.#k.schedule(this);
   }
 
   #release(s: Step): void {
@@ -385,15 +388,37 @@ export class Activation implements UnitOwner {
   }
 
   rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
+    const lost = this.#units ?? [];
+    this.#units = undefined;
+    this.#spec = this.#committed;
+    this.#runAgain(lost, verdicts);
+    this.#evict();
+  }
+
+  cut(from: CommitUnit): void {
+    const units = this.#units ?? [];
+    const at = units.indexOf(from as Unit);
+    if (at < 0) throw new Error(`${this.at.ref}: lost an event that it did not have`);
+    this.#units = at === 0 ? undefined : units.slice(0, at);
+    this.#runAgain(units.slice(at), NO_VERDICTS);
+    if (this.#units === undefined) this.#evict();
+    else this.#status = 'ending';
+  }
+
+  /** What was computed on states that never will be goes back to the front of the mailbox. */
+  #runAgain(lost: readonly Unit[], verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
     const again: Envelope[] = [];
-    for (const unit of this.#units ?? []) {
+    for (const unit of lost) {
       const verdict = verdicts.get(unit);
       if (verdict === undefined || this.#judge(unit, verdict) === 'again') again.push(unit.envelope);
       for (const waiter of unit.waiters) again.push(waiter.envelope);
     }
-    this.#units = undefined;
-    this.#mailbox = [...again.filter((e) => this.#mayRunAgain(e)), ...this.#drainMailbox()];
-    if (this.#mailbox.length === 0) this.#mailbox = undefined;
+    const waiting = [...again.filter((e) => this.#mayRunAgain(e)), ...this.#drainMailbox()];
+    if (waiting.length > 0) this.#mailbox = waiting;
+  }
+
+  /** Forgets the state and reads it anew. */
+  #evict(): void {
     this.#spec = undefined;
     this.#committed = undefined;
     this.#ring = undefined;
