@@ -1,8 +1,8 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
 import { decide, failed, plain, repeatedAnswer } from './command.ts';
-import type { Decider } from './command.ts';
-import { answer, breakFrame, refuse } from './envelope.ts';
-import type { Envelope } from './envelope.ts';
+import type { Decider, Decision } from './command.ts';
+import { answer, breakFrame, fused, refuse } from './envelope.ts';
+import type { Envelope, Message } from './envelope.ts';
 import { frozenText, thawed } from './frozen.ts';
 import type { Frozen } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
@@ -53,6 +53,8 @@ export class Activation implements UnitOwner {
   /** effect ids of the invocations that this activation started */
   #callIds: Map<string, EffectId> | undefined;
   #rowsDue: Map<string, number> | undefined;
+  /** fused messages since the last turn, while others wait in the mailbox */
+  #outOfTurn = 0;
   scheduled = false;
   lastUsed = 0;
   rowsSinceSnapshot = 0;
@@ -233,6 +235,7 @@ export class Activation implements UnitOwner {
     if (this.#status !== 'ready' && this.#status !== 'broken') return false;
     const committer = this.#k.committer(this.at.slot);
     const started = this.#k.clock.mono();
+    this.#outOfTurn = 0;
     for (let n = 0; this.#mailbox !== undefined; n += 1) {
       if (committer.full || this.uncommitted >= this.#k.limits.uncommitted) {
         this.#k.waitForRoom(this);
@@ -311,6 +314,38 @@ export class Activation implements UnitOwner {
     return { rt: this.rt, at: this.at, wall: this.#k.clock.wall(), kinds: this.#k.kinds, freeze: this.#k.freeze };
   }
 
+  /** Ready to take a message at once. */
+  get atHand(): boolean {
+    return this.#status === 'ready' && this.#closed === undefined;
+  }
+
+  /** Without history: its next event is its birth. */
+  get unborn(): boolean {
+    return this.#spec === undefined;
+  }
+
+  /** Whether events out of turn would pass a bound, or keep the mailbox waiting. */
+  get crowded(): boolean {
+    return this.uncommitted >= this.#k.limits.uncommitted || (this.#mailbox !== undefined && this.#outOfTurn >= TURN_EVENTS);
+  }
+
+  /** Runs a message of another actor out of turn. False: it was not handled, and nothing of it is kept. */
+  takeFused(e: Envelope & Message): boolean {
+    if (e.idem !== null && this.#ring?.has(e.idem) === true) return false;
+    let decision: Decision;
+    try {
+      decision = decide(this.#decider(), this.#spec, e);
+    } catch {
+      return false; // plain delivery meets the error again, and reports it
+    }
+    const { reply, steps } = decision;
+    if (steps === undefined || !reply.ok) return false;
+    this.#outOfTurn = this.#mailbox === undefined ? 0 : this.#outOfTurn + 1;
+    this.lastUsed = this.#k.clock.mono();
+    this.#accept(e, steps, reply);
+    return true;
+  }
+
   #internal(e: Envelope): void {
     const base = this.#spec;
     const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
@@ -334,7 +369,12 @@ export class Activation implements UnitOwner {
       bytes += event.journal.patch.length + event.journal.event.length + 256 * (1 + event.companions.length);
       companions += event.companions.length;
     }
-    const unit: Unit = { owner: this, events, bytes, companions, group: undefined, envelope: e, steps, next, reply, waiters: [] };
+    const group = e.kind === 'tell' ? e.group : undefined;
+    if (group !== undefined) {
+      group.members.add(this);
+      group.events += events.length;
+    }
+    const unit: Unit = { owner: this, events, bytes, companions, group, envelope: e, steps, next, reply, waiters: [] };
     if (e.idem !== null) {
       const ring = (this.#ring ??= new Map());
       ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
@@ -344,6 +384,7 @@ export class Activation implements UnitOwner {
     this.#spec = next;
     (this.#units ??= []).push(unit);
     this.#k.committer(this.at.slot).submit(unit);
+    this.#k.fusion?.deliver(this, unit);
   }
 
   #callId(invoke: string, seq: number): EffectId | undefined {
@@ -372,6 +413,7 @@ export class Activation implements UnitOwner {
     answer(own.envelope, own.reply.ok && changed.length > 0 ? { ...own.reply, ch: changed } : own.reply);
     for (const waiter of own.waiters) answer(waiter.envelope, waiter.reply);
     for (const s of own.steps) this.#release(s);
+    this.#k.fusion?.over(this, own);
     this.#k.committed(this);
     if (this.#status === 'ending' && this.#units === undefined) this.#evict();
     else if (this.mailboxLength > 0) this.#k.schedule(this);
@@ -410,7 +452,9 @@ export class Activation implements UnitOwner {
     const again: Envelope[] = [];
     for (const unit of lost) {
       const verdict = verdicts.get(unit);
-      if (verdict === undefined || this.#judge(unit, verdict) === 'again') again.push(unit.envelope);
+      const repeat = verdict === undefined ? !fused(unit.envelope) : this.#judge(unit, verdict) === 'again';
+      if (repeat) again.push(unit.envelope);
+      this.#k.fusion?.over(this, unit);
       for (const waiter of unit.waiters) again.push(waiter.envelope);
     }
     const waiting = [...again.filter((e) => this.#mayRunAgain(e)), ...this.#drainMailbox()];

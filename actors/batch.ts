@@ -49,7 +49,7 @@ function eventsOf(units: readonly CommitUnit[]): readonly EventRows[] {
 
 /** The longest prefix that one statement can hold: a later event may touch a key in a way that has to wait for the next. */
 export function prefixOf(units: readonly CommitUnit[], registry: Registry, cid: string, housekeeping?: Housekeeping): Prefix {
-  for (let taken = units; ; ) {
+  for (let taken = units; ;) {
     const events = eventsOf(taken);
     const { take, batch } = planBatch(events, registry, cid, housekeeping);
     if (take >= events.length) return { units: taken, batch, broken: false };

@@ -254,7 +254,7 @@ export class Committer {
 
   /** Sends the units of one component by themselves. True when they are committed; else its actors have been rolled back. */
   async #commitOne({ owners, units }: Component, cid: string): Promise<boolean> {
-    for (let rest = units; rest.length > 0; ) {
+    for (let rest = units; rest.length > 0;) {
       const prefix = this.#prefix(rest, cid);
       if (prefix.broken) {
         this.#unwritable(prefix.units);

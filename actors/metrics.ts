@@ -102,6 +102,8 @@ export function createMetrics(registry: Registry, levels: Levels) {
     companionRows: tally('companion_rows_total', 'Companion rows written', 'companion'),
     companionConflicts: tally('companion_conflicts_total', 'Companion rows refused', 'kind', 'companion'),
     batchSplits: tally('batch_splits_total', 'Batches that were split', 'cause'),
+    fused: tally('fused_total', 'Messages committed together with the event that sent them'),
+    fuseSkipped: tally('fuse_skipped_total', 'Messages that could not be, by reason', 'reason'),
     publications: tally('publications_total', 'Publications by topic kind', 'kind'),
     topicItems: tally('topic_items_total', 'Items of log topics'),
     commandSeconds: histogram('command_seconds', 'From admission to answer, sampled one in 16'),

@@ -9,6 +9,7 @@ import { KernelProblem, refusal } from './errors.ts';
 import { splitRef } from './ids.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
+import { Fusion } from './fusion.ts';
 import { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
 import { defaultLimits } from './limits.ts';
@@ -57,6 +58,7 @@ export class Node implements ActorSystem, Kernel {
   readonly topics: Topics;
   readonly outbox: Outbox;
   readonly timers: Timers;
+  readonly fusion: Fusion | undefined;
   readonly freeze: boolean;
   readonly onJob: (queue: string) => void;
   readonly inspect: Inspect;
@@ -71,6 +73,8 @@ export class Node implements ActorSystem, Kernel {
   #committers: Committer[] = [];
   #inflight = 0;
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
+  /** what a former process left to be sent is in the outbox */
+  #takenUp = false;
   #expiry: unknown;
 
   constructor(o: ActorSystemOptions) {
@@ -99,6 +103,7 @@ export class Node implements ActorSystem, Kernel {
     this.topics = new Topics(this);
     this.outbox = new Outbox(this, o.effects);
     this.timers = new Timers(this);
+    this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
     this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits });
     this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
@@ -109,6 +114,14 @@ export class Node implements ActorSystem, Kernel {
 
   committer(slot: number): Committer {
     return this.#committers[slot % this.#committers.length] as Committer;
+  }
+
+  active(ref: ActorRef): Activation | undefined {
+    return this.#residents.hot.get(ref);
+  }
+
+  steady(): boolean {
+    return this.#state === 'running' && this.#takenUp;
   }
 
   activation(ref: ActorRef, rt: Runtime): Activation {
@@ -380,6 +393,7 @@ export class Node implements ActorSystem, Kernel {
     this.#keeper.start();
     this.#planExpiry();
     await this.outbox.start();
+    this.#takenUp = true;
     await this.timers.start();
   }
 

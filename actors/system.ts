@@ -139,6 +139,8 @@ export interface ActorSystemOptions {
   /** deep-freeze contexts after every macrostep, so that a mutating assigner throws; default false */
   readonly freeze?: boolean;
   readonly deferral?: Deferral;
+  /** asked for each message that could be committed together with the event that sends it; absent: none is */
+  readonly fuse?: () => boolean;
   readonly limits?: Partial<NodeLimits>;
 }
 

@@ -63,7 +63,8 @@ export interface EventRows {
   readonly kind: string;
   readonly born?: NewActor;
   readonly timers: readonly TimerChange[];
-  readonly outbox: readonly OutboxRow[];
+  /** without the messages that turn out to be committed together with the event */
+  outbox: readonly OutboxRow[];
   /** outbox rows that this event finishes or withdraws */
   readonly outboxDone: readonly EffectId[];
   readonly companions: readonly CompanionChange[];
