@@ -1,28 +1,28 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
 import { decide, failed, plain, repeatedAnswer } from './command.ts';
 import type { Decider, Decision } from './command.ts';
-import { answer, breakFrame, fused, refuse } from './envelope.ts';
+import { answer, breakFrame, fused, mayRunAgain, refuse } from './envelope.ts';
 import type { Envelope, Message } from './envelope.ts';
-import { frozenText, thawed } from './frozen.ts';
-import type { Frozen } from './frozen.ts';
+import { frozenOf, frozenText, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
-import { closedBy, eventRows, isReleased, knownOf, refusedRow, restoreLive, ringOf } from './rows.ts';
+import { closedBy, eventRows, isReleased, knownOf, restoreLive, ringOf } from './rows.ts';
 import type { Known, Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
+import { release } from './release.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
 import { poison, Supervision } from './supervision.ts';
+import { unitOf } from './unit.ts';
 import type { CommitUnit, Unit, UnitOwner, Verdict } from './unit.ts';
 import type { WarmEntry } from './warm.ts';
 import type { Refusal, Reply } from './types.ts';
 
 const TURN_EVENTS = 32;
 const RING = 256;
-const RERUNS = 3;
 const SLOW_TURN = 100;
 const STUCK_TURN = 1_000;
 /** a snapshot is kept at the end of an activation when this many rows follow the last one */
@@ -131,18 +131,7 @@ export class Activation implements UnitOwner {
     if (live === undefined || !clean || !this.resting) return undefined;
     const hot = this.#k.topics.hotNames(this);
     const heads = { ...this.heads, ...this.#k.topics.passivated(this) };
-    const frozen: Frozen = {
-      seq: live.seq,
-      at: live.at,
-      size: live.size,
-      rowsSinceSnapshot: this.rowsSinceSnapshot,
-      bytesSinceSnapshot: this.bytesSinceSnapshot,
-      snapshotBytes: this.snapshotBytes,
-      published: this.published,
-      heads,
-      ...(hot.length === 0 ? {} : { hot }),
-      ...(this.#ring === undefined ? {} : { ring: [...this.#ring] }),
-    };
+    const frozen = frozenOf(this, live, { heads, hot, ring: this.#ring });
     return { ref: this.at.ref, text: frozenText(frozen, live.state), keep: this.keep };
   }
 
@@ -191,7 +180,10 @@ export class Activation implements UnitOwner {
       this.#ring = found === undefined ? undefined : ringOf(found.ring);
       this.#closed = closedBy(found?.status);
       this.#status = 'ready';
-      if (found !== undefined && isReleased(this.rt, found)) this.#letGo();
+      if (found !== undefined && isReleased(this.rt, found)) {
+        this.#closed = undefined;
+        this.#supervisor.endQuarantine();
+      }
       if (restored?.migration !== undefined) this.#migrate(restored.migration);
     } catch (error) {
       this.#status = 'broken';
@@ -201,15 +193,6 @@ export class Activation implements UnitOwner {
     this.#k.topics.activated(this);
     this.#k.grown(this);
     this.#k.schedule(this);
-  }
-
-  /** A build with another version than the one that failed may try again. */
-  #letGo(): void {
-    this.#closed = undefined;
-    this.#k.log.info({ ref: this.at.ref, version: this.rt.def.version }, 'quarantine ended by another version');
-    this.#k.store.setStatus(this.actorId, 'active', this.rt.def.version).catch((error: unknown) => {
-      this.#k.log.error({ ref: this.at.ref, err: error }, 'the end of a quarantine was not written');
-    });
   }
 
   /** What comes meanwhile runs on the migrated state; like everything that is not durable, it is not seen before the commit. */
@@ -265,10 +248,13 @@ export class Activation implements UnitOwner {
       return this.#gated(e, e.run(this.#spec));
     }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
-    if (this.#closed !== undefined) return this.#refuseInternal(e, this.#closed);
+    if (this.#closed !== undefined) return refuse(e, this.#closed, this.#spec?.seq);
     if (e.idem !== null) {
       const known = this.#ring?.get(e.idem);
-      if (known !== undefined) return this.#repeat(e, known);
+      if (known !== undefined) {
+        this.#k.metrics.duplicates.add('ring');
+        return this.#gated(e, repeatedAnswer(e, known));
+      }
     }
     try {
       if (poison(e)) this.#skip(e);
@@ -277,15 +263,6 @@ export class Activation implements UnitOwner {
     } catch (error) {
       this.#threw(e, error);
     }
-  }
-
-  #refuseInternal(e: Envelope, why: Refusal): void {
-    refuse(e, why, this.#spec?.seq);
-  }
-
-  #repeat(e: Envelope, known: Known): void {
-    this.#k.metrics.duplicates.add('ring');
-    this.#gated(e, repeatedAnswer(e, known));
   }
 
   #command(e: Envelope): void {
@@ -363,18 +340,7 @@ export class Activation implements UnitOwner {
     const events = steps.map((s, i) =>
       eventRows(this, s, i === 0 && steps.length === 2 ? undefined : e, reply, (invoke, seq) => this.#callId(invoke, seq)),
     );
-    let bytes = 0;
-    let companions = 0;
-    for (const event of events) {
-      bytes += event.journal.patch.length + event.journal.event.length + 256 * (1 + event.companions.length);
-      companions += event.companions.length;
-    }
-    const group = e.kind === 'tell' ? e.group : undefined;
-    if (group !== undefined) {
-      group.members.add(this);
-      group.events += events.length;
-    }
-    const unit: Unit = { owner: this, events, bytes, companions, group, envelope: e, steps, next, reply, waiters: [] };
+    const unit = unitOf(this, e, events, steps, reply);
     if (e.idem !== null) {
       const ring = (this.#ring ??= new Map());
       ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
@@ -412,21 +378,10 @@ export class Activation implements UnitOwner {
     const changed = this.#k.topics.committed(this, own.steps);
     answer(own.envelope, own.reply.ok && changed.length > 0 ? { ...own.reply, ch: changed } : own.reply);
     for (const waiter of own.waiters) answer(waiter.envelope, waiter.reply);
-    for (const s of own.steps) this.#release(s);
-    this.#k.fusion?.over(this, own);
+    release(this.#k, this, own);
     this.#k.committed(this);
     if (this.#status === 'ending' && this.#units === undefined) this.#evict();
     else if (this.mailboxLength > 0) this.#k.schedule(this);
-  }
-
-  #release(s: Step): void {
-    for (const stop of s.stopped) this.#k.outbox.abort(this.actorId, stop.invoke, stop.seq);
-    if (s.tells.length > 0 || s.effects.length > 0) this.#k.outbox.dispatch(this, s);
-    for (const queue of s.queues) this.#k.onJob(queue);
-    if (s.patch.t?.set !== undefined) {
-      for (const [id, [seq, due, type]] of Object.entries(s.patch.t.set)) this.#k.timers.add(this.at, id, { seq, due, type });
-    }
-    for (const c of s.companions) this.#k.metrics.companionRows.add(c.into);
   }
 
   rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
@@ -452,12 +407,12 @@ export class Activation implements UnitOwner {
     const again: Envelope[] = [];
     for (const unit of lost) {
       const verdict = verdicts.get(unit);
-      const repeat = verdict === undefined ? !fused(unit.envelope) : this.#judge(unit, verdict) === 'again';
+      const repeat = verdict === undefined ? !fused(unit.envelope) : this.#judged(unit, verdict);
       if (repeat) again.push(unit.envelope);
       this.#k.fusion?.over(this, unit);
       for (const waiter of unit.waiters) again.push(waiter.envelope);
     }
-    const waiting = [...again.filter((e) => this.#mayRunAgain(e)), ...this.#drainMailbox()];
+    const waiting = [...again.filter(mayRunAgain), ...this.#drainMailbox()];
     if (waiting.length > 0) this.#mailbox = waiting;
   }
 
@@ -471,43 +426,12 @@ export class Activation implements UnitOwner {
     this.#load();
   }
 
-  #mayRunAgain(e: Envelope): boolean {
-    e.tries += 1;
-    if (e.kind === 'migration') return false; // what is loaded anew tells whether one is needed
-    if (e.kind !== 'command') return true;
-    if (e.tries <= RERUNS) return !e.answered;
-    refuse(e, refusal('RETRY', undefined, undefined, 50));
-    return false;
-  }
-
-  /** What becomes of an event that cannot be committed as it stands. */
-  #judge(unit: Unit, verdict: Verdict): 'over' | 'again' {
-    const e = unit.envelope;
-    const seq = unit.events[0]?.journal.seq ?? 1;
-    if (verdict.why === 'duplicate') {
-      this.#k.metrics.duplicates.add('index');
-      answer(e, repeatedAnswer(e, knownOf(verdict.entry)));
-      return 'over';
-    }
-    if (verdict.why === 'bad-row') {
-      this.#fault(e, verdict.cause);
-      this.#quarantine('the database refused a row of the kernel');
-      return 'over';
-    }
-    const { name, declared, error } = refusedRow(this.rt.def, unit.events, verdict);
-    this.#k.metrics.companionConflicts.add(this.kind, name);
-    if (declared?.alarm !== false) {
-      const fields = { ref: this.at.ref, companion: name, type: e.type, alert: 'critical' };
-      this.#k.log.error(fields, 'a companion row was refused that the machine let pass');
-    }
-    if (e.kind !== 'command' && e.kind !== 'tell')
-      return this.#supervisor.retryLater(e, new Error(`companion ${name} refused`)) ? 'over' : 'again';
-    if (error === undefined) this.#fault(e, new Error(`companion ${name} refused`));
-    else {
-      this.#k.metrics.rejected.add(this.kind, error.code);
-      refuse(e, error, seq - 1);
-    }
-    return 'over';
+  /** Deals with an event that cannot be committed as it stands. True when it runs again. */
+  #judged(unit: Unit, verdict: Verdict): boolean {
+    const { again, fault, quarantine } = this.#supervisor.judge(unit, verdict);
+    if (fault !== undefined) this.#fault(unit.envelope, fault);
+    if (quarantine !== undefined) this.#quarantine(quarantine);
+    return again === true;
   }
 
   #threw(e: Envelope, error: unknown): void {

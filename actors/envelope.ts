@@ -1,3 +1,4 @@
+import { refusal } from './errors.ts';
 import { derivedIdem, effectKey } from './ids.ts';
 import type { Live } from './runtime.ts';
 import type { Tell } from './step.ts';
@@ -26,6 +27,8 @@ interface Base {
   looked?: true;
   readonly resolve: (reply: Reply) => void;
 }
+
+const RERUNS = 3;
 
 /** Messages of one sender that stand or fall in order: when one is refused or must be repeated, those behind it are not run either. */
 export interface Frame {
@@ -58,6 +61,16 @@ export function answer(e: Envelope, reply: Reply): void {
   if (e.answered) return;
   e.answered = true;
   e.resolve(reply);
+}
+
+/** Whether an event whose state was lost is taken back into the mailbox; one that is not has its answer. */
+export function mayRunAgain(e: Envelope): boolean {
+  e.tries += 1;
+  if (e.kind === 'migration') return false; // what is loaded anew tells whether one is needed
+  if (e.kind !== 'command') return true;
+  if (e.tries <= RERUNS) return !e.answered;
+  refuse(e, refusal('RETRY', undefined, undefined, 50));
+  return false;
 }
 
 export function refuse(e: Envelope, error: Refusal, seq = 0): void {

@@ -48,3 +48,20 @@ export interface Unit extends CommitUnit {
   /** answers computed on this state: they leave with it */
   readonly waiters: { readonly envelope: Envelope; readonly reply: Reply }[];
 }
+
+/** The unit of an accepted event; a fused message makes it a member of its group. */
+export function unitOf(owner: UnitOwner, e: Envelope, events: readonly EventRows[], steps: readonly Step[], reply: Reply): Unit {
+  let bytes = 0;
+  let companions = 0;
+  for (const event of events) {
+    bytes += event.journal.patch.length + event.journal.event.length + 256 * (1 + event.companions.length);
+    companions += event.companions.length;
+  }
+  const group = e.kind === 'tell' ? e.group : undefined;
+  if (group !== undefined) {
+    group.members.add(owner);
+    group.events += events.length;
+  }
+  const { next } = steps.at(-1) as Step;
+  return { owner, events, bytes, companions, group, envelope: e, steps, next, reply, waiters: [] };
+}

@@ -185,6 +185,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     node,
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
     freeze: strict,
+    ...(config.kernelFuse === 'on' ? { fuse: () => true } : {}),
   });
   countAlerts(actors, registry);
   const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId });
