@@ -60,9 +60,15 @@ export const anomaly = defineActor<MonitorContext>({
   commands: {
     'anomaly.observe': command({ input: Observe, reply: z.null(), rejects: ['POINT_IN_FUTURE'], allow: platformOnly }),
     'anomaly.backfill': command({ input: Backfill, reply: z.null(), rejects: ['BACKFILL_GAP'], allow: platformOnly }),
-    'anomaly.acknowledge': command({ input: Acknowledge, reply: Done, rejects: ['NOT_FOUND', 'ALERT_CLOSED'], allow: staffOrOwner }),
+    'anomaly.acknowledge': command({
+      offline: 'queue',
+      input: Acknowledge,
+      reply: Done,
+      rejects: ['NOT_FOUND', 'ALERT_CLOSED'],
+      allow: staffOrOwner,
+    }),
     'anomaly.resolve': command({ input: Resolve, reply: Done, rejects: ['NOT_FOUND', 'ALERT_CLOSED'], allow: staffOrOwner }),
-    'anomaly.feedback': command({ input: Feedback, reply: Done, rejects: ['NOT_FOUND'], allow: staffOrOwner }),
+    'anomaly.feedback': command({ offline: 'queue', input: Feedback, reply: Done, rejects: ['NOT_FOUND'], allow: staffOrOwner }),
     'anomaly.missed': command({ input: Missed, reply: Counted, allow: staffOrOwner }),
     'anomaly.mute': command({ input: Mute, reply: Muted, rejects: ['INVALID_RANGE'], allow: staffOrOwner }),
     'anomaly.unmute': command({ input: Unmute, reply: z.null(), allow: staffOrOwner }),

@@ -99,6 +99,7 @@ export const user = defineActor<UserContext>({
   commands: {
     'user.register': fact(z.strictObject({ displayName: name, timeZone: zone })),
     'user.update': command({
+      offline: 'queue',
       input: z.strictObject({ displayName: name.optional(), timeZone: zone.optional() }),
       reply: z.null(),
       allow: (p, ref) => platformOnly(p) || self(p, idOf(ref)),
