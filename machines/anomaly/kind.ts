@@ -58,7 +58,7 @@ export const anomaly = defineActor<MonitorContext>({
   visible: (p, _ref, s) => attends(p, s),
   owner: (_ref, s) => (s.context.ownerKind === 'user' ? s.context.ownerId : undefined),
   commands: {
-    'anomaly.observe': command({ input: Observe, reply: z.null(), rejects: ['POINT_IN_FUTURE'], allow: platformOnly }),
+    'anomaly.observe': command({ input: Observe, reply: z.null(), rejects: ['POINT_IN_FUTURE'], allow: platformOnly, fuse: true }),
     'anomaly.backfill': command({ input: Backfill, reply: z.null(), rejects: ['BACKFILL_GAP'], allow: platformOnly }),
     'anomaly.acknowledge': command({
       offline: 'queue',

@@ -44,6 +44,12 @@ export const user = (id: string, ...roles: string[]): Principal => ({ kind: 'use
 
 let keys = 0;
 let kernels = 0;
+let fuse: ActorSystemOptions['fuse'];
+
+/** From now on messages are fused in every test kernel of this process that does not say otherwise. */
+export function fuseByDefault(): void {
+  fuse = () => true;
+}
 
 /** A started kernel on the memory store with a clock that stands still. */
 export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
@@ -62,6 +68,7 @@ export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
     effects: {},
     freeze: true,
     random: seeded('5eed0001'.repeat(4), kernels),
+    ...(fuse === undefined ? {} : { fuse }),
     ...o,
     store,
     clock,
