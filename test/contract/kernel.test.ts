@@ -19,6 +19,7 @@ import { embeddedDir } from '../support/embedded.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
 import { quiet } from '../support/log.ts';
+import '../support/purity.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 

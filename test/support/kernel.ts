@@ -9,6 +9,7 @@ import { createActorSystem } from '../../actors/system.ts';
 import type { ActorSystem, ActorSystemOptions } from '../../actors/system.ts';
 import type { Log, Principal } from '../../actors/types.ts';
 import { FakeClock } from './clock.ts';
+import './purity.ts';
 
 /** A log that keeps its lines. */
 export class KeptLog implements Log {
