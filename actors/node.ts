@@ -9,7 +9,6 @@ import { KernelProblem, refusal } from './errors.ts';
 import { splitRef } from './ids.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
-import { Fusion } from './fusion.ts';
 import { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
 import { defaultLimits } from './limits.ts';
@@ -17,7 +16,6 @@ import type { NodeLimits } from './limits.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
-import { sampleReplay } from './replay.ts';
 import { Residents } from './residents.ts';
 import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
@@ -34,7 +32,6 @@ import type {
   AskOptions,
   CommandInput,
   Cursor,
-  Followers,
   Publication,
   ReadOptions,
   TopicSlice,
@@ -45,8 +42,6 @@ const EXPIRE_MS = 250;
 const TROUBLE_MS = 1_000;
 const READ_DEADLINE = 10_000;
 const ROOM_MS = 500;
-/** one activation in so many has its latest events handled once more */
-const REPLAY_SAMPLE = 10_000;
 
 /** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
 export class Node implements ActorSystem, Kernel {
@@ -61,7 +56,6 @@ export class Node implements ActorSystem, Kernel {
   readonly topics: Topics;
   readonly outbox: Outbox;
   readonly timers: Timers;
-  readonly fusion: Fusion | undefined;
   readonly freeze: boolean;
   readonly onJob: (queue: string) => void;
   readonly inspect: Inspect;
@@ -75,10 +69,7 @@ export class Node implements ActorSystem, Kernel {
   readonly #waiting = new Set<Activation>();
   #committers: Committer[] = [];
   #inflight = 0;
-  #loads = 0;
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
-  /** what a former process left to be sent is in the outbox */
-  #takenUp = false;
   #expiry: unknown;
 
   constructor(o: ActorSystemOptions) {
@@ -107,7 +98,6 @@ export class Node implements ActorSystem, Kernel {
     this.topics = new Topics(this);
     this.outbox = new Outbox(this, o.effects);
     this.timers = new Timers(this);
-    this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
     this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits });
     this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
@@ -118,14 +108,6 @@ export class Node implements ActorSystem, Kernel {
 
   committer(slot: number): Committer {
     return this.#committers[slot % this.#committers.length] as Committer;
-  }
-
-  active(ref: ActorRef): Activation | undefined {
-    return this.#residents.hot.get(ref);
-  }
-
-  steady(): boolean {
-    return this.#state === 'running' && this.#takenUp;
   }
 
   activation(ref: ActorRef, rt: Runtime): Activation {
@@ -161,8 +143,6 @@ export class Node implements ActorSystem, Kernel {
 
   load(a: Activation): void {
     this.#loader.load(a);
-    this.#loads += 1;
-    if (this.#loads % REPLAY_SAMPLE === 0) void sampleReplay(this, a.rt, a.at);
   }
 
   committed(a: Activation): void {
@@ -333,23 +313,6 @@ export class Node implements ActorSystem, Kernel {
     return formatTopic(name);
   }
 
-  async refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
-    const name = parseTopic(topic);
-    const { topic: declared } = this.topics.declared(name);
-    const refused = new Map<Principal, Refusal>();
-    if (declared.public === true) return refused;
-    const a = await this.#active(`${name.kind}:${name.id}`);
-    for (const p of readers) {
-      try {
-        this.topics.authorize(a, declared, p);
-      } catch (error) {
-        if (!(error instanceof KernelProblem)) throw error;
-        refused.set(p, error);
-      }
-    }
-    return refused;
-  }
-
   async slice(topic: string, cursor?: Cursor): Promise<TopicSlice> {
     const name = parseTopic(topic);
     this.topics.declared(name);
@@ -370,18 +333,7 @@ export class Node implements ActorSystem, Kernel {
     return this.topics.onPublish(fn);
   }
 
-  follow(followers: Followers): void {
-    this.topics.follow(followers);
-  }
-
   // ------------------------------------------------------------------------------------------------------------ life cycle
-
-  trouble(): string | undefined {
-    if (this.#state !== 'running') return `the kernel is ${this.#state}`;
-    const long = this.clock.mono() - TROUBLE_MS;
-    const failing = this.#committers.flatMap((c, lane) => (c.troubledSince !== undefined && c.troubledSince < long ? [lane] : []));
-    return failing.length === 0 ? undefined : `commits fail on lane ${failing.join(', ')}`;
-  }
 
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('the actor system was started before');
@@ -399,7 +351,6 @@ export class Node implements ActorSystem, Kernel {
     this.#keeper.start();
     this.#planExpiry();
     await this.outbox.start();
-    this.#takenUp = true;
     await this.timers.start();
   }
 

@@ -2,7 +2,7 @@
 import type { Activation } from './activation.ts';
 import { Effects } from './effects.ts';
 import type { EffectCallOf, EffectFunctions } from './effects.ts';
-import { internal, message } from './envelope.ts';
+import { internal } from './envelope.ts';
 import type { Frame } from './envelope.ts';
 import { kernelProblems, KernelProblem } from './errors.ts';
 import { actorIdOf, derivedIdem, effectKey, slotOf, splitRef } from './ids.ts';
@@ -31,9 +31,6 @@ interface Pair {
   failures: number;
   faults: number;
 }
-
-/** Names a sender and a receiver. */
-export const pairKey = (actorId: string, to: ActorRef): string => `${actorId}>${to}`;
 
 export class Outbox {
   readonly #k: Kernel;
@@ -116,7 +113,7 @@ export class Outbox {
   /** Sends the messages and starts the effects of a committed event. */
   dispatch(a: Activation, s: Step): void {
     const source = { ref: a.at.ref, actorId: a.actorId };
-    for (const tell of s.tells) if (tell.fused !== true) this.#enqueue({ tell, source });
+    for (const tell of s.tells) this.#enqueue({ tell, source });
     for (const e of s.effects)
       this.#effect({ id: e.id, ref: a.at.ref, kind: a.kind, invoke: e.invoke, src: e.src, input: e.input, attempt: 0 });
   }
@@ -144,11 +141,6 @@ export class Outbox {
     }
   }
 
-  /** Whether committed messages of the pair are under way. */
-  busy(pair: string): boolean {
-    return this.#pairs.has(pair);
-  }
-
   #effect(call: EffectCallOf): void {
     this.#known.add(effectKey(call.id));
     this.#effects.begin(call);
@@ -168,7 +160,7 @@ export class Outbox {
 
   #enqueue(m: Message): void {
     this.#known.add(effectKey(m.tell.id));
-    const key = pairKey(m.source.actorId, m.tell.to);
+    const key = `${m.source.actorId}>${m.tell.to}`;
     let pair = this.#pairs.get(key);
     if (pair === undefined) this.#pairs.set(key, (pair = { queue: [], busy: false, failures: 0, faults: 0 }));
     pair.queue.push(m);
@@ -217,7 +209,23 @@ export class Outbox {
       return resolve(error(problem instanceof KernelProblem ? problem.code : 'OVERLOADED'));
     }
     if (receiver.mailboxLength >= rt.def.limits.mailbox) return resolve(error('MAILBOX_FULL'));
-    receiver.deliver({ ...message(tell, source.ref, parsed.data as object), kind: 'tell', frame, resolve });
+    const text = JSON.stringify(parsed.data);
+    receiver.deliver({
+      kind: 'tell',
+      frame,
+      type: tell.type,
+      payload: parsed.data as object,
+      text,
+      idem: derivedIdem(effectKey(tell.id)),
+      chk: 0,
+      from: { kind: 'actor', id: source.ref, roles: [] },
+      cause: effectKey(tell.id),
+      deadline: Number.POSITIVE_INFINITY,
+      tries: 0,
+      failures: 0,
+      answered: false,
+      resolve,
+    });
   }
 
   #frameDone(key: string, pair: Pair, messages: readonly Message[], replies: readonly Reply[]): void {

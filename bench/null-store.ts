@@ -8,7 +8,6 @@ const ignore = async (): Promise<void> => undefined;
 export function nullStore(seen: (batch: Batch) => void = () => undefined): JournalStore {
   return {
     durability: 'none',
-    scan: { actors: nothing, rows: nothing, outbox: nothing, differing: nothing },
     start: ignore,
     stop: ignore,
     openLane: async () => ({ commit: async (batch) => seen(batch), close: ignore }),
@@ -16,14 +15,12 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     load: async () => new Map(),
     cidAt: nobody,
     byIdem: nobody,
-    refuse: nobody,
     saveSnapshots: ignore,
     touch: ignore,
     setStatus: ignore,
     timersDue: nothing,
     rearm: ignore,
     outboxDue: nothing,
-    outboxOf: nothing,
     postpone: ignore,
     bury: ignore,
     topicItems: nothing,
@@ -47,6 +44,5 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
       taken: nothing,
     },
     recent: nothing,
-    refs: async () => new Map(),
   };
 }

@@ -4,9 +4,6 @@ import test from 'ava';
 import { Registry } from 'prom-client';
 import { registryOf } from '../../actors/companion.ts';
 import { actorIdOf } from '../../actors/ids.ts';
-import { replayActor } from '../../actors/replay.ts';
-import type { Mismatch } from '../../actors/replay.ts';
-import { runtimeOf } from '../../actors/runtime.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import { createPgStore } from '../../actors/store/pg.ts';
 import type { JournalStore } from '../../actors/store/store.ts';
@@ -19,7 +16,6 @@ import { embeddedDir } from '../support/embedded.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
 import { quiet } from '../support/log.ts';
-import '../support/purity.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -32,7 +28,6 @@ const SCHEMA = `
 
 const alice = user('alice');
 const registry = registryOf([counter]);
-const counterRuntime = runtimeOf(counter);
 
 function start(store: JournalStore): ActorSystem {
   return createActorSystem({
@@ -60,9 +55,7 @@ test.after.always(async () => {
 });
 
 /** Births, refusals, messages, effects, timers, items, companion rows, a restart in the middle; gives every history without its times. */
-async function story(
-  open: () => JournalStore,
-): Promise<{ readonly replays: readonly { checked: number; mismatches: readonly Mismatch[] }[] }> {
+async function story(open: () => JournalStore): Promise<unknown> {
   let kernel = start(open());
   await kernel.start();
   const ask = async (id: string, command: { type: string; [field: string]: unknown }, key?: string) =>
@@ -103,14 +96,7 @@ async function story(
     ),
   );
   await kernel.drain(2_000);
-  const store = open();
-  const replays = [];
-  for (const actor of await store.scan.actors({ kind: 'counter', limit: 100 })) {
-    const { checked, mismatches } = await replayActor(store, counterRuntime, registry, actor);
-    replays.push({ checked, mismatches });
-  }
-  await store.stop();
-  return JSON.parse(JSON.stringify({ answers, replays, histories, items: slice.kind === 'log' ? slice.d : [] })) as never;
+  return JSON.parse(JSON.stringify({ answers, histories, items: slice.kind === 'log' ? slice.d : [] }));
 }
 
 const places = {
@@ -128,9 +114,7 @@ const expected = story(
 
 for (const { name, db } of databases) {
   test.serial(`a story of every kind of event gives over ${name} the histories that it gives over memory`, async (t) => {
-    const found = await story(() => createPgStore(db, registry));
-    t.deepEqual(found, await expected);
-    for (const { checked, mismatches } of found.replays) t.true(checked > 3 && mismatches.length === 0, JSON.stringify(mismatches));
+    t.deepEqual(await story(() => createPgStore(db, registry)), await expected);
   });
 
   test.serial(`K37 half of a surrogate pair is refused before it reaches ${name}`, async (t) => {

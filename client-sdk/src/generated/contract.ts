@@ -576,16 +576,6 @@ export interface Commands {
           slotAnchor?: 'opening' | 'midnight';
           enforceGrid?: boolean;
           tags?: string[];
-          description?: string;
-          /** who stands behind a person or a class */
-          bio?: string;
-          /** of one hour; shown, not charged */
-          price?: {
-            /** in the smallest unit of the currency */
-            amountMinor: number;
-            /** ISO 4217 */
-            currency: string;
-          };
         };
         expectedRev?: number;
       };
@@ -620,16 +610,6 @@ export interface Commands {
           slotAnchor: 'opening' | 'midnight';
           enforceGrid: boolean;
           tags: string[];
-          description?: string;
-          /** who stands behind a person or a class */
-          bio?: string;
-          /** of one hour; shown, not charged */
-          price?: {
-            /** in the smallest unit of the currency */
-            amountMinor: number;
-            /** ISO 4217 */
-            currency: string;
-          };
           status: 'active' | 'suspended' | 'retired';
           rev: number;
         };
@@ -669,16 +649,6 @@ export interface Commands {
         slotAnchor: 'opening' | 'midnight';
         enforceGrid: boolean;
         tags: string[];
-        description?: string;
-        /** who stands behind a person or a class */
-        bio?: string;
-        /** of one hour; shown, not charged */
-        price?: {
-          /** in the smallest unit of the currency */
-          amountMinor: number;
-          /** ISO 4217 */
-          currency: string;
-        };
         status: 'active' | 'suspended' | 'retired';
         rev: number;
       };
@@ -716,16 +686,6 @@ export interface Commands {
         slotAnchor: 'opening' | 'midnight';
         enforceGrid: boolean;
         tags: string[];
-        description?: string;
-        /** who stands behind a person or a class */
-        bio?: string;
-        /** of one hour; shown, not charged */
-        price?: {
-          /** in the smallest unit of the currency */
-          amountMinor: number;
-          /** ISO 4217 */
-          currency: string;
-        };
         status: 'active' | 'suspended' | 'retired';
         rev: number;
       };
@@ -763,16 +723,6 @@ export interface Commands {
         slotAnchor: 'opening' | 'midnight';
         enforceGrid: boolean;
         tags: string[];
-        description?: string;
-        /** who stands behind a person or a class */
-        bio?: string;
-        /** of one hour; shown, not charged */
-        price?: {
-          /** in the smallest unit of the currency */
-          amountMinor: number;
-          /** ISO 4217 */
-          currency: string;
-        };
         status: 'active' | 'suspended' | 'retired';
         rev: number;
       };
