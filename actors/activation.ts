@@ -1,29 +1,28 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
 import { decide, failed, plain, repeatedAnswer } from './command.ts';
-import type { Decider } from './command.ts';
-import type { CommitUnit, UnitOwner, Verdict } from './committer.ts';
-import { answer, breakFrame, refuse } from './envelope.ts';
-import type { Envelope } from './envelope.ts';
-import { frozenText, thawed } from './frozen.ts';
-import type { Frozen } from './frozen.ts';
+import type { Decider, Decision } from './command.ts';
+import { answer, breakFrame, fused, mayRunAgain, refuse } from './envelope.ts';
+import type { Envelope, Message } from './envelope.ts';
+import { frozenOf, frozenText, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
-import { closedBy, eventRows, isReleased, knownOf, refusedRow, restoreLive, ringOf } from './rows.ts';
+import { closedBy, eventRows, isReleased, knownOf, restoreLive, ringOf } from './rows.ts';
 import type { Known, Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
+import { release } from './release.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
 import { poison, Supervision } from './supervision.ts';
-import type { Unit } from './unit.ts';
+import { unitOf } from './unit.ts';
+import type { CommitUnit, Unit, UnitOwner, Verdict } from './unit.ts';
 import type { WarmEntry } from './warm.ts';
 import type { Refusal, Reply } from './types.ts';
 
 const TURN_EVENTS = 32;
 const RING = 256;
-const RERUNS = 3;
 const SLOW_TURN = 100;
 const STUCK_TURN = 1_000;
 /** a snapshot is kept at the end of an activation when this many rows follow the last one */
@@ -33,7 +32,10 @@ const BASE_WEIGHT = 1_024;
 const JSON_WEIGHT = 2;
 const KEY_WEIGHT = 320;
 
-type Status = 'cold' | 'loading' | 'ready' | 'broken';
+/** `ending`: some uncommitted events are lost; those before them are awaited, then the state is read anew */
+type Status = 'cold' | 'loading' | 'ready' | 'broken' | 'ending';
+
+const NO_VERDICTS: ReadonlyMap<CommitUnit, Verdict> = new Map();
 
 export class Activation implements UnitOwner {
   readonly at: Address;
@@ -51,6 +53,8 @@ export class Activation implements UnitOwner {
   /** effect ids of the invocations that this activation started */
   #callIds: Map<string, EffectId> | undefined;
   #rowsDue: Map<string, number> | undefined;
+  /** fused messages since the last turn, while others wait in the mailbox */
+  #outOfTurn = 0;
   scheduled = false;
   lastUsed = 0;
   rowsSinceSnapshot = 0;
@@ -127,18 +131,7 @@ export class Activation implements UnitOwner {
     if (live === undefined || !clean || !this.resting) return undefined;
     const hot = this.#k.topics.hotNames(this);
     const heads = { ...this.heads, ...this.#k.topics.passivated(this) };
-    const frozen: Frozen = {
-      seq: live.seq,
-      at: live.at,
-      size: live.size,
-      rowsSinceSnapshot: this.rowsSinceSnapshot,
-      bytesSinceSnapshot: this.bytesSinceSnapshot,
-      snapshotBytes: this.snapshotBytes,
-      published: this.published,
-      heads,
-      ...(hot.length === 0 ? {} : { hot }),
-      ...(this.#ring === undefined ? {} : { ring: [...this.#ring] }),
-    };
+    const frozen = frozenOf(this, live, { heads, hot, ring: this.#ring });
     return { ref: this.at.ref, text: frozenText(frozen, live.state), keep: this.keep };
   }
 
@@ -187,25 +180,21 @@ export class Activation implements UnitOwner {
       this.#ring = found === undefined ? undefined : ringOf(found.ring);
       this.#closed = closedBy(found?.status);
       this.#status = 'ready';
-      if (found !== undefined && isReleased(this.rt, found)) this.#letGo();
+      if (found !== undefined && isReleased(this.rt, found)) {
+        this.#closed = undefined;
+        this.#supervisor.endQuarantine();
+      }
       if (restored?.migration !== undefined) this.#migrate(restored.migration);
     } catch (error) {
       this.#status = 'broken';
       this.#closed = this.#supervisor.unrestored(error, found);
+      if (found !== undefined && this.#k.placement?.handOn(this, found) === true) return;
     }
     if (this.#spec !== undefined && this.#k.freeze) deepFreeze(this.#spec.state.context);
     this.#k.topics.activated(this);
     this.#k.grown(this);
+    this.#k.placement?.loaded(this);
     this.#k.schedule(this);
-  }
-
-  /** A build with another version than the one that failed may try again. */
-  #letGo(): void {
-    this.#closed = undefined;
-    this.#k.log.info({ ref: this.at.ref, version: this.rt.def.version }, 'quarantine ended by another version');
-    this.#k.store.setStatus(this.actorId, 'active', this.rt.def.version).catch((error: unknown) => {
-      this.#k.log.error({ ref: this.at.ref, err: error }, 'the end of a quarantine was not written');
-    });
   }
 
   /** What comes meanwhile runs on the migrated state; like everything that is not durable, it is not seen before the commit. */
@@ -217,10 +206,11 @@ export class Activation implements UnitOwner {
   /** The store cannot be read: what waits is answered; the next event tries again. */
   failedToLoad(): void {
     this.#status = 'cold';
-    for (const e of this.#drainMailbox()) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+    for (const e of this.drain()) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
   }
 
-  #drainMailbox(): Envelope[] {
+  /** Takes out what waits. */
+  drain(): Envelope[] {
     const waiting = this.#mailbox ?? [];
     this.#mailbox = undefined;
     return waiting;
@@ -229,8 +219,10 @@ export class Activation implements UnitOwner {
   /** Runs what waits, at most 32 events or until `until` (mono ms). True when more waits and could run. */
   turn(until: number): boolean {
     if (this.#status !== 'ready' && this.#status !== 'broken') return false;
+    if (this.#k.placement?.mayRun(this) === false) return false;
     const committer = this.#k.committer(this.at.slot);
     const started = this.#k.clock.mono();
+    this.#outOfTurn = 0;
     for (let n = 0; this.#mailbox !== undefined; n += 1) {
       if (committer.full || this.uncommitted >= this.#k.limits.uncommitted) {
         this.#k.waitForRoom(this);
@@ -260,10 +252,13 @@ export class Activation implements UnitOwner {
       return this.#gated(e, e.run(this.#spec));
     }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
-    if (this.#closed !== undefined) return this.#refuseInternal(e, this.#closed);
+    if (this.#closed !== undefined) return refuse(e, this.#closed, this.#spec?.seq);
     if (e.idem !== null) {
       const known = this.#ring?.get(e.idem);
-      if (known !== undefined) return this.#repeat(e, known);
+      if (known !== undefined) {
+        this.#k.metrics.duplicates.add('ring');
+        return this.#gated(e, repeatedAnswer(e, known));
+      }
     }
     try {
       if (poison(e)) this.#skip(e);
@@ -272,15 +267,6 @@ export class Activation implements UnitOwner {
     } catch (error) {
       this.#threw(e, error);
     }
-  }
-
-  #refuseInternal(e: Envelope, why: Refusal): void {
-    refuse(e, why, this.#spec?.seq);
-  }
-
-  #repeat(e: Envelope, known: Known): void {
-    this.#k.metrics.duplicates.add('ring');
-    this.#gated(e, repeatedAnswer(e, known));
   }
 
   #command(e: Envelope): void {
@@ -309,6 +295,38 @@ export class Activation implements UnitOwner {
     return { rt: this.rt, at: this.at, wall: this.#k.clock.wall(), kinds: this.#k.kinds, freeze: this.#k.freeze };
   }
 
+  /** Ready to take a message at once. */
+  get atHand(): boolean {
+    return this.#status === 'ready' && this.#closed === undefined;
+  }
+
+  /** Without history: its next event is its birth. */
+  get unborn(): boolean {
+    return this.#spec === undefined;
+  }
+
+  /** Whether events out of turn would pass a bound, or keep the mailbox waiting. */
+  get crowded(): boolean {
+    return this.uncommitted >= this.#k.limits.uncommitted || (this.#mailbox !== undefined && this.#outOfTurn >= TURN_EVENTS);
+  }
+
+  /** Runs a message of another actor out of turn. False: it was not handled, and nothing of it is kept. */
+  takeFused(e: Envelope & Message): boolean {
+    if (e.idem !== null && this.#ring?.has(e.idem) === true) return false;
+    let decision: Decision;
+    try {
+      decision = decide(this.#decider(), this.#spec, e);
+    } catch {
+      return false; // plain delivery meets the error again, and reports it
+    }
+    const { reply, steps } = decision;
+    if (steps === undefined || !reply.ok) return false;
+    this.#outOfTurn = this.#mailbox === undefined ? 0 : this.#outOfTurn + 1;
+    this.lastUsed = this.#k.clock.mono();
+    this.#accept(e, steps, reply);
+    return true;
+  }
+
   #internal(e: Envelope): void {
     const base = this.#spec;
     const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
@@ -326,13 +344,7 @@ export class Activation implements UnitOwner {
     const events = steps.map((s, i) =>
       eventRows(this, s, i === 0 && steps.length === 2 ? undefined : e, reply, (invoke, seq) => this.#callId(invoke, seq)),
     );
-    let bytes = 0;
-    let companions = 0;
-    for (const event of events) {
-      bytes += event.journal.patch.length + event.journal.event.length + 256 * (1 + event.companions.length);
-      companions += event.companions.length;
-    }
-    const unit: Unit = { owner: this, events, bytes, companions, envelope: e, steps, next, reply, waiters: [] };
+    const unit = unitOf(this, e, events, steps, reply);
     if (e.idem !== null) {
       const ring = (this.#ring ??= new Map());
       ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
@@ -342,6 +354,7 @@ export class Activation implements UnitOwner {
     this.#spec = next;
     (this.#units ??= []).push(unit);
     this.#k.committer(this.at.slot).submit(unit);
+    this.#k.fusion?.deliver(this, unit);
   }
 
   #callId(invoke: string, seq: number): EffectId | undefined {
@@ -369,31 +382,46 @@ export class Activation implements UnitOwner {
     const changed = this.#k.topics.committed(this, own.steps);
     answer(own.envelope, own.reply.ok && changed.length > 0 ? { ...own.reply, ch: changed } : own.reply);
     for (const waiter of own.waiters) answer(waiter.envelope, waiter.reply);
-    for (const s of own.steps) this.#release(s);
+    release(this.#k, this, own);
     this.#k.committed(this);
-    if (this.mailboxLength > 0) this.#k.schedule(this);
-  }
-
-  #release(s: Step): void {
-    for (const stop of s.stopped) this.#k.outbox.abort(this.actorId, stop.invoke, stop.seq);
-    if (s.tells.length > 0 || s.effects.length > 0) this.#k.outbox.dispatch(this, s);
-    for (const queue of s.queues) this.#k.onJob(queue);
-    if (s.patch.t?.set !== undefined) {
-      for (const [id, [seq, due, type]] of Object.entries(s.patch.t.set)) this.#k.timers.add(this.at, id, { seq, due, type });
-    }
-    for (const c of s.companions) this.#k.metrics.companionRows.add(c.into);
+    if (this.#status === 'ending' && this.#units === undefined) this.#evict();
+    else if (this.mailboxLength > 0) this.#k.schedule(this);
   }
 
   rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
+    const lost = this.#units ?? [];
+    this.#units = undefined;
+    this.#spec = this.#committed;
+    this.#runAgain(lost, verdicts);
+    this.#evict();
+  }
+
+  cut(from: CommitUnit): void {
+    const units = this.#units ?? [];
+    const at = units.indexOf(from as Unit);
+    if (at < 0) throw new Error(`${this.at.ref}: lost an event that it did not have`);
+    this.#units = at === 0 ? undefined : units.slice(0, at);
+    this.#runAgain(units.slice(at), NO_VERDICTS);
+    if (this.#units === undefined) this.#evict();
+    else this.#status = 'ending';
+  }
+
+  /** What was computed on states that never will be goes back to the front of the mailbox. */
+  #runAgain(lost: readonly Unit[], verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
     const again: Envelope[] = [];
-    for (const unit of this.#units ?? []) {
+    for (const unit of lost) {
       const verdict = verdicts.get(unit);
-      if (verdict === undefined || this.#judge(unit, verdict) === 'again') again.push(unit.envelope);
+      const repeat = verdict === undefined ? !fused(unit.envelope) : this.#judged(unit, verdict);
+      if (repeat) again.push(unit.envelope);
+      this.#k.fusion?.over(this, unit);
       for (const waiter of unit.waiters) again.push(waiter.envelope);
     }
-    this.#units = undefined;
-    this.#mailbox = [...again.filter((e) => this.#mayRunAgain(e)), ...this.#drainMailbox()];
-    if (this.#mailbox.length === 0) this.#mailbox = undefined;
+    const waiting = [...again.filter(mayRunAgain), ...this.drain()];
+    if (waiting.length > 0) this.#mailbox = waiting;
+  }
+
+  /** Forgets the state and reads it anew. */
+  #evict(): void {
     this.#spec = undefined;
     this.#committed = undefined;
     this.#ring = undefined;
@@ -402,43 +430,12 @@ export class Activation implements UnitOwner {
     this.#load();
   }
 
-  #mayRunAgain(e: Envelope): boolean {
-    e.tries += 1;
-    if (e.kind === 'migration') return false; // what is loaded anew tells whether one is needed
-    if (e.kind !== 'command') return true;
-    if (e.tries <= RERUNS) return !e.answered;
-    refuse(e, refusal('RETRY', undefined, undefined, 50));
-    return false;
-  }
-
-  /** What becomes of an event that cannot be committed as it stands. */
-  #judge(unit: Unit, verdict: Verdict): 'over' | 'again' {
-    const e = unit.envelope;
-    const seq = unit.events[0]?.journal.seq ?? 1;
-    if (verdict.why === 'duplicate') {
-      this.#k.metrics.duplicates.add('index');
-      answer(e, repeatedAnswer(e, knownOf(verdict.entry)));
-      return 'over';
-    }
-    if (verdict.why === 'bad-row') {
-      this.#fault(e, verdict.cause);
-      this.#quarantine('the database refused a row of the kernel');
-      return 'over';
-    }
-    const { name, declared, error } = refusedRow(this.rt.def, unit.events, verdict);
-    this.#k.metrics.companionConflicts.add(this.kind, name);
-    if (declared?.alarm !== false) {
-      const fields = { ref: this.at.ref, companion: name, type: e.type, alert: 'critical' };
-      this.#k.log.error(fields, 'a companion row was refused that the machine let pass');
-    }
-    if (e.kind !== 'command' && e.kind !== 'tell')
-      return this.#supervisor.retryLater(e, new Error(`companion ${name} refused`)) ? 'over' : 'again';
-    if (error === undefined) this.#fault(e, new Error(`companion ${name} refused`));
-    else {
-      this.#k.metrics.rejected.add(this.kind, error.code);
-      refuse(e, error, seq - 1);
-    }
-    return 'over';
+  /** Deals with an event that cannot be committed as it stands. True when it runs again. */
+  #judged(unit: Unit, verdict: Verdict): boolean {
+    const { again, fault, quarantine } = this.#supervisor.judge(unit, verdict);
+    if (fault !== undefined) this.#fault(unit.envelope, fault);
+    if (quarantine !== undefined) this.#quarantine(quarantine);
+    return again === true;
   }
 
   #threw(e: Envelope, error: unknown): void {

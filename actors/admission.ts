@@ -6,7 +6,7 @@ import { kernelProblems, refusal } from './errors.ts';
 import { idemOf, splitRef } from './ids.ts';
 import type { Runtime } from './runtime.ts';
 import type { AskOptions, CommandInput } from './system.ts';
-import type { ActorRef, Json, Refusal } from './types.ts';
+import type { ActorRef, Json, Principal, Refusal } from './types.ts';
 
 const MAX_PAYLOAD = 65_536;
 const DEADLINE = 10_000;
@@ -15,12 +15,17 @@ const MAX_DEADLINE = 30_000;
 export interface Admitted {
   readonly rt: Runtime;
   readonly declared: Command;
+  readonly type: string;
+  readonly from: Principal;
   readonly payload: object;
   readonly text: string;
   readonly idem: string;
   readonly chk: number;
   /** ms from now */
   readonly deadline: number;
+  /** only if the actor is at this seq */
+  readonly expect?: number;
+  readonly trace?: string;
 }
 
 /** The command as it may be run, or why not. */
@@ -44,11 +49,15 @@ export function admit(kinds: ReadonlyMap<string, Runtime>, ref: ActorRef, comman
   return {
     rt,
     declared,
+    type,
+    from: o.from,
     payload: parsed.data as object,
     text,
     idem: idemOf(o.from, o.key),
     chk: crc32(text),
     deadline: Math.min(MAX_DEADLINE, Math.max(1, o.deadline ?? DEADLINE)),
+    ...(o.seq === undefined ? {} : { expect: o.seq }),
+    ...(o.trace === undefined ? {} : { trace: o.trace }),
   };
 }
 

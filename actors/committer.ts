@@ -5,37 +5,17 @@
  * one batch at a time. Together with the journal's primary key it makes every append a compare-and-set on the actor's tail, so two owners of
  * one actor can never both extend its history (kernel specification 7.3, 7.4).
  */
-import { planBatch } from './companion.ts';
+import { OpenBatch, prefixOf } from './batch.ts';
+import type { Prefix, Share } from './batch.ts';
 import type { Registry } from './companion.ts';
+import { componentsOf } from './components.ts';
+import type { Component } from './components.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { StoreError } from './store/store.ts';
-import type { Batch, EffectId, EventRows, Housekeeping, JournalStore, Lane, RingEntry } from './store/store.ts';
+import type { Batch, EffectId, Housekeeping, JournalStore, Lane } from './store/store.ts';
 import type { Clock, Log } from './types.ts';
-
-/** Why an event of an actor will never be committed as it stands. */
-export type Verdict =
-  | { readonly why: 'refused'; readonly companion: string | undefined; readonly n: number | undefined }
-  | { readonly why: 'duplicate'; readonly entry: RingEntry }
-  | { readonly why: 'bad-row'; readonly cause: StoreError };
-
-/** Events that stand or fall together: usually one, two when the first brings the actor into being. */
-export interface CommitUnit {
-  readonly owner: UnitOwner;
-  readonly events: readonly EventRows[];
-  readonly bytes: number;
-  readonly companions: number;
-}
-
-/** The activation whose events a unit holds. */
-export interface UnitOwner {
-  readonly actorId: string;
-  readonly kind: string;
-  /** The unit is durable. Called in order. */
-  settled(unit: CommitUnit): void;
-  /** None of the actor's unsettled units will be committed; those with a verdict are answered by it, the others run again. */
-  rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void;
-}
+import type { CommitUnit, UnitOwner, Verdict } from './unit.ts';
 
 export interface CommitterOptions {
   readonly lane: Lane;
@@ -60,14 +40,14 @@ const MAX_BYTES = 1_048_576;
 const IDLE_HOUSEKEEPING_MS = 200;
 const SOLO_MS = 1_000;
 
+const NO_VERDICTS: ReadonlyMap<CommitUnit, Verdict> = new Map();
+
 /** Ends a commit that waits for a database while the committer is stopped; nothing is decided about its events. */
 class Stopped extends Error {}
 
 export class Committer {
   readonly #o: CommitterOptions;
-  #open: CommitUnit[] = [];
-  #openRows = 0;
-  #openBytes = 0;
+  readonly #open = new OpenBatch();
   #inflight: readonly CommitUnit[] = [];
   #busy = false;
   #stopped = false;
@@ -84,11 +64,11 @@ export class Committer {
 
   /** Whether turns of this lane must wait for a commit. */
   get full(): boolean {
-    return this.#openRows >= this.#o.limits.laneRows || this.#openBytes >= this.#o.limits.laneBytes;
+    return this.#open.rows >= this.#o.limits.laneRows || this.#open.bytes >= this.#o.limits.laneBytes;
   }
 
   get uncommitted(): number {
-    return this.#openRows + this.#inflight.reduce((sum, unit) => sum + unit.events.length, 0);
+    return this.#open.rows + this.#inflight.reduce((sum, unit) => sum + unit.events.length, 0);
   }
 
   /** Monotonic time of the first of the failures that still last; undefined while commits go through. */
@@ -98,8 +78,6 @@ export class Committer {
 
   submit(unit: CommitUnit): void {
     this.#open.push(unit);
-    this.#openRows += unit.events.length;
-    this.#openBytes += unit.bytes;
   }
 
   finishOutbox(id: EffectId): void {
@@ -114,13 +92,13 @@ export class Committer {
 
   /** Sends what is open, unless a batch is in flight: then it goes when that one is settled. */
   kick(): void {
-    if (this.#busy || this.#stopped || this.#open.length === 0) return;
+    if (this.#busy || this.#stopped || this.#open.empty) return;
     void this.#run();
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
   async idle(): Promise<void> {
-    if (!this.#busy && this.#open.length === 0 && this.#done.length === 0 && this.#gone.length === 0) return;
+    if (!this.#busy && this.#open.empty && this.#done.length === 0 && this.#gone.length === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle.push(resolve);
       if (!this.#busy) void this.#run();
@@ -161,7 +139,7 @@ export class Committer {
   }
 
   #hasWork(): boolean {
-    return this.#open.length > 0 || this.#done.length > 0 || this.#gone.length > 0;
+    return !this.#open.empty || this.#done.length > 0 || this.#gone.length > 0;
   }
 
   /**
@@ -174,7 +152,7 @@ export class Committer {
       timersGone: this.#gone.splice(0, MAX_COMPANIONS),
     };
     const cid = this.#cid();
-    const { units, batch, broken } = this.#take(cid, housekeeping);
+    const { units, batch, broken } = this.#open.take(this.#share(), this.#o.registry, cid, housekeeping);
     if (broken) return this.#giveBack(units, housekeeping, release);
     this.#inflight = units;
     const sent = this.#send(batch);
@@ -192,12 +170,12 @@ export class Committer {
     }
   }
 
-  /** An actor's birth and the command that caused it write one key in a way that no single statement can: a fault of the kind. */
+  /** What must be committed together writes one key in a way that no single statement can. */
   #giveBack(units: readonly CommitUnit[], housekeeping: Housekeeping, release: (() => void) | undefined): undefined {
     release?.();
     this.#done.push(...housekeeping.outboxDone);
     this.#gone.push(...housekeeping.timersGone);
-    for (const unit of units) this.#rollback(unit.owner, new Map([[unit, { why: 'refused', companion: undefined, n: undefined }]]));
+    this.#unwritable(units);
   }
 
   #release(units: readonly CommitUnit[], housekeeping: Housekeeping): void {
@@ -212,52 +190,42 @@ export class Committer {
     return (BigInt(high) * 4_294_967_296n + BigInt(low)).toString();
   }
 
-  /** The oldest prefix of the open units that one statement should carry: half of what waits, so that computing and committing overlap. */
-  #take(cid: string, housekeeping: Housekeeping): { units: CommitUnit[]; batch: Batch; broken: boolean } {
-    const most = Math.min(MAX_ROWS, Math.max(MIN_SHARE, Math.ceil(this.#openRows / 2)));
-    let count = 0;
-    let rows = 0;
-    let bytes = 0;
-    let companions = 0;
-    for (const unit of this.#open) {
-      const alone = this.#mustGoAlone(unit);
-      const over = rows + unit.events.length > most || bytes + unit.bytes > MAX_BYTES || companions + unit.companions > MAX_COMPANIONS;
-      if (count > 0 && (alone || over)) break;
-      count += 1;
-      rows += unit.events.length;
-      bytes += unit.bytes;
-      companions += unit.companions;
-      if (alone) break;
-    }
-    for (;;) {
-      const units = this.#open.slice(0, count);
-      const events = units.length === rows ? units.map((u) => u.events[0] as EventRows) : units.flatMap((u) => u.events);
-      const plan = planBatch(events, this.#o.registry, cid, housekeeping);
-      if (plan.take >= events.length || count <= 1) {
-        this.#open.splice(0, count);
-        for (const unit of units) {
-          this.#openRows -= unit.events.length;
-          this.#openBytes -= unit.bytes;
-        }
-        return { units, batch: plan.batch, broken: plan.take < events.length };
-      }
-      // A later event touches a key in a way that one statement cannot hold: it waits for the next.
-      let fits = 0;
-      let events_ = 0;
-      while (fits < count && events_ + (units[fits]?.events.length ?? 0) <= plan.take) events_ += units[fits++]?.events.length ?? 0;
-      count = Math.max(1, fits);
-      rows = events_;
-    }
+  /** Half of what waits, so that computing and committing overlap. */
+  #share(): Share {
+    return {
+      rows: Math.min(MAX_ROWS, Math.max(MIN_SHARE, Math.ceil(this.#open.rows / 2))),
+      companions: MAX_COMPANIONS,
+      bytes: MAX_BYTES,
+      alone: this.#mustGoAlone,
+    };
   }
 
-  #mustGoAlone(unit: CommitUnit): boolean {
+  readonly #mustGoAlone = (unit: CommitUnit): boolean => {
     if (this.#solo.size === 0 || unit.companions === 0) return false;
     const now = this.#o.clock.mono();
     return unit.events.some((e) => e.companions.some((c) => (this.#solo.get(`${e.kind}/${c.into}`) ?? 0) > now));
+  };
+
+  /** For an actor's birth and the command that caused it that is a fault of the kind; the members of a group try it each by itself. */
+  #unwritable(units: readonly CommitUnit[]): void {
+    const [first] = units;
+    if (first === undefined) return;
+    const verdict: Verdict = { why: 'refused', companion: undefined, n: undefined };
+    this.#rollback([...(first.group?.members ?? [first.owner])], first.group === undefined ? new Map([[first, verdict]]) : NO_VERDICTS);
   }
 
+  #prefix(units: readonly CommitUnit[], cid: string): Prefix {
+    return prefixOf(units, this.#o.registry, cid);
+  }
+
+  /** Sends what was left of a batch, as one statement if it can. */
   async #commit(units: readonly CommitUnit[], cid: string): Promise<void> {
-    const failure = await this.#send(this.#planAll(units, cid));
+    const prefix = this.#prefix(units, cid);
+    if (prefix.units.length < units.length || prefix.broken) {
+      for (const one of componentsOf(units)) await this.#commitOne(one, cid);
+      return;
+    }
+    const failure = await this.#send(prefix.batch);
     if (failure === undefined) this.#settle(units);
     else await this.#failed(units, cid, failure);
   }
@@ -265,63 +233,68 @@ export class Committer {
   /** Nothing of the batch was applied as it stood: what can be saved of it is sent in parts. */
   async #failed(units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<void> {
     if (failure.failure === 'refused') this.#noteRefusal(failure);
-    const byOwner = new Map<UnitOwner, CommitUnit[]>();
-    for (const unit of units) {
-      const own = byOwner.get(unit.owner);
-      if (own === undefined) byOwner.set(unit.owner, [unit]);
-      else own.push(unit);
-    }
-    const [first] = byOwner;
-    if (byOwner.size === 1 && first !== undefined) {
-      await this.#judge(first[0], first[1], cid, failure);
+    const all = componentsOf(units);
+    const [first] = all;
+    if (all.length === 1 && first !== undefined) {
+      await this.#judge(first, cid, failure);
       return;
     }
     this.#o.metrics.batchSplits.add(failure.failure);
     if (failure.failure === 'refused') {
       const named = new Set(failure.rows.map(([actorId]) => actorId));
-      const rest = units.filter((unit) => !named.has(unit.owner.actorId));
+      const blamed = all.filter(({ owners }) => owners.some(({ actorId }) => named.has(actorId)));
+      const lost = new Set(blamed.flatMap(({ owners }) => owners));
+      const rest = units.filter(({ owner }) => !lost.has(owner));
       if (rest.length > 0) await this.#commit(rest, cid);
-      for (const [owner, own] of byOwner) if (named.has(owner.actorId)) await this.#judge(owner, own, cid, failure);
+      for (const one of blamed) await this.#judge(one, cid, failure);
       return;
     }
-    for (const [owner, own] of byOwner) await this.#commitOwner(owner, own, cid);
+    for (const one of all) await this.#commitOne(one, cid);
   }
 
-  #planAll(units: readonly CommitUnit[], cid: string): Batch {
-    return planBatch(
-      units.flatMap((u) => u.events),
-      this.#o.registry,
-      cid,
-    ).batch;
-  }
-
-  /** True when the units are committed; else the actor has been rolled back. */
-  async #commitOwner(owner: UnitOwner, units: readonly CommitUnit[], cid: string): Promise<boolean> {
-    const failure = await this.#send(this.#planAll(units, cid));
-    if (failure === undefined) {
-      this.#settle(units);
-      return true;
+  /** Sends the units of one component by themselves. True when they are committed; else its actors have been rolled back. */
+  async #commitOne({ owners, units }: Component, cid: string): Promise<boolean> {
+    for (let rest = units; rest.length > 0;) {
+      const prefix = this.#prefix(rest, cid);
+      if (prefix.broken) {
+        this.#unwritable(prefix.units);
+        return false;
+      }
+      const failure = await this.#send(prefix.batch);
+      if (failure === undefined) this.#settle(prefix.units);
+      else if (!(await this.#judge({ owners, units: prefix.units }, cid, failure))) return false;
+      rest = rest.slice(prefix.units.length);
     }
-    return this.#judge(owner, units, cid, failure);
+    return true;
   }
 
   /**
-   * One actor's statement failed: find out which event is to blame, keep what can be kept, let the actor start again from its journal.
-   * True when it turns out that all of it had been committed.
+   * The statement of one component failed: find out which event is to blame, keep what can be kept, let its actors start again from their
+   * journals. True when it turns out that all of it had been committed.
    */
-  async #judge(owner: UnitOwner, units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<boolean> {
-    const firstSeq = units[0]?.events[0]?.journal.seq ?? 0;
-    switch (failure.failure) {
-      case 'fence': {
-        const stored = await this.#asked(() => this.#o.store.cidAt(owner.actorId, firstSeq));
-        if (stored === cid) {
-          this.#settle(units);
-          return true;
-        }
-        this.#o.metrics.fenceConflicts.add();
-        this.#rollback(owner, new Map());
-        return false;
+  async #judge({ owners, units }: Component, cid: string, failure: StoreError): Promise<boolean> {
+    const [unit] = units;
+    if (unit === undefined) return true;
+    if (failure.failure === 'fence') {
+      // Whatever statement of ours wrote the first row has written all of them.
+      const stored = await this.#asked(() => this.#o.store.cidAt(unit.owner.actorId, unit.events[0]?.journal.seq ?? 0));
+      if (stored === cid) {
+        this.#settle(units);
+        return true;
       }
+      this.#o.metrics.fenceConflicts.add();
+    }
+    const [owner] = owners;
+    // What a verdict rests on is not saved when several actors fail together: run again, the event to blame meets it once more, alone.
+    if (owner === undefined || owners.length > 1 || failure.failure === 'fence') {
+      this.#rollback(owners, NO_VERDICTS);
+      return false;
+    }
+    return this.#judgeActor(owner, units, cid, failure);
+  }
+
+  async #judgeActor(owner: UnitOwner, units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<boolean> {
+    switch (failure.failure) {
       case 'duplicate': {
         const verdicts = new Map<CommitUnit, Verdict>();
         for (const unit of units) {
@@ -329,7 +302,7 @@ export class Committer {
           const entry = idem == null ? undefined : await this.#asked(() => this.#o.store.byIdem(owner.actorId, idem));
           if (entry !== undefined) verdicts.set(unit, { why: 'duplicate', entry });
         }
-        this.#rollback(owner, verdicts);
+        this.#rollback([owner], verdicts);
         return false;
       }
       case 'refused': {
@@ -338,11 +311,9 @@ export class Committer {
         const n = seqs.find(([, seq]) => seq === k)?.[2];
         const below = units.filter((unit) => (unit.events.at(-1)?.journal.seq ?? 0) < k);
         const refused = units[below.length];
-        if (below.length > 0 && !(await this.#commitOwner(owner, below, cid))) return false;
-        this.#rollback(
-          owner,
-          refused === undefined ? new Map() : new Map([[refused, { why: 'refused', companion: failure.companion, n }]]),
-        );
+        if (below.length > 0 && !(await this.#commitOne({ owners: [owner], units: below }, cid))) return false;
+        const verdict: Verdict = { why: 'refused', companion: failure.companion, n };
+        this.#rollback([owner], refused === undefined ? NO_VERDICTS : new Map([[refused, verdict]]));
         return false;
       }
       default:
@@ -358,10 +329,10 @@ export class Committer {
         failure.failure === 'companion'
           ? { why: 'refused', companion: failure.companion, n: undefined }
           : { why: 'bad-row', cause: failure };
-      this.#rollback(owner, new Map([[unit, verdict]]));
+      this.#rollback([owner], new Map([[unit, verdict]]));
       return false;
     }
-    for (const one of units) if (!(await this.#commitOwner(owner, [one], cid))) return false;
+    for (const one of units) if (!(await this.#commitOne({ owners: [owner], units: [one] }, cid))) return false;
     return true;
   }
 
@@ -413,19 +384,10 @@ export class Committer {
     for (const unit of units) unit.owner.settled(unit);
   }
 
-  #rollback(owner: UnitOwner, verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
-    this.withdraw(owner);
-    owner.rollback(verdicts);
-  }
-
-  /** Takes an actor's units out of the open batch. */
-  withdraw(owner: UnitOwner): void {
-    this.#open = this.#open.filter((unit) => {
-      if (unit.owner !== owner) return true;
-      this.#openRows -= unit.events.length;
-      this.#openBytes -= unit.bytes;
-      return false;
-    });
+  /** These actors lose everything that is not committed; others lose what rests on it. */
+  #rollback(owners: readonly UnitOwner[], verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
+    for (const [owner, unit] of this.#open.withdraw(new Set(owners))) owner.cut(unit);
+    for (const owner of owners) owner.rollback(verdicts);
   }
 
   #noteRefusal(failure: StoreError): void {

@@ -108,6 +108,8 @@ export interface Command<C = AnyContext> {
   readonly allow?: Allow<C>;
   /** true: the SDK may keep it while offline */
   readonly offline?: 'queue';
+  /** true: sent by another actor it may be committed together with the event that sends it (fused delivery); default false */
+  readonly fuse?: boolean;
 }
 
 export function command<C = AnyContext>(c: {
@@ -116,6 +118,7 @@ export function command<C = AnyContext>(c: {
   rejects?: readonly string[];
   allow?: Allow<C>;
   offline?: 'queue';
+  fuse?: boolean;
 }): Command<C> {
   return { rejects: [], ...c };
 }

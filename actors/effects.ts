@@ -2,7 +2,7 @@
 import type { Effect } from './define.ts';
 import { internal } from './envelope.ts';
 import { NonRetryable } from './errors.ts';
-import { effectKey } from './ids.ts';
+import { effectKey, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import type { EffectId } from './store/store.ts';
 import type { ActorRef, Json, Log } from './types.ts';
@@ -98,7 +98,8 @@ export class Effects {
       )
       .finally(() => {
         gate.active -= 1;
-        const next = gate.waiting.shift();
+        const next = gate.waiting.find((one) => !one.over);
+        gate.waiting.splice(0, next === undefined ? gate.waiting.length : gate.waiting.indexOf(next) + 1);
         if (next !== undefined && !this.#stopped) this.#attempt(next, gate);
       });
   }
@@ -207,6 +208,15 @@ export class Effects {
     if (call === undefined || call.id.seq !== seq) return;
     this.#end(call);
     call.abort.abort(new Error('the state that asked for it was left'));
+  }
+
+  /** Gives up the effects of the slots that are another node's work now; that one starts them again. */
+  release(keep: (slot: number) => boolean): void {
+    for (const call of this.#calls.values()) {
+      if (keep(slotOf(call.id.actorId))) continue;
+      this.#end(call);
+      call.abort.abort(new Error('another node goes on with it'));
+    }
   }
 
   /** The effect id of a live invocation that this node works on. */

@@ -1,6 +1,9 @@
+import { refusal } from './errors.ts';
+import { derivedIdem, effectKey } from './ids.ts';
 import type { Live } from './runtime.ts';
 import type { EffectId } from './store/store.ts';
-import type { Principal, Refusal, Reply } from './types.ts';
+import type { ActorRef, Principal, Refusal, Reply } from './types.ts';
+import type { Group } from './unit.ts';
 
 interface Base {
   readonly type: string;
@@ -24,16 +27,25 @@ interface Base {
   readonly resolve: (reply: Reply) => void;
 }
 
+const RERUNS = 3;
+
 /** Messages of one sender that stand or fall in order: when one is refused or must be repeated, those behind it are not run either. */
 export interface Frame {
   broken: boolean;
+}
+
+/** A command of another actor. With `group` it is committed together with the event that sends it, and lives and dies with it. */
+export interface Message {
+  readonly kind: 'tell';
+  readonly frame: Frame;
+  readonly group?: Group;
 }
 
 /** What waits in a mailbox. */
 export type Envelope = Base &
   (
     | { readonly kind: 'command'; readonly expect?: number }
-    | { readonly kind: 'tell'; readonly frame: Frame }
+    | Message
     | { readonly kind: 'timer'; readonly timer: { readonly id: string; readonly rowSeq: number; seq: number } }
     | { readonly kind: 'result'; readonly call: { readonly invoke: string; readonly id: EffectId; readonly failed: boolean } }
     | { readonly kind: 'undelivered'; readonly done: EffectId }
@@ -41,10 +53,23 @@ export type Envelope = Base &
     | { readonly kind: 'read'; readonly run: (live: Live | undefined) => Reply }
   );
 
+/** It does not run again by itself: the event that sent it was lost with it, and sends it anew. */
+export const fused = (e: Envelope): boolean => e.kind === 'tell' && e.group !== undefined;
+
 export function answer(e: Envelope, reply: Reply): void {
   if (e.answered) return;
   e.answered = true;
   e.resolve(reply);
+}
+
+/** Whether an event whose state was lost is taken back into the mailbox; one that is not has its answer. */
+export function mayRunAgain(e: Envelope): boolean {
+  e.tries += 1;
+  if (e.kind === 'migration') return false; // what is loaded anew tells whether one is needed
+  if (e.kind !== 'command') return true;
+  if (e.tries <= RERUNS) return !e.answered;
+  refuse(e, refusal('RETRY', undefined, undefined, 50));
+  return false;
 }
 
 export function refuse(e: Envelope, error: Refusal, seq = 0): void {
@@ -66,6 +91,24 @@ export function internal(type: string, payload: object): Omit<Envelope, 'kind' |
     idem: null,
     chk: 0,
     from: { kind: 'system', id: 'kernel', roles: [] },
+    deadline: Number.POSITIVE_INFINITY,
+    tries: 0,
+    failures: 0,
+    answered: false,
+  };
+}
+
+/** A message of an actor as its receiver gets it. `payload` has been parsed by the command's schema. */
+export function message(tell: { readonly id: EffectId; readonly type: string }, source: ActorRef, payload: object): Omit<Base, 'resolve'> {
+  const key = effectKey(tell.id);
+  return {
+    type: tell.type,
+    payload,
+    text: JSON.stringify(payload),
+    idem: derivedIdem(key),
+    chk: 0,
+    from: { kind: 'actor', id: source, roles: [] },
+    cause: key,
     deadline: Number.POSITIVE_INFINITY,
     tries: 0,
     failures: 0,

@@ -1,6 +1,7 @@
 /** What is kept of a warm actor: one line with what the kernel knows of it, one line with its state; both JSON. */
 import { actorIdOf } from './ids.ts';
 import type { Known } from './rows.ts';
+import type { Live } from './runtime.ts';
 import type { SnapshotRow } from './store/store.ts';
 import type { ActorRef, ActorState } from './types.ts';
 
@@ -19,6 +20,31 @@ export interface Frozen {
   readonly hot?: readonly string[];
   /** keys of the latest commands, oldest first */
   readonly ring?: readonly (readonly [idem: string, known: Known])[];
+}
+
+/** What stays of an actor beside its state. */
+export function frozenOf(
+  a: Pick<Frozen, 'rowsSinceSnapshot' | 'bytesSinceSnapshot' | 'snapshotBytes' | 'published'>,
+  { seq, at, size }: Live,
+  o: {
+    readonly heads: { readonly [view: string]: number };
+    readonly hot: readonly string[];
+    readonly ring: ReadonlyMap<string, Known> | undefined;
+  },
+): Frozen {
+  const { rowsSinceSnapshot, bytesSinceSnapshot, snapshotBytes, published } = a;
+  return {
+    seq,
+    at,
+    size,
+    rowsSinceSnapshot,
+    bytesSinceSnapshot,
+    snapshotBytes,
+    published,
+    heads: o.heads,
+    ...(o.hot.length === 0 ? {} : { hot: o.hot }),
+    ...(o.ring === undefined ? {} : { ring: [...o.ring] }),
+  };
 }
 
 export const frozenText = (f: Frozen, state: ActorState): string => `${JSON.stringify(f)}\n${JSON.stringify(state)}`;

@@ -5,6 +5,9 @@ import type { Registry } from './companion.ts';
 import type { Envelope } from './envelope.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
+import type { Fusion } from './fusion.ts';
+import type { Placement } from './placement.ts';
+import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outbox } from './outbox.ts';
 import type { JournalStore } from './store/store.ts';
@@ -26,15 +29,28 @@ export interface Kernel {
   readonly topics: Topics;
   readonly outbox: Outbox;
   readonly timers: Timers;
+  /** absent when every message goes by the outbox */
+  readonly fusion: Fusion | undefined;
   /** deep-freeze contexts after every macrostep */
   readonly freeze: boolean;
   readonly onJob: (queue: string) => void;
   readonly limits: NodeLimits;
+  /** absent where one node serves all slots */
+  readonly placement: Placement | undefined;
+  readonly router: Router | undefined;
   committer(slot: number): Committer;
+  /** The activation of an actor, if it is in memory. */
+  active(ref: ActorRef): Activation | undefined;
+  /** Whether this node may decide for the slot at once: it owns it beyond doubt and keeps it. */
+  steady(slot: number): boolean;
   /** The activation of an actor, new if there is none. @throws KernelProblem when no more fit into memory */
   activation(ref: ActorRef, rt: Runtime): Activation;
   /** Brings an event of the kernel itself to its actor, as soon as there is room in memory. */
   deliver(ref: ActorRef, rt: Runtime, e: Envelope): void;
+  /** Whether timers, messages and effects of the slot are this node's work. */
+  works(slot: number): boolean;
+  /** Drops quiet activations; what must not be lost of them is written first. */
+  passivate(list: readonly Activation[], reason: string): Promise<void>;
   /** Gives the activation a turn soon. */
   schedule(a: Activation): void;
   /** Gives the activation a turn after the next commit of its lane. */

@@ -16,17 +16,28 @@ export class Loader {
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #limits: NodeLimits;
+  readonly #also: ((actorIds: readonly string[]) => Promise<void>) | undefined;
   #waiting: Activation[] = [];
   #running = 0;
   #planned = false;
 
-  constructor(o: { store: JournalStore; clock: Clock; deferral: Deferral; log: Log; metrics: Metrics; limits: NodeLimits }) {
+  /** @param o.also done after the actors were read and before they run */
+  constructor(o: {
+    store: JournalStore;
+    clock: Clock;
+    deferral: Deferral;
+    log: Log;
+    metrics: Metrics;
+    limits: NodeLimits;
+    also: ((actorIds: readonly string[]) => Promise<void>) | undefined;
+  }) {
     this.#store = o.store;
     this.#clock = o.clock;
     this.#deferral = o.deferral;
     this.#log = o.log;
     this.#metrics = o.metrics;
     this.#limits = o.limits;
+    this.#also = o.also;
   }
 
   load(a: Activation): void {
@@ -53,10 +64,9 @@ export class Loader {
     const started = this.#clock.mono();
     let found;
     try {
-      found = await this.#store.load(
-        batch.map((a) => a.actorId),
-        this.#clock.wall() - KEY_AGE_MS,
-      );
+      const ids = batch.map((a) => a.actorId);
+      found = await this.#store.load(ids, this.#clock.wall() - KEY_AGE_MS);
+      await this.#also?.(ids);
     } catch (error) {
       this.#log.warn({ err: error, attempt, actors: batch.length }, 'actors could not be read');
       if (attempt < TRIES) {

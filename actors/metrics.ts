@@ -45,6 +45,9 @@ export interface Levels {
   readonly outboxPending: () => number;
   readonly timersPending: () => number;
   readonly mailboxMax: () => number;
+  readonly slots: () => number;
+  readonly leaseLeft: () => number;
+  readonly roaming: () => number;
 }
 
 const seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -83,6 +86,9 @@ export function createMetrics(registry: Registry, levels: Levels) {
   gauge('inflight', 'Commands accepted and not answered', levels.inflight);
   gauge('outbox_pending', 'Messages and effects not finished', levels.outboxPending);
   gauge('timers_pending', 'Timers in the wheel', levels.timersPending);
+  gauge('slots_owned', 'Slots that this node serves', levels.slots);
+  gauge('lease_left_seconds', 'Time for which the lease is still believed', levels.leaseLeft);
+  gauge('roaming', '1 while the store of leases is out of reach', levels.roaming);
   gauge('mailbox_max', 'Longest mailbox', levels.mailboxMax);
   labelled('uncommitted', 'Events that wait for their commit', 'lane', () => levels.uncommitted().map((n, lane) => [String(lane), n]));
   return {
@@ -102,6 +108,8 @@ export function createMetrics(registry: Registry, levels: Levels) {
     companionRows: tally('companion_rows_total', 'Companion rows written', 'companion'),
     companionConflicts: tally('companion_conflicts_total', 'Companion rows refused', 'kind', 'companion'),
     batchSplits: tally('batch_splits_total', 'Batches that were split', 'cause'),
+    fused: tally('fused_total', 'Messages committed together with the event that sent them'),
+    fuseSkipped: tally('fuse_skipped_total', 'Messages that could not be, by reason', 'reason'),
     publications: tally('publications_total', 'Publications by topic kind', 'kind'),
     topicItems: tally('topic_items_total', 'Items of log topics'),
     commandSeconds: histogram('command_seconds', 'From admission to answer, sampled one in 16'),
@@ -110,6 +118,9 @@ export function createMetrics(registry: Registry, levels: Levels) {
     migrations: tally('migrations_total', 'Actors met at another version of their machine', 'kind', 'outcome'),
     activationSeconds: histogram('activation_seconds', 'From request to live actor'),
     timerLate: histogram('timer_late_seconds', 'How late timers fired'),
+    slotsMoved: tally('slots_moved_total', 'Slots that came or went, by reason', 'reason'),
+    busSeconds: histogram('bus_seconds', 'From a question to another node to its answer'),
+    handoverSeconds: histogram('handover_seconds', 'From the first refusal to the transfer of slots that move'),
     effectSeconds: histogram('effect_seconds', 'Duration of one effect attempt'),
   };
 }

@@ -1,14 +1,18 @@
 import type { Activation } from './activation.ts';
 import { allowedTo, visibleTo } from './access.ts';
+import { servingOf } from './cluster.ts';
 import { admit, outcomeOf } from './admission.ts';
+import type { Admitted } from './admission.ts';
 import { eventLoop } from './clock.ts';
 import { Committer } from './committer.ts';
 import { registryOf } from './companion.ts';
+import { refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { splitRef } from './ids.ts';
+import { actorIdOf, SLOTS, slotOf, splitRef } from './ids.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
+import { Fusion } from './fusion.ts';
 import { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
 import { defaultLimits } from './limits.ts';
@@ -16,7 +20,9 @@ import type { NodeLimits } from './limits.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
+import { Placement } from './placement.ts';
 import { Residents } from './residents.ts';
+import { Router } from './routing.ts';
 import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
@@ -32,6 +38,7 @@ import type {
   AskOptions,
   CommandInput,
   Cursor,
+  Followers,
   Publication,
   ReadOptions,
   TopicSlice,
@@ -42,6 +49,9 @@ const EXPIRE_MS = 250;
 const TROUBLE_MS = 1_000;
 const READ_DEADLINE = 10_000;
 const ROOM_MS = 500;
+/** by which the clocks of nodes may differ */
+const CLOCKS_MS = 5_000;
+const REFS = 256;
 
 /** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
 export class Node implements ActorSystem, Kernel {
@@ -56,9 +66,12 @@ export class Node implements ActorSystem, Kernel {
   readonly topics: Topics;
   readonly outbox: Outbox;
   readonly timers: Timers;
+  readonly fusion: Fusion | undefined;
   readonly freeze: boolean;
   readonly onJob: (queue: string) => void;
   readonly inspect: Inspect;
+  readonly placement: Placement | undefined;
+  readonly router: Router | undefined;
   readonly #o: ActorSystemOptions;
   readonly limits: NodeLimits;
   readonly #residents: Residents;
@@ -70,6 +83,8 @@ export class Node implements ActorSystem, Kernel {
   #committers: Committer[] = [];
   #inflight = 0;
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
+  /** what a former process left to be sent is in the outbox */
+  #takenUp = false;
   #expiry: unknown;
 
   constructor(o: ActorSystemOptions) {
@@ -93,13 +108,23 @@ export class Node implements ActorSystem, Kernel {
       outboxPending: () => this.outbox.pending,
       timersPending: () => this.timers.pending,
       mailboxMax: () => this.#longestMailbox(),
+      slots: () => this.placement?.slots.length ?? SLOTS,
+      leaseLeft: () => (this.placement?.leaseLeft ?? 0) / 1_000,
+      roaming: () => (this.placement?.roaming === true ? 1 : 0),
     });
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
     this.topics = new Topics(this);
     this.outbox = new Outbox(this, o.effects);
     this.timers = new Timers(this);
+    this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
-    this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits });
+    this.placement = o.cluster === undefined ? undefined : new Placement(this, this.#residents, o.cluster);
+    this.router =
+      this.placement === undefined || o.cluster === undefined
+        ? undefined
+        : new Router(this, this.placement, o.cluster.bus, servingOf(this));
+    const also = this.placement === undefined ? undefined : (ids: readonly string[]) => this.outbox.takeUpOf(ids);
+    this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits, also });
     this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
     this.inspect = createInspect(this, this.#residents);
   }
@@ -108,6 +133,14 @@ export class Node implements ActorSystem, Kernel {
 
   committer(slot: number): Committer {
     return this.#committers[slot % this.#committers.length] as Committer;
+  }
+
+  active(ref: ActorRef): Activation | undefined {
+    return this.#residents.hot.get(ref);
+  }
+
+  steady(slot: number): boolean {
+    return this.#state === 'running' && this.#takenUp && (this.placement === undefined || this.placement.steady(slot));
   }
 
   activation(ref: ActorRef, rt: Runtime): Activation {
@@ -126,6 +159,7 @@ export class Node implements ActorSystem, Kernel {
 
   deliver(ref: ActorRef, rt: Runtime, e: Envelope): void {
     if (this.#state === 'stopped') return;
+    if (!this.works(slotOf(actorIdOf(ref)))) return refuse(e, refusal('MOVED'));
     let a: Activation;
     try {
       a = this.activation(ref, rt);
@@ -135,6 +169,14 @@ export class Node implements ActorSystem, Kernel {
       return;
     }
     a.deliver(e);
+  }
+
+  works(slot: number): boolean {
+    return this.placement === undefined || this.placement.works(slot);
+  }
+
+  passivate(list: readonly Activation[], reason: string): Promise<void> {
+    return this.#keeper.passivate(list, reason);
   }
 
   schedule(a: Activation): void {
@@ -168,45 +210,48 @@ export class Node implements ActorSystem, Kernel {
 
   // ------------------------------------------------------------------------------------------------------------- commands
 
-  async ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
+  ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
     const admitted = admit(this.kinds, ref, command, o);
-    if ('code' in admitted) return this.#refused(ref, command.type, admitted);
-    const { rt } = admitted;
-    if (this.#state !== 'running') return this.#refused(ref, command.type, refusal('DRAINING', undefined, undefined, 1_000));
-    if (this.#inflight >= this.limits.inflight) return this.#refused(ref, command.type, refusal('OVERLOADED', undefined, undefined, 500));
+    return 'code' in admitted ? Promise.resolve(this.declined(ref, command.type, admitted)) : this.accept(ref, admitted);
+  }
+
+  /** Takes in a command that fits its schema; of this caller or, in a cluster, from another node. */
+  async accept(ref: ActorRef, c: Admitted): Promise<Reply> {
+    const { rt, type } = c;
+    if (this.#state !== 'running') return this.declined(ref, type, refusal('DRAINING', undefined, undefined, 1_000));
+    if (this.#inflight >= this.limits.inflight) return this.declined(ref, type, refusal('OVERLOADED', undefined, undefined, 500));
     let a: Activation;
     try {
       a = this.activation(ref, rt);
     } catch (error) {
       if (error instanceof KernelProblem)
-        return this.#refused(ref, command.type, refusal('OVERLOADED', error.detail, undefined, error.retryAfterMs));
+        return this.declined(ref, type, refusal('OVERLOADED', error.detail, undefined, error.retryAfterMs));
       throw error;
     }
     const troubled = this.committer(a.at.slot).troubledSince;
     const mono = this.clock.mono();
     if (troubled !== undefined && mono - troubled > TROUBLE_MS)
-      return this.#refused(ref, command.type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
-    if (a.mailboxLength >= rt.def.limits.mailbox)
-      return this.#refused(ref, command.type, refusal('MAILBOX_FULL', undefined, undefined, 100));
+      return this.declined(ref, type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+    if (a.mailboxLength >= rt.def.limits.mailbox) return this.declined(ref, type, refusal('MAILBOX_FULL', undefined, undefined, 100));
     this.#inflight += 1;
     return new Promise((resolve) => {
       a.deliver({
         kind: 'command',
-        type: command.type,
-        payload: admitted.payload,
-        text: admitted.text,
-        idem: admitted.idem,
-        chk: admitted.chk,
-        from: o.from,
-        ...(o.trace === undefined ? {} : { cause: o.trace }),
-        ...(o.seq === undefined ? {} : { expect: o.seq }),
-        deadline: mono + admitted.deadline,
+        type,
+        payload: c.payload,
+        text: c.text,
+        idem: c.idem,
+        chk: c.chk,
+        from: c.from,
+        ...(c.trace === undefined ? {} : { cause: c.trace }),
+        ...(c.expect === undefined ? {} : { expect: c.expect }),
+        deadline: mono + c.deadline,
         tries: 0,
         failures: 0,
         answered: false,
         resolve: (reply) => {
           this.#inflight -= 1;
-          this.metrics.commands.add(rt.def.kind, command.type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
+          this.metrics.commands.add(rt.def.kind, type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
           if ((this.#inflight & 15) === 0) this.metrics.commandSeconds.observe((this.clock.mono() - mono) / 1_000);
           resolve(reply);
         },
@@ -214,7 +259,8 @@ export class Node implements ActorSystem, Kernel {
     });
   }
 
-  #refused(ref: ActorRef, type: string, error: Refusal): Reply {
+  /** The answer to a command that is not run. */
+  declined(ref: ActorRef, type: string, error: Refusal): Reply {
     const kind = splitRef(ref)?.kind ?? '';
     const known = this.kinds.get(kind)?.def;
     this.metrics.commands.add(
@@ -313,6 +359,23 @@ export class Node implements ActorSystem, Kernel {
     return formatTopic(name);
   }
 
+  async refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
+    const name = parseTopic(topic);
+    const { topic: declared } = this.topics.declared(name);
+    const refused = new Map<Principal, Refusal>();
+    if (declared.public === true) return refused;
+    const a = await this.#active(`${name.kind}:${name.id}`);
+    for (const p of readers) {
+      try {
+        this.topics.authorize(a, declared, p);
+      } catch (error) {
+        if (!(error instanceof KernelProblem)) throw error;
+        refused.set(p, error);
+      }
+    }
+    return refused;
+  }
+
   async slice(topic: string, cursor?: Cursor): Promise<TopicSlice> {
     const name = parseTopic(topic);
     this.topics.declared(name);
@@ -333,7 +396,35 @@ export class Node implements ActorSystem, Kernel {
     return this.topics.onPublish(fn);
   }
 
+  /** The sockets of a single node die with it: there is nobody to tell. */
+  onTakeover(): Unsubscribe {
+    return () => undefined;
+  }
+
+  async *recent(slots: readonly number[], ms: number): AsyncIterable<{ ref: ActorRef; seq: number }> {
+    const found = await this.store.recent(this.clock.wall() - ms - CLOCKS_MS, slots);
+    for (let i = 0; i < found.length; i += REFS) {
+      const page = found.slice(i, i + REFS);
+      const refs = await this.store.refs(page.map((r) => r.actorId));
+      for (const { actorId, seq } of page) {
+        const ref = refs.get(actorId);
+        if (ref !== undefined) yield { ref, seq };
+      }
+    }
+  }
+
+  follow(followers: Followers): void {
+    this.topics.follow(followers);
+  }
+
   // ------------------------------------------------------------------------------------------------------------ life cycle
+
+  trouble(): string | undefined {
+    if (this.#state !== 'running') return `the kernel is ${this.#state}`;
+    const long = this.clock.mono() - TROUBLE_MS;
+    const failing = this.#committers.flatMap((c, lane) => (c.troubledSince !== undefined && c.troubledSince < long ? [lane] : []));
+    return failing.length === 0 ? undefined : `commits fail on lane ${failing.join(', ')}`;
+  }
 
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('the actor system was started before');
@@ -351,6 +442,7 @@ export class Node implements ActorSystem, Kernel {
     this.#keeper.start();
     this.#planExpiry();
     await this.outbox.start();
+    this.#takenUp = true;
     await this.timers.start();
   }
 

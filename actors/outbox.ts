@@ -1,12 +1,15 @@
 /** What leaves an actor after its commit: messages to other actors and effects with a result. The rows are the record; this works from memory. */
 import type { Activation } from './activation.ts';
+import type { RemoteTells } from './bus/bus.ts';
 import { Effects } from './effects.ts';
 import type { EffectCallOf, EffectFunctions } from './effects.ts';
-import { internal } from './envelope.ts';
+import { internal, message } from './envelope.ts';
 import type { Frame } from './envelope.ts';
 import { kernelProblems, KernelProblem } from './errors.ts';
 import { actorIdOf, derivedIdem, effectKey, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import { isMoved } from './routing.ts';
+import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
 import type { Step, Tell } from './step.ts';
 import type { DeadRow, EffectId, PendingOutbox } from './store/store.ts';
@@ -18,6 +21,9 @@ const SWEEP_MS = 5_000;
 const SWEEP_AGE = 2_000;
 const PAGE = 500;
 const REPORT_MS = 1_000;
+const ORPHAN_MS = 30_000;
+/** wait for the answer to a frame from another node */
+const FRAME_MS = 10_000;
 
 interface Message {
   readonly tell: Tell;
@@ -27,10 +33,17 @@ interface Message {
 /** Messages of one sender to one receiver: FIFO, one frame under way. */
 interface Pair {
   readonly queue: Message[];
+  /** of the sender: who serves it delivers */
+  readonly slot: number;
   busy: boolean;
   failures: number;
   faults: number;
+  /** the sender is another node's work now */
+  over: boolean;
 }
+
+/** Names a sender and a receiver. */
+export const pairKey = (actorId: string, to: ActorRef): string => `${actorId}>${to}`;
 
 export class Outbox {
   readonly #k: Kernel;
@@ -40,9 +53,8 @@ export class Outbox {
   readonly #known = new Set<string>();
   /** effect ids that are over and whose rows still stand */
   readonly #over = new Set<string>();
-  /** rows that went while pages were being read: such a page may still show them */
-  #gone: Set<string> | undefined;
-  #reading: Promise<void> = Promise.resolve();
+  /** one for each reading under way: rows that went meanwhile, which its pages may still show */
+  readonly #gone = new Set<Set<string>>();
   #sweepTimer: unknown;
   #stopped = false;
 
@@ -57,7 +69,7 @@ export class Outbox {
 
   /** Takes up what a former process left. */
   async start(): Promise<void> {
-    await this.#readPending(Number.MAX_SAFE_INTEGER);
+    if (this.#k.placement === undefined) await this.#takeUpDue(Number.MAX_SAFE_INTEGER);
     this.#planSweep();
   }
 
@@ -69,7 +81,7 @@ export class Outbox {
 
   #planSweep(): void {
     this.#sweepTimer = this.#k.clock.setTimer(SWEEP_MS, () => {
-      this.#readPending(this.#k.clock.wall() - SWEEP_AGE)
+      this.#sweep()
         .catch((error: unknown) => this.#k.log.warn({ err: error }, 'the outbox could not be read'))
         .finally(() => {
           if (!this.#stopped) this.#planSweep();
@@ -77,31 +89,65 @@ export class Outbox {
     });
   }
 
-  /** Takes up rows that nobody works on; one reading at a time. */
-  #readPending(before: number): Promise<void> {
-    const next = this.#reading.then(() => this.#read(before));
-    this.#reading = next.catch(() => undefined);
-    return next;
+  /** While this node roams nobody may be there for a slot: what is overdue by half a minute is taken up wherever it belongs. */
+  async #sweep(): Promise<void> {
+    const { placement, clock } = this.#k;
+    await this.#takeUpDue(clock.wall() - SWEEP_AGE, placement?.slots);
+    if (placement?.roaming === true) await this.#takeUpDue(clock.wall() - ORPHAN_MS);
+  }
+
+  /** Takes up what the former owner of the slots has left. */
+  acquire(slots: readonly number[]): void {
+    this.#takeUpDue(Number.MAX_SAFE_INTEGER, slots).catch((error: unknown) => {
+      this.#k.log.warn({ err: error }, 'the outbox of new slots could not be read; the next sweep finds them');
+    });
+  }
+
+  /** Takes up what other nodes have left of actors that this one has just read: nothing that they send may overtake it. */
+  takeUpOf(actorIds: readonly string[]): Promise<void> {
+    return this.#takeUp(() => this.#k.store.outboxOf(actorIds));
+  }
+
+  /** Forgets the messages and effects of slots that are another node's work now. */
+  release(keep: (slot: number) => boolean): void {
+    for (const [key, pair] of this.#pairs) {
+      if (keep(pair.slot)) continue;
+      pair.over = true;
+      this.#pairs.delete(key);
+      for (const m of pair.queue) this.#known.delete(effectKey(m.tell.id));
+    }
+    this.#effects.release(keep);
   }
 
   /** All pages are read first: a message on a later page must not be overtaken by one that its sender sends meanwhile. */
-  async #read(before: number): Promise<void> {
-    const found: PendingOutbox[] = [];
-    const gone = (this.#gone = new Set<string>());
-    try {
+  #takeUpDue(before: number, slots?: readonly number[]): Promise<void> {
+    return this.#takeUp(async () => {
+      const found: PendingOutbox[] = [];
       for (let rows: PendingOutbox[] | undefined; rows === undefined || rows.length === PAGE; found.push(...rows)) {
-        rows = await this.#k.store.outboxDue(before, PAGE, rows?.at(-1));
+        rows = await this.#k.store.outboxDue(before, PAGE, rows?.at(-1), slots);
       }
+      return found;
+    });
+  }
+
+  /** Works on the rows that nobody works on. */
+  async #takeUp(read: () => Promise<PendingOutbox[]>): Promise<void> {
+    const gone = new Set<string>();
+    this.#gone.add(gone);
+    let found: PendingOutbox[];
+    try {
+      found = await read();
     } finally {
-      this.#gone = undefined;
+      this.#gone.delete(gone);
     }
     for (const row of found) {
+      if (!this.#k.works(row.slot)) continue;
       const key = effectKey(row);
-      if (!this.#known.has(key) && !this.#over.has(key) && !gone.has(key)) this.#takeUp(row);
+      if (!this.#known.has(key) && !this.#over.has(key) && !gone.has(key)) this.#begin(row);
     }
   }
 
-  #takeUp(row: PendingOutbox): void {
+  #begin(row: PendingOutbox): void {
     const id: EffectId = { actorId: row.actorId, seq: row.seq, n: row.n };
     const ref = `${row.kind}:${row.id}`;
     const payload = JSON.parse(row.payload) as { type: string; payload: object; src: string; input: Json };
@@ -112,8 +158,10 @@ export class Outbox {
 
   /** Sends the messages and starts the effects of a committed event. */
   dispatch(a: Activation, s: Step): void {
+    // Whoever serves the slot now finds the rows.
+    if (!this.#k.works(a.at.slot)) return;
     const source = { ref: a.at.ref, actorId: a.actorId };
-    for (const tell of s.tells) this.#enqueue({ tell, source });
+    for (const tell of s.tells) if (tell.fused !== true) this.#enqueue({ tell, source });
     for (const e of s.effects)
       this.#effect({ id: e.id, ref: a.at.ref, kind: a.kind, invoke: e.invoke, src: e.src, input: e.input, attempt: 0 });
   }
@@ -122,7 +170,7 @@ export class Outbox {
   finished(id: EffectId): void {
     const key = effectKey(id);
     this.#known.delete(key);
-    this.#gone?.add(key);
+    for (const gone of this.#gone) gone.add(key);
   }
 
   /** It is over, and its row goes with a later commit of the lane. A row that still stands must not be taken up again. */
@@ -137,8 +185,13 @@ export class Outbox {
     for (const id of ids) {
       const key = effectKey(id);
       this.#over.delete(key);
-      this.#gone?.add(key);
+      for (const gone of this.#gone) gone.add(key);
     }
+  }
+
+  /** Whether committed messages of the pair are under way. */
+  busy(pair: string): boolean {
+    return this.#pairs.has(pair);
   }
 
   #effect(call: EffectCallOf): void {
@@ -160,38 +213,73 @@ export class Outbox {
 
   #enqueue(m: Message): void {
     this.#known.add(effectKey(m.tell.id));
-    const key = `${m.source.actorId}>${m.tell.to}`;
+    const key = pairKey(m.source.actorId, m.tell.to);
     let pair = this.#pairs.get(key);
-    if (pair === undefined) this.#pairs.set(key, (pair = { queue: [], busy: false, failures: 0, faults: 0 }));
+    if (pair === undefined) {
+      pair = { queue: [], slot: slotOf(m.source.actorId), busy: false, failures: 0, faults: 0, over: false };
+      this.#pairs.set(key, pair);
+    }
     pair.queue.push(m);
     if (!pair.busy) this.#sendFrame(key, pair);
   }
 
   #sendFrame(key: string, pair: Pair): void {
-    if (this.#stopped) return;
+    if (this.#stopped || pair.over) return;
     const messages = pair.queue.slice(0, pair.failures > 0 ? 1 : FRAME);
     if (messages.length === 0) {
       this.#pairs.delete(key);
       return;
     }
     pair.busy = true;
+    const [{ tell, source }] = messages as [Message];
+    const tells: RemoteTells = {
+      source: source.ref,
+      to: tell.to,
+      messages: messages.map((m) => ({ id: m.tell.id, type: m.tell.type, payload: m.tell.payload as Json })),
+    };
+    const done = (replies: readonly Reply[]): void => this.#frameDone(key, pair, messages, replies);
+    if (this.#k.router === undefined) this.#receive(tells, done);
+    else void this.#route(this.#k.router, tells, done);
+  }
+
+  /** To the node that serves the receiver. Without an answer the messages are sent again; their keys make that harmless. */
+  async #route(router: Router, tells: RemoteTells, done: (replies: readonly Reply[]) => void): Promise<void> {
+    const again: Reply = { ok: false, seq: 0, error: { code: 'RETRY' } };
+    const replies = await router.run<readonly Reply[]>({
+      slot: slotOf(actorIdOf(tells.to)),
+      left: FRAME_MS,
+      here: async () => {
+        const here = await this.receive(tells);
+        return here.some(isMoved) ? 'moved' : here;
+      },
+      frame: (asked) => ({ f: 'tell', ...asked, tells }),
+      got: (answer) => (answer.f === 'replies' ? answer.replies : []),
+    });
+    done(typeof replies === 'string' || replies.length !== tells.messages.length ? tells.messages.map(() => again) : replies);
+  }
+
+  /** Brings a frame of messages to its receiver, which this node serves. */
+  receive(tells: RemoteTells): Promise<readonly Reply[]> {
+    return new Promise((resolve) => this.#receive(tells, resolve));
+  }
+
+  #receive({ source, to, messages }: RemoteTells, done: (replies: readonly Reply[]) => void): void {
     const frame: Frame = { broken: false };
     let left = messages.length;
     const replies: Reply[] = [];
     for (const [i, m] of messages.entries()) {
-      this.#deliver(m, frame, (reply) => {
+      this.#deliver(source, to, m, frame, (reply) => {
         replies[i] = reply;
         left -= 1;
-        if (left === 0) this.#frameDone(key, pair, messages, replies);
+        if (left === 0) done(replies);
       });
     }
   }
 
-  #deliver(m: Message, frame: Frame, resolve: (reply: Reply) => void): void {
-    const { tell, source } = m;
-    const target = splitRef(tell.to);
+  #deliver(source: ActorRef, to: ActorRef, m: RemoteTells['messages'][number], frame: Frame, resolve: (reply: Reply) => void): void {
+    const target = splitRef(to);
     const rt = target === undefined ? undefined : this.#k.kinds.get(target.kind);
-    const declared = rt?.def.commands[tell.type];
+    const declared = rt?.def.commands[m.type];
     const error = (code: string, details?: { [key: string]: Json }): Reply => {
       frame.broken = true;
       return { ok: false, seq: 0, error: { code, ...(details ? { details } : {}) } };
@@ -199,36 +287,21 @@ export class Outbox {
     if (rt === undefined) return resolve(error('UNKNOWN_KIND'));
     if (declared === undefined) return resolve(error('UNKNOWN_COMMAND'));
     if (frame.broken) return resolve(error('RETRY'));
-    const parsed = declared.input.safeParse(tell.payload);
+    const parsed = declared.input.safeParse(m.payload);
     if (!parsed.success)
       return resolve(error('VALIDATION', { issues: parsed.error.issues.map((i) => ({ path: i.path.join('.'), message: i.message })) }));
     let receiver;
     try {
-      receiver = this.#k.activation(tell.to, rt);
+      receiver = this.#k.activation(to, rt);
     } catch (problem) {
       return resolve(error(problem instanceof KernelProblem ? problem.code : 'OVERLOADED'));
     }
     if (receiver.mailboxLength >= rt.def.limits.mailbox) return resolve(error('MAILBOX_FULL'));
-    const text = JSON.stringify(parsed.data);
-    receiver.deliver({
-      kind: 'tell',
-      frame,
-      type: tell.type,
-      payload: parsed.data as object,
-      text,
-      idem: derivedIdem(effectKey(tell.id)),
-      chk: 0,
-      from: { kind: 'actor', id: source.ref, roles: [] },
-      cause: effectKey(tell.id),
-      deadline: Number.POSITIVE_INFINITY,
-      tries: 0,
-      failures: 0,
-      answered: false,
-      resolve,
-    });
+    receiver.deliver({ ...message(m, source, parsed.data as object), kind: 'tell', frame, resolve });
   }
 
   #frameDone(key: string, pair: Pair, messages: readonly Message[], replies: readonly Reply[]): void {
+    if (pair.over) return;
     const next = (): void => {
       pair.failures = 0;
       pair.faults = 0;
@@ -257,10 +330,18 @@ export class Outbox {
     this.#k.clock.setTimer(wait, () => this.#sendFrame(key, pair));
   }
 
-  /** A refusal counts unless the journal knows the message: it had been applied, and its key is older than those that the actor remembers. */
+  /**
+   * A refusal counts unless the journal knows the message: it had been applied, and its key is older than those that the actor remembers. Where
+   * other nodes may deliver it too, for a while or late, the refusal takes the key: whoever comes with it then is refused as well.
+   */
   async #refused(key: string, pair: Pair, m: Message, reply: Reply & { ok: false }, next: () => void): Promise<void> {
     try {
-      const applied = await this.#k.store.byIdem(actorIdOf(m.tell.to), derivedIdem(effectKey(m.tell.id)));
+      const receiver = actorIdOf(m.tell.to);
+      const idem = derivedIdem(effectKey(m.tell.id));
+      const refused = { idem, at: this.#k.clock.wall(), type: m.tell.type, error: reply.error };
+      const alone = this.#k.placement === undefined;
+      const applied = await (alone ? this.#k.store.byIdem(receiver, idem) : this.#k.store.refuse(receiver, refused));
+      if (pair.over) return;
       pair.queue.shift();
       if (applied === undefined) return this.#undelivered(m, reply, next);
       this.drop(m.tell.id);
@@ -302,7 +383,7 @@ export class Outbox {
 
   /** Tells the sender until it has heard. Were the message sent again instead, it could arrive after all. */
   #report(ref: ActorRef, rt: Runtime, id: EffectId, payload: object, next: () => void): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#k.works(slotOf(id.actorId))) return;
     this.#k.deliver(ref, rt, {
       ...internal('thrum.undelivered', payload),
       kind: 'undelivered',

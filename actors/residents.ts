@@ -69,11 +69,16 @@ export class Residents {
    */
   enter(ref: ActorRef, rt: Runtime): Activation {
     const standing = this.#hot.get(ref);
-    if (standing !== undefined) return standing;
-    const text = this.#warm.take(ref);
-    if (this.#full && !this.#makeRoom()) throw new KernelProblem(refusal('OVERLOADED', 'no more actors fit into memory', undefined, 1_000));
+    const { placement } = this.#k;
+    if (standing !== undefined) {
+      if (placement?.roaming !== true || !standing.quiet) return standing;
+      this.replace(standing);
+    }
     const actorId = actorIdOf(ref);
-    const a = new Activation(this.#k, { ref, id: ref.slice(rt.def.kind.length + 1), actorId, slot: slotOf(actorId) }, rt);
+    const slot = slotOf(actorId);
+    const text = this.#warm.take(ref, placement?.trustedSince(slot));
+    if (this.#full && !this.#makeRoom()) throw new KernelProblem(refusal('OVERLOADED', 'no more actors fit into memory', undefined, 1_000));
+    const a = new Activation(this.#k, { ref, id: ref.slice(rt.def.kind.length + 1), actorId, slot }, rt);
     a.lastUsed = this.#k.clock.mono();
     this.#hot.set(ref, a);
     if (text !== undefined) {
@@ -91,6 +96,7 @@ export class Residents {
   }
 
   #weigh(a: Activation): void {
+    if (this.#hot.get(a.at.ref) !== a) return;
     const { weight } = a;
     this.#hotBytes += weight - a.weighed;
     a.weighed = weight;
@@ -101,6 +107,15 @@ export class Residents {
     if (this.#hot.get(a.at.ref) !== a) return;
     this.#hot.delete(a.at.ref);
     this.#hotBytes -= a.weighed;
+  }
+
+  /** Another node may have written: what waits at the actor is run by another activation, which reads it anew. */
+  replace(a: Activation): void {
+    // Events under way learn the truth by their own commit.
+    if (a.uncommitted > 0) return;
+    this.leave(a);
+    this.#k.topics.passivated(a);
+    for (const e of a.drain()) this.#k.deliver(a.at.ref, a.rt, e);
   }
 
   /** Turns a hot actor that rests into text. */

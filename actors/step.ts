@@ -24,6 +24,8 @@ export interface Tell {
   readonly to: string;
   readonly type: string;
   readonly payload: object;
+  /** it is committed with this event: there is nothing to send */
+  fused?: true;
 }
 
 export interface EffectCall {

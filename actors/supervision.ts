@@ -1,12 +1,15 @@
 /** What follows when an actor's machine fails: reports, later attempts, and the count that leads to quarantine. */
 import type { Activation } from './activation.ts';
+import { plain, repeatedAnswer } from './command.ts';
+import { answer, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
-import { plain } from './command.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { derivedIdem } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import { knownOf, refusedRow } from './rows.ts';
 import type { Loaded } from './store/store.ts';
 import type { Json, Refusal } from './types.ts';
+import type { Unit, Verdict } from './unit.ts';
 
 const FAULTS = 5;
 const FAULT_WINDOW = 60_000;
@@ -56,6 +59,30 @@ export class Supervision {
     return true;
   }
 
+  /** What becomes of an event that cannot be committed as it stands: it is answered here, runs again, or is a fault. */
+  judge(unit: Unit, verdict: Verdict): { again?: boolean; fault?: unknown; quarantine?: string } {
+    const { kind, at, rt } = this.#a;
+    const e = unit.envelope;
+    if (verdict.why === 'duplicate') {
+      this.#k.metrics.duplicates.add('index');
+      answer(e, repeatedAnswer(e, knownOf(verdict.entry)));
+      return {};
+    }
+    if (verdict.why === 'bad-row') return { fault: verdict.cause, quarantine: 'the database refused a row of the kernel' };
+    const { name, declared, error } = refusedRow(rt.def, unit.events, verdict);
+    this.#k.metrics.companionConflicts.add(kind, name);
+    if (declared?.alarm !== false) {
+      const fields = { ref: at.ref, companion: name, type: e.type, alert: 'critical' };
+      this.#k.log.error(fields, 'a companion row was refused that the machine let pass');
+    }
+    const fault = new Error(`companion ${name} refused`);
+    if (e.kind !== 'command' && e.kind !== 'tell') return { again: !this.retryLater(e, fault) };
+    if (error === undefined) return { fault };
+    this.#k.metrics.rejected.add(kind, error.code);
+    refuse(e, error, (unit.events[0]?.journal.seq ?? 1) - 1);
+    return {};
+  }
+
   /** A poison event is over: the dead letter says so. */
   giveUp(e: Envelope): void {
     this.#bury(e, new Error('failed after every retry'));
@@ -77,6 +104,15 @@ export class Supervision {
   writeQuarantine(): void {
     this.#k.store.setStatus(this.#a.actorId, 'quarantined', this.#a.rt.def.version).catch((error: unknown) => {
       this.#k.log.error({ ref: this.#a.at.ref, err: error }, 'quarantine was not written');
+    });
+  }
+
+  /** A build with another version than the one that failed may try again. */
+  endQuarantine(): void {
+    const { at, actorId, rt } = this.#a;
+    this.#k.log.info({ ref: at.ref, version: rt.def.version }, 'quarantine ended by another version');
+    this.#k.store.setStatus(actorId, 'active', rt.def.version).catch((error: unknown) => {
+      this.#k.log.error({ ref: at.ref, err: error }, 'the end of a quarantine was not written');
     });
   }
 

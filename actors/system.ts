@@ -1,12 +1,14 @@
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { ActorKind } from './define.ts';
 import type { Inspect } from './inspect.ts';
+import { Cluster } from './cluster.ts';
 import { Node } from './node.ts';
+import type { ClusterOptions } from './placement.ts';
 import type { EffectFunctions } from './effects.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Deferral } from './scheduler.ts';
 import type { JournalStore } from './store/store.ts';
-import type { ActorRef, Clock, Json, Log, Principal, Reply } from './types.ts';
+import type { ActorRef, Clock, Json, Log, Principal, Refusal, Reply } from './types.ts';
 
 /** A command as the caller writes it: `{ type: 'booking.hold', ...payload }`. */
 export interface CommandInput {
@@ -77,6 +79,14 @@ export type Publication =
 
 export type Unsubscribe = () => void;
 
+/** Who passes publications on to subscribers: the edge. Both members are called often and must be cheap. */
+export interface Followers {
+  /** Topics of the actor that have subscribers, canonical names; asked when the actor is read into memory. */
+  of(ref: ActorRef): Iterable<string>;
+  /** A commit has changed the actor, and with it perhaps who may read its topics. */
+  changed(ref: ActorRef): void;
+}
+
 /** The kernel as the rest of the server sees it. */
 export interface ActorSystem {
   /**
@@ -93,12 +103,22 @@ export interface ActorSystem {
    * Gives the canonical name.
    */
   authorize(topic: string, p: Principal): Promise<string>;
+  /** Those of `readers` who may not read the topic, with the reason. Nobody, when the topic is public. @throws KernelProblem UNAVAILABLE */
+  refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>>;
   /** Where a subscriber stands and what it lacks. Never the unpublished view. Does not authorise. @throws KernelProblem */
   slice(topic: string, cursor?: Cursor): Promise<TopicSlice>;
   /** Which of these topics have moved on. */
   behind(heads: readonly { t: string; e: string; s: number }[]): Promise<string[]>;
   /** Called on the owner after the commit, in commit order per actor. */
   onPublish(fn: (p: Publication) => void): Unsubscribe;
+  /** The views of followed topics are compared after every commit, also after the actor has been out of memory. One follower at most. */
+  follow(followers: Followers): void;
+  /** Why commands cannot be carried out now: the kernel does not run, or commits fail. Undefined when all is well. */
+  trouble(): string | undefined;
+  /** Called with the slots that this node has taken from one that crashed; their subscribers may have missed the last publications. */
+  onTakeover(fn: (slots: number[]) => void): Unsubscribe;
+  /** Actors of these slots with a commit in the last `ms`. */
+  recent(slots: readonly number[], ms: number): AsyncIterable<{ ref: ActorRef; seq: number }>;
   readonly inspect: Inspect;
   start(): Promise<void>;
   /** Stops admission, waits at most `ms` for what was accepted, writes snapshots, stops. */
@@ -125,7 +145,11 @@ export interface ActorSystemOptions {
   /** deep-freeze contexts after every macrostep, so that a mutating assigner throws; default false */
   readonly freeze?: boolean;
   readonly deferral?: Deferral;
+  /** asked for each message that could be committed together with the event that sends it; absent: none is */
+  readonly fuse?: () => boolean;
   readonly limits?: Partial<NodeLimits>;
+  /** other nodes share the actors; without it this one serves all */
+  readonly cluster?: ClusterOptions;
 }
 
 /** A start was refused because kinds and effect functions do not fit. */
@@ -150,5 +174,7 @@ function checkEffects(kinds: readonly ActorKind[], effects: EffectFunctions): vo
  */
 export function createActorSystem(o: ActorSystemOptions): ActorSystem {
   checkEffects(o.kinds, o.effects);
-  return new Node(o);
+  const node = new Node(o);
+  const { placement, router } = node;
+  return placement === undefined || router === undefined ? node : new Cluster(node, placement, router);
 }

@@ -10,6 +10,7 @@ import type { DueTimer } from './store/store.ts';
 
 const HORIZON_MS = 60_000;
 const REFILL_MS = 30_000;
+const ORPHAN_MS = 30_000;
 const PAGE = 5_000;
 /** overdue timers fired per tick of 100 ms after a start: 2,000 a second */
 const CATCH_UP = 200;
@@ -90,8 +91,15 @@ export class Timers {
 
   /** Reads what is overdue or due within a minute; overdue timers fire in order of their deadline, 2,000 a second. */
   async start(): Promise<void> {
-    await this.#refill();
+    if (this.#k.placement === undefined) await this.#refill();
     this.#planRefill();
+  }
+
+  /** Takes up the timers of slots that have come to this node. */
+  acquire(slots: readonly number[]): void {
+    this.#read(this.#k.clock.wall() + HORIZON_MS, slots).catch((error: unknown) => {
+      this.#k.log.warn({ err: error }, 'the timers of new slots could not be read; the next refill finds them');
+    });
   }
 
   stop(): void {
@@ -110,10 +118,17 @@ export class Timers {
     });
   }
 
+  /** While this node roams nobody may be there for a slot: what is overdue by half a minute is taken up wherever it belongs. */
   async #refill(): Promise<void> {
+    const { placement, clock } = this.#k;
+    await this.#read(clock.wall() + HORIZON_MS, placement?.slots);
+    if (placement?.roaming === true) await this.#read(clock.wall() - ORPHAN_MS, undefined);
+  }
+
+  async #read(before: number, slots: readonly number[] | undefined): Promise<void> {
     let after: { due: number; actorId: string; timerId: string } | undefined;
     for (;;) {
-      const rows: DueTimer[] = await this.#k.store.timersDue(this.#k.clock.wall() + HORIZON_MS, PAGE, after);
+      const rows: DueTimer[] = await this.#k.store.timersDue(before, PAGE, after, slots);
       for (const row of rows) {
         this.#put({ ref: `${row.kind}:${row.id}`, actorId: row.actorId, id: row.timerId, due: row.due, seq: row.armedSeq, type: row.type });
       }
@@ -182,6 +197,8 @@ export class Timers {
   }
 
   #fire(e: Entry): void {
+    // Whoever serves the slot now has the timer too.
+    if (this.#k.placement?.serves(slotOf(e.actorId)) === false) return;
     const target = splitRef(e.ref);
     const rt = target === undefined ? undefined : this.#k.kinds.get(target.kind);
     if (rt === undefined) {

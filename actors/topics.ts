@@ -12,13 +12,12 @@ import type { Kernel } from './kernel.ts';
 import { diff } from '../calc/merge-patch.ts';
 import type { Live, Runtime } from './runtime.ts';
 import type { Step } from './step.ts';
-import type { Cursor, Publication, TopicSlice } from './system.ts';
+import { Ring, Rings } from './ring.ts';
+import type { Cursor, Followers, Publication, TopicSlice } from './system.ts';
 import { epochOf, parseTopic, viewKey } from './topic-name.ts';
 import type { TopicName } from './topic-name.ts';
 import type { Json, Principal } from './types.ts';
 
-const RING = 32;
-const RING_BYTES = 65_536;
 const HOT_TOPICS = 64;
 const HOT_ITEMS = 256;
 const PAGE = 500;
@@ -27,17 +26,12 @@ const LATEST = 20;
 const LATEST_MAX = 100;
 const CONFLATE_MS = 100;
 const MAX_BYTES = 32_768;
+/** a longer delta is sent as a full view */
+const DELTA_BYTES = 16_384;
 /** a delta longer than this share of the full text is not worth it */
 const FULL_SHARE = 0.7;
 
 type View = { readonly [key: string]: Json };
-
-interface Delta {
-  readonly p: number;
-  readonly s: number;
-  readonly text: string;
-  readonly d: View;
-}
 
 interface HotState {
   readonly kind: 'state';
@@ -49,15 +43,13 @@ interface HotState {
   s: number;
   view: View;
   bytes: number;
-  ring: Delta[];
-  ringBytes: number;
+  readonly ring: Ring;
   /** the state that the view was last compared with */
   seen: Live;
   publishedAt: number;
   pending: { timer: unknown } | undefined;
   /** a reply has named this view: it is published even if the change was undone meanwhile */
   promised: boolean;
-  lastRead: number;
 }
 
 interface HotLog {
@@ -69,7 +61,7 @@ interface HotLog {
   floor: number | undefined;
   /** newest items, contiguous up to the head */
   items: { n: number; item: Json }[];
-  lastRead: number;
+  usedAt: number;
 }
 
 type Hot = HotState | HotLog;
@@ -79,15 +71,17 @@ export class Topics {
   readonly #listeners = new Set<(p: Publication) => void>();
   readonly #hot = new Map<Activation, Map<string, Hot>>();
   #dataId = '';
-  #ringBytes = 0;
+  readonly #rings: Rings;
+  #followers: Followers | undefined;
 
   constructor(kernel: Kernel) {
     this.#k = kernel;
+    this.#rings = new Rings(() => kernel.limits.ringBytes);
   }
 
   /** bytes of the recent publications of all topics */
   get ringBytes(): number {
-    return this.#ringBytes;
+    return this.#rings.bytes;
   }
 
   /** names the history of the database that this node has read */
@@ -102,6 +96,10 @@ export class Topics {
   onPublish(fn: (p: Publication) => void): () => void {
     this.#listeners.add(fn);
     return () => this.#listeners.delete(fn);
+  }
+
+  follow(followers: Followers): void {
+    this.#followers = followers;
   }
 
   #emit(p: Publication): void {
@@ -158,12 +156,8 @@ export class Topics {
   #sliceState(hot: HotState, cursor: Cursor | undefined): TopicSlice {
     const { name: t, e, s } = hot;
     if (cursor?.e === e && cursor.s === s) return { t, kind: 'state', e, s, m: 'same' };
-    if (cursor?.e === e && cursor.s !== undefined) {
-      const from = hot.ring.findIndex((delta) => delta.p === cursor.s);
-      const chain = from < 0 ? [] : hot.ring.slice(from);
-      const bytes = chain.reduce((sum, delta) => sum + delta.text.length, 0);
-      if (chain.length > 0 && bytes < hot.bytes) return { t, kind: 'state', e, s, m: 'delta', d: chain.map((delta) => delta.d) };
-    }
+    const d = cursor?.e === e && cursor.s !== undefined ? hot.ring.since(cursor.s, hot.bytes) : undefined;
+    if (d !== undefined) return { t, kind: 'state', e, s, m: 'delta', d };
     return { t, kind: 'state', e, s, m: 'snap', d: hot.view };
   }
 
@@ -221,10 +215,10 @@ export class Topics {
     const live = a.committed;
     if (live === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
     if (standing?.kind === 'state') {
-      standing.lastRead = this.#k.clock.mono();
+      standing.ring.usedAt = this.#k.clock.mono();
       return standing;
     }
-    const view = this.#project(a, topic, query, live);
+    const { view, bytes } = this.#bounded(topic, t, this.#project(a, topic, query, live));
     const e = epochOf(this.#dataId, a.kind, topic.view, topic.version);
     const fresh: HotState = {
       kind: 'state',
@@ -235,14 +229,12 @@ export class Topics {
       e,
       s: live.seq,
       view,
-      bytes: JSON.stringify(view).length,
-      ring: [],
-      ringBytes: 0,
+      bytes,
+      ring: new Ring(this.#rings, this.#k.clock.mono()),
       seen: live,
       publishedAt: Number.NEGATIVE_INFINITY,
       pending: undefined,
       promised: false,
-      lastRead: this.#k.clock.mono(),
     };
     // A head that came with the snapshot counts while no event followed it: the view then is the published one.
     const head = a.heads?.[fresh.key];
@@ -256,11 +248,11 @@ export class Topics {
     const hot = this.#hotOf(a);
     const standing = hot.get(topic.view);
     if (standing?.kind === 'log') {
-      standing.lastRead = this.#k.clock.mono();
+      standing.usedAt = this.#k.clock.mono();
       return standing;
     }
     const e = epochOf(this.#dataId, a.kind, topic.view, topic.version);
-    const fresh: HotLog = { kind: 'log', topic, name: t, e, floor: undefined, items: [], lastRead: this.#k.clock.mono() };
+    const fresh: HotLog = { kind: 'log', topic, name: t, e, floor: undefined, items: [], usedAt: this.#k.clock.mono() };
     this.#makeRoom(hot);
     hot.set(topic.view, fresh);
     return fresh;
@@ -268,7 +260,7 @@ export class Topics {
 
   #makeRoom(hot: Map<string, Hot>): void {
     if (hot.size < HOT_TOPICS) return;
-    const [oldest] = [...hot].sort(([, x], [, y]) => x.lastRead - y.lastRead);
+    const [oldest] = [...hot].sort(([, x], [, y]) => usedAt(x) - usedAt(y));
     if (oldest === undefined) return;
     if (oldest[1].kind === 'state') this.#cool(oldest[1]);
     hot.delete(oldest[0]);
@@ -280,13 +272,32 @@ export class Topics {
     return { ...view, can: affordances(a.rt, a.at, live, this.#k.clock.wall()) };
   }
 
+  /** What is published for a view: a view that is too large is replaced, so that every client stands on the same thing. */
+  #bounded(topic: StateTopic, name: string, view: View): { view: View; bytes: number } {
+    const bytes = JSON.stringify(view).length;
+    if (bytes <= (topic.maxBytes ?? MAX_BYTES)) return { view, bytes };
+    this.#k.log.warn({ topic: name, bytes }, 'a view is larger than it may be');
+    return { view: { truncated: true, href: `/v1/topics/${name}` }, bytes: 0 };
+  }
+
   // ------------------------------------------------------------------------------------------------------------ publishing
 
+  /** The actor is in memory: views that have subscribers are taken up where they were left, so that the next commit is compared with them. */
   activated(a: Activation): void {
-    // Views that were read before are taken up again from the journal; their subscribers are told by the numbers.
-    const hot = this.#hot.get(a);
-    if (hot === undefined || a.committed === undefined) return;
-    this.committed(a, []);
+    if (a.committed === undefined) return;
+    if (this.#hot.has(a)) this.committed(a, []);
+    else for (const topic of this.#followers?.of(a.at.ref) ?? []) this.#resume(a, topic);
+  }
+
+  #resume(a: Activation, followed: string): void {
+    try {
+      const name = parseTopic(followed);
+      const { topic, query } = this.declared(name);
+      if (topic.kind === 'state') this.#hotState(a, topic, name, followed, query);
+      else if (topic.kind === 'log') this.#hotLog(a, topic, followed);
+    } catch (error) {
+      this.#k.log.error({ topic: followed, err: error }, 'a view could not be projected');
+    }
   }
 
   /** The activation is read anew from the journal. What was published stays published; nothing uncommitted ever was. */
@@ -294,7 +305,7 @@ export class Topics {
     for (const hot of this.#hot.get(a)?.values() ?? []) if (hot.kind === 'log') hot.items = [];
   }
 
-  /** After a commit: items and signals go out, hot views are compared. Gives the names of the hot views that changed. */
+  /** After a commit: items and signals go out, hot views are compared. Gives the hot views that changed, with their queries. */
   committed(a: Activation, steps: readonly Step[]): string[] {
     const changed: string[] = [];
     const live = a.committed;
@@ -304,9 +315,10 @@ export class Topics {
       for (const { view, item } of s.signals) this.#emit({ t: `${a.at.ref}/${view}`, k: 'x', d: item, at: now });
     }
     if (live === undefined) return changed;
-    for (const hot of this.#hot.get(a)?.values() ?? []) {
-      if (hot.kind === 'state' && this.#safely(a, hot, () => this.#changed(a, hot, live))) changed.push(hot.name);
+    for (const [key, hot] of this.#hot.get(a) ?? []) {
+      if (hot.kind === 'state' && this.#safely(a, hot, () => this.#changed(a, hot, live))) changed.push(key);
     }
+    this.#followers?.changed(a.at.ref);
     return changed;
   }
 
@@ -326,7 +338,7 @@ export class Topics {
       const hot = this.#hot.get(a)?.get(view);
       if (hot?.kind === 'log') {
         hot.items = (hot.items.at(-1)?.n === first - 1 ? [...hot.items, ...items] : items).slice(-HOT_ITEMS);
-        changed.push(t);
+        changed.push(view);
       }
       const e = epochOf(this.#dataId, a.kind, view, topic.version);
       this.#emit({ t, e, s: first + items.length - 1, p: first - 1, k: 'i', d: items.map((x) => x.item), at: now });
@@ -375,56 +387,27 @@ export class Topics {
     // While the actor is read anew there is no committed state at hand; activation compares again.
     if (live === undefined) return;
     hot.seen = live;
-    const view = this.#project(a, hot.topic, hot.query, live);
+    const { view, bytes } = this.#bounded(hot.topic, hot.name, this.#project(a, hot.topic, hot.query, live));
     const d = (diff(hot.view, view) ?? (hot.promised ? {} : undefined)) as View | undefined;
     hot.promised = false;
     if (d === undefined || live.seq <= hot.s) return;
-    const p = hot.s;
-    const text = JSON.stringify(d);
-    const full = JSON.stringify(view);
+    const { name: t, e, s: p } = hot;
+    const s = live.seq;
+    const size = JSON.stringify(d).length;
     hot.view = view;
-    hot.bytes = full.length;
-    hot.s = live.seq;
+    hot.bytes = bytes;
+    hot.s = s;
     hot.publishedAt = this.#k.clock.mono();
     a.published = true;
-    this.#remember(hot, { p, s: live.seq, text, d });
-    const { name: t, e } = hot;
-    const at = live.at;
-    if (full.length > (hot.topic.maxBytes ?? MAX_BYTES)) {
-      this.#k.log.warn({ topic: t, bytes: full.length }, 'a view is larger than it may be');
-      this.#emit({ t, e, s: live.seq, p, k: 'f', d: { truncated: true, href: `/v1/topics/${t}` }, at });
-    } else if (text.length > full.length * FULL_SHARE) this.#emit({ t, e, s: live.seq, p, k: 'f', d: view, at });
-    else this.#emit({ t, e, s: live.seq, p, k: 'd', d, at });
-  }
-
-  #remember(hot: HotState, delta: Delta): void {
-    hot.ring.push(delta);
-    hot.ringBytes += delta.text.length;
-    this.#ringBytes += delta.text.length;
-    while (hot.ring.length > RING || hot.ringBytes > RING_BYTES) {
-      const gone = hot.ring.shift();
-      if (gone === undefined) break;
-      hot.ringBytes -= gone.text.length;
-      this.#ringBytes -= gone.text.length;
-    }
-    if (this.#ringBytes > this.#k.limits.ringBytes) this.#dropRings();
-  }
-
-  /** Past the bound of the node the least recently read rings go; their readers get a snapshot instead of deltas. */
-  #dropRings(): void {
-    const states = [...this.#hot.values()].flatMap((hot) => [...hot.values()].filter((h) => h.kind === 'state'));
-    for (const hot of states.sort((x, y) => x.lastRead - y.lastRead)) {
-      if (this.#ringBytes <= this.#k.limits.ringBytes * 0.9) return;
-      this.#ringBytes -= hot.ringBytes;
-      hot.ring = [];
-      hot.ringBytes = 0;
-    }
+    hot.ring.push({ p, s, bytes: size, d });
+    const full = size > bytes * FULL_SHARE || size > DELTA_BYTES;
+    this.#emit(full ? { t, e, s, p, k: 'f', d: view, at: live.at } : { t, e, s, p, k: 'd', d, at: live.at });
   }
 
   #cool(hot: HotState): void {
     if (hot.pending !== undefined) this.#k.clock.clearTimer(hot.pending.timer as object);
     hot.pending = undefined;
-    this.#ringBytes -= hot.ringBytes;
+    hot.ring.clear();
   }
 
   /** The topics that are hot, by the part of their names behind the actor. */
@@ -434,17 +417,7 @@ export class Topics {
 
   /** Topics that were hot when the actor became warm are so again, at the heads that it has kept. */
   resumed(a: Activation, names: readonly string[]): void {
-    for (const key of names) {
-      const t = `${a.at.ref}/${key}`;
-      try {
-        const name = parseTopic(t);
-        const { topic, query } = this.declared(name);
-        if (topic.kind === 'log') this.#hotLog(a, topic, t);
-        else if (topic.kind === 'state') this.#hotState(a, topic, name, t, query);
-      } catch (error) {
-        this.#k.log.error({ topic: t, err: error }, 'a view could not be projected');
-      }
-    }
+    for (const key of names) this.#resume(a, `${a.at.ref}/${key}`);
   }
 
   /** Publishes what is pending and forgets the actor. Gives the heads to keep beside its snapshot. */
@@ -470,6 +443,8 @@ const reachable = <T>(question: Promise<T>): Promise<T> =>
   question.catch((error: unknown) => {
     throw new KernelProblem(refusal('UNAVAILABLE', undefined, undefined, 1_000), error);
   });
+
+const usedAt = (hot: Hot): number => (hot.kind === 'state' ? hot.ring.usedAt : hot.usedAt);
 
 const badQuery = (issues: { path: string; message: string }[]): KernelProblem =>
   new KernelProblem(refusal('VALIDATION', 'malformed query', { issues }));

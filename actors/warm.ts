@@ -70,12 +70,12 @@ export class Warm {
     this.#size += 1;
   }
 
-  /** Removes the entry and gives its text. */
-  take(ref: ActorRef): string | undefined {
+  /** Removes the entry and gives its text, unless the actor was last used before `notBefore` (mono ms). */
+  take(ref: ActorRef, notBefore = Number.NEGATIVE_INFINITY): string | undefined {
     const places = this.#places.get(kindOf(ref));
     const place = places?.get(ref);
     if (places === undefined || place === undefined) return undefined;
-    const { text } = this.#read(place);
+    const text = this.#since(place) < notBefore ? undefined : this.#read(place).text;
     this.#remove(places, ref, place);
     return text;
   }

@@ -11,7 +11,6 @@ import { readConfig } from '../server/config.ts';
 import { openDatabase } from '../server/db/database.ts';
 import { createHttp } from '../server/http/app.ts';
 import { askRoute } from '../server/http/route.ts';
-import { callerOf } from '../server/identity/identity.ts';
 import { newSecrets } from '../server/identity/keys.ts';
 import { createTokens } from '../server/identity/tokens.ts';
 import { newIds } from '../server/ids.ts';
@@ -51,7 +50,8 @@ async function main(databaseUrl: string): Promise<void> {
     authenticate: async ({ authorization }) => {
       const token = /^Bearer (.+)$/.exec(authorization ?? '')?.[1];
       if (token === undefined) throw new Problem('UNAUTHENTICATED');
-      return callerOf(await tokens.verify(token), 'bearer');
+      const session = await tokens.verify(token);
+      return { principal: { kind: 'user', id: session.userId, roles: session.roles }, session, via: 'bearer' };
     },
     clock: realClock,
     newId,

@@ -15,12 +15,14 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     load: async () => new Map(),
     cidAt: nobody,
     byIdem: nobody,
+    refuse: nobody,
     saveSnapshots: ignore,
     touch: ignore,
     setStatus: ignore,
     timersDue: nothing,
     rearm: ignore,
     outboxDue: nothing,
+    outboxOf: nothing,
     postpone: ignore,
     bury: ignore,
     topicItems: nothing,
@@ -44,5 +46,6 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
       taken: nothing,
     },
     recent: nothing,
+    refs: async () => new Map(),
   };
 }

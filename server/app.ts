@@ -22,6 +22,7 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import type { Database } from './db/database.ts';
+import { migrated } from './db/migrate.ts';
 import { createDemo, wantsDemo } from './demo/demo.ts';
 import type { Demo } from './demo/demo.ts';
 import { createHttp } from './http/app.ts';
@@ -184,12 +185,18 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     node,
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
     freeze: strict,
+    ...(config.kernelFuse === 'on' ? { fuse: () => true } : {}),
   });
   countAlerts(actors, registry);
   const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId });
 
   const health = createHealth({ clock, durability: store.durability, version });
   health.add('database', () => database.knex.raw('select 1'));
+  health.add('migrations', () => migrated(database.knex));
+  health.add('kernel', async () => {
+    const trouble = actors.trouble();
+    if (trouble !== undefined) throw new Error(trouble);
+  });
 
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
   const topics = withComputed(actors, [status]);

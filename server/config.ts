@@ -69,6 +69,12 @@ export const settings = {
     'Commit pipelines on a PostgreSQL server; each uses one connection. The embedded database has one.',
     { default: '2' },
   ),
+  kernelFuse: setting(
+    'KERNEL_FUSE',
+    z.enum(['on', 'off']),
+    'Whether a message between actors may be committed together with the event that sends it, where its command allows that. Off: every message goes by the outbox.',
+    { default: 'on' },
+  ),
   argon2Concurrency: setting('ARGON2_CONCURRENCY', int(1, 64), 'Password hashes computed at once.', {
     default: String(Math.min(64, availableParallelism())),
     shown: 'number of cores',

@@ -2,6 +2,7 @@
  * What nodes say to each other. The bus may lose, delay, repeat and reorder; nothing rests on it. What must not be lost is in the journal and its
  * outbox, what must not happen twice carries a key.
  */
+import type { EffectId } from '../store/store.ts';
 import type { Json, Principal, Refusal, Reply } from '../types.ts';
 
 /** A question about one slot, sent to the node that is believed to own it. */
@@ -32,13 +33,12 @@ export interface RemoteCommand {
 export interface RemoteTells {
   readonly source: string;
   readonly to: string;
-  /** `cause` is the effect id of the message */
-  readonly messages: readonly { readonly type: string; readonly payload: Json; readonly idem: string; readonly cause: string }[];
+  readonly messages: readonly { readonly id: EffectId; readonly type: string; readonly payload: Json }[];
 }
 
-/** A question that changes nothing; `args` as the method of the same name has them. */
+/** A question that changes nothing; `args` as the method of the same name has them. Of `refused` the readers are told by their index. */
 export interface RemoteQuestion {
-  readonly method: 'read' | 'allowed' | 'authorize' | 'slice' | 'behind';
+  readonly method: 'read' | 'allowed' | 'authorize' | 'refused' | 'slice' | 'behind';
   readonly args: readonly Json[];
 }
 
@@ -54,13 +54,12 @@ export type Answer =
   | { readonly f: 'nak'; readonly rid: number; readonly error: Refusal }
   | { readonly f: 'moved'; readonly rid: number; readonly slot: number; readonly owner: string | null; readonly epoch: number };
 
-/** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. */
+/** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. `suspect`: the node seems to be lost. */
 export type Notice =
   | { readonly f: 'table' }
   | { readonly f: 'coming'; readonly slots: readonly number[] }
   | { readonly f: 'ping' }
-  | { readonly f: 'suspect'; readonly node: string }
-  | { readonly f: 'paused' };
+  | { readonly f: 'suspect'; readonly node: string };
 
 export type Frame = Question | Answer | Notice;
 

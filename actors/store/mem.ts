@@ -5,6 +5,7 @@
 import type { Registry } from '../companion.ts';
 import { builtins, keyText } from '../companion.ts';
 import { scalarText, unstorable } from '../columns.ts';
+import { slotOf } from '../ids.ts';
 import type { Json } from '../types.ts';
 import { companionChanges } from './mem-tables.ts';
 import { directoryPage } from './directory.ts';
@@ -65,6 +66,8 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   const actors = new Map<string, Mutable<DirectoryRow>>();
   const journal = new Map<string, Map<number, Stored>>();
   const idems = new Map<string, number>();
+  /** keys that were taken by a refusal */
+  const refused = new Map<string, RingEntry>();
   const snapshots = new Map<string, SnapshotRow[]>();
   const timers = new Map<string, StoredTimer>();
   const outbox = new Map<string, StoredOutbox>();
@@ -79,6 +82,12 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     return { kind, id };
   };
 
+  const pendingRow = ({ error: _error, ...row }: StoredOutbox): PendingOutbox => ({
+    ...row,
+    payload: JSON.stringify(parse(row.payload)),
+    ...ofActor(row.actorId),
+  });
+
   /** All or nothing: everything that can fail comes before the first change. */
   function apply(batch: Batch): void {
     const seen = new Set<string>();
@@ -90,7 +99,8 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     for (const { actorId, seq, idem } of batch.journal) {
       if (journal.get(actorId)?.has(seq) || seen.has(`${actorId}/${seq}`)) throw new StoreError('fence', `${actorId} has a row ${seq}`);
       const key = `${actorId}/${idem}`;
-      if (idem !== null && (idems.has(key) || seen.has(key))) throw new StoreError('duplicate', `${actorId} knows the key ${idem}`);
+      if (idem !== null && (idems.has(key) || refused.has(key) || seen.has(key)))
+        throw new StoreError('duplicate', `${actorId} knows the key ${idem}`);
       seen.add(`${actorId}/${seq}`).add(key);
     }
     const overlay = companionChanges(batch, registry, companions, tables);
@@ -188,7 +198,13 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     cidAt: async (actorId, seq) => journal.get(actorId)?.get(seq)?.cid,
     byIdem: async (actorId, idem) => {
       const row = journal.get(actorId)?.get(idems.get(`${actorId}/${idem}`) ?? -1);
-      return row && ringEntry(row);
+      return row ? ringEntry(row) : refused.get(`${actorId}/${idem}`);
+    },
+    refuse: async (actorId, { idem, type, error }) => {
+      const row = journal.get(actorId)?.get(idems.get(`${actorId}/${idem}`) ?? -1);
+      if (row) return ringEntry(row);
+      refused.set(`${actorId}/${idem}`, { idem, seq: -1, type, reply: { $refused: error as unknown as Json }, chk: 0 });
+      return undefined;
     },
 
     saveSnapshots: async (rows) => {
@@ -210,9 +226,9 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       if (row && row.status !== 'erased') Object.assign(row, { status, mver: mver ?? row.mver });
     },
 
-    timersDue: async (before, limit, after) =>
+    timersDue: async (before, limit, after, slots) =>
       [...timers.values()]
-        .filter((t) => t.due < before && (!after || compareTimers(t, after) > 0))
+        .filter((t) => t.due < before && (!after || compareTimers(t, after) > 0) && (!slots || slots.includes(slotOf(t.actorId))))
         .sort(compareTimers)
         .slice(0, limit)
         .map((t) => ({ ...t, ...ofActor(t.actorId) })),
@@ -220,13 +236,17 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       const row = timers.get(`${actorId}/${timerId}`);
       if (row?.armedSeq === rowSeq) timers.set(`${actorId}/${timerId}`, { ...row, due, armedSeq });
     },
-    outboxDue: async (before, limit, after) =>
+    outboxDue: async (before, limit, after, slots) =>
       [...outbox.values()]
-        .filter((row) => row.nextAt < before && (!after || compareEffects(row, after) > 0))
+        .filter((row) => row.nextAt < before && (!after || compareEffects(row, after) > 0) && (!slots || slots.includes(row.slot)))
         .sort(compareEffects)
         .slice(0, limit)
-
-        .map(({ error: _error, ...row }) => ({ ...row, payload: JSON.stringify(parse(row.payload)), ...ofActor(row.actorId) })),
+        .map(pendingRow),
+    outboxOf: async (actorIds) =>
+      [...outbox.values()]
+        .filter((row) => actorIds.includes(row.actorId))
+        .sort(compareEffects)
+        .map(pendingRow),
     postpone: async (rows) => {
       for (const { attempts, nextAt, error, ...id } of rows) {
         const row = outbox.get(idOf(id));
@@ -234,8 +254,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       }
     },
     bury: async (row, id) => {
-      dead.push(row);
-      if (id) outbox.delete(idOf(id));
+      if (id === undefined || outbox.delete(idOf(id))) dead.push(row);
     },
 
     topicItems: async (actorId, view, q) => {
@@ -284,14 +303,22 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
           .map((row) => ({ ...row, payload: JSON.stringify(parse(row.payload)), state: 'pending' })),
       audited: () => companions.get(builtins.audit.table)?.values() ?? [],
     }),
-    recent: async (since) => {
+    recent: async (since, slots) => {
       const found: { actorId: string; seq: number }[] = [];
       for (const actorId of journal.keys()) {
+        if (slots && !slots.includes(slotOf(actorId))) continue;
         const seq = Math.max(0, ...rowsOf(actorId).flatMap((row) => (row.at >= since ? [row.seq] : [])));
         if (seq > 0) found.push({ actorId, seq });
       }
       return found;
     },
+    refs: async (actorIds) =>
+      new Map(
+        actorIds.flatMap((actorId) => {
+          const row = actors.get(actorId);
+          return row ? [[actorId, `${row.kind}:${row.id}`] as const] : [];
+        }),
+      ),
 
     rows: (table) => [...(companions.get(table)?.values() ?? [])],
     journal: rowsOf,

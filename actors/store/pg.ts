@@ -1,5 +1,6 @@
 /** The journal store on Postgres 15 and later, embedded PGlite included. Commits go through lanes; the rest shares two connections. */
 import type { Registry } from '../companion.ts';
+import { SLOTS } from '../ids.ts';
 import { Statements } from '../statement.ts';
 import type { ActorState, Json } from '../types.ts';
 import { CATALOGUE, CompanionMismatch, mismatches } from './catalogue.ts';
@@ -10,6 +11,8 @@ import { PgLane } from './pg-lane.ts';
 import type { PgSource } from './pg-lane.ts';
 import { PgLink } from './pg-link.ts';
 import type { DirectoryRow, DueTimer, HistoryRow, JournalStore, Loaded, PendingOutbox, RingEntry, TailRow } from './store.ts';
+
+const allSlots = Array.from({ length: SLOTS }, (_, slot) => slot);
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -24,6 +27,12 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
   const chores = new PgLink(source, CHORE_TIMEOUT, 1);
   const statements = new Statements(registry);
   const tableOf = new Map([...registry].map(([name, { table }]) => [name, table]));
+
+  const byIdem = async (actorId: string, idem: string): Promise<RingEntry | undefined> => {
+    const text = `select encode(idem, 'hex') as idem, seq, type, reply, coalesce((meta->>'chk')::bigint, 0) as chk
+      from thrum_journal where actor_id = $1 and idem = decode($2, 'hex')`;
+    return (await reads.query<RingEntry>('by_idem', text, [actorId, idem]))[0];
+  };
 
   return {
     durability: source.durability,
@@ -80,10 +89,11 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       const text = 'select cid::text as cid from thrum_journal where actor_id = $1 and seq = $2';
       return (await reads.query<{ cid: string }>('cid_at', text, [actorId, seq]))[0]?.cid;
     },
-    byIdem: async (actorId, idem) => {
-      const text = `select encode(idem, 'hex') as idem, seq, type, reply, coalesce((meta->>'chk')::bigint, 0) as chk
-        from thrum_journal where actor_id = $1 and idem = decode($2, 'hex')`;
-      return (await reads.query<RingEntry>('by_idem', text, [actorId, idem]))[0];
+    byIdem,
+    refuse: async (actorId, { idem, at, type, error }) => {
+      await chores.query('refuse', REFUSE, [actorId, idem, at, type, JSON.stringify({ $refused: error })]);
+      const entry = await byIdem(actorId, idem);
+      return entry === undefined || entry.seq < 0 ? undefined : entry;
     },
 
     saveSnapshots: async (rows) => {
@@ -101,18 +111,19 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       await chores.query('set_status', text, [actorId, status, mver ?? null]);
     },
 
-    timersDue: async (before, limit, after) => {
+    timersDue: async (before, limit, after, slots = allSlots) => {
       const from = after ?? { due: -1, actorId: '00000000-0000-0000-0000-000000000000', timerId: '' };
-      return reads.query<DueTimer>('timers_due', TIMERS_DUE, [before, limit, from.due, from.actorId, from.timerId]);
+      return reads.query<DueTimer>('timers_due', TIMERS_DUE, [before, limit, from.due, from.actorId, from.timerId, slots]);
     },
     rearm: async ({ actorId, timerId, rowSeq, due, armedSeq }) => {
       const text = 'update thrum_timer set due = $4, armed_seq = $5 where actor_id = $1 and timer_id = $2 and armed_seq = $3';
       await chores.query('rearm', text, [actorId, timerId, rowSeq, due, armedSeq]);
     },
-    outboxDue: async (before, limit, after) => {
+    outboxDue: async (before, limit, after, slots = allSlots) => {
       const from = after ?? { actorId: '00000000-0000-0000-0000-000000000000', seq: 0, n: 0 };
-      return reads.query<PendingOutbox>('outbox_due', OUTBOX_DUE, [before, limit, from.actorId, from.seq, from.n]);
+      return reads.query<PendingOutbox>('outbox_due', OUTBOX_DUE, [before, limit, from.actorId, from.seq, from.n, slots]);
     },
+    outboxOf: async (actorIds) => reads.query<PendingOutbox>('outbox_of', OUTBOX_OF, [actorIds]),
     postpone: async (rows) => {
       const text = JSON.stringify(rows.map((r) => [r.actorId, r.seq, r.n, r.attempts, r.nextAt, r.error]));
       await chores.query('postpone', POSTPONE, [text]);
@@ -160,9 +171,15 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       return reads.query<HistoryRow>('history', text, [actorId, before ?? null, after, limit]);
     },
     admin: createPgAdmin(reads, chores),
-    recent: async (since) => {
-      const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal where at >= $1 group by actor_id`;
-      return reads.query('recent', text, [since]);
+    recent: async (since, slots) => {
+      const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal
+        where at >= $1 and seq > 0 and ($2::integer[] is null or thrum_slot_of(actor_id) = any($2)) group by actor_id`;
+      return reads.query('recent', text, [since, slots ?? null]);
+    },
+    refs: async (actorIds) => {
+      const text = `select actor_id as "actorId", kind || ':' || id as ref from thrum_actor where actor_id = any($1::uuid[])`;
+      const rows = await reads.query<{ actorId: string; ref: string }>('refs', text, [actorIds]);
+      return new Map(rows.map((r) => [r.actorId, r.ref]));
     },
   };
 }
@@ -213,7 +230,7 @@ const TOUCH = `
 /** By slot, because that is what the index begins with. */
 const TIMERS_DUE = `
   select t.actor_id as "actorId", a.kind, a.id, t.timer_id as "timerId", t.due, t.armed_seq as "armedSeq", t.type
-    from generate_series(0, 1023) s(slot)
+    from unnest($6::smallint[]) s(slot)
     join lateral (select * from thrum_timer where slot = s.slot and due < $1 and due >= $3 and (due, actor_id, timer_id collate "C") > ($3, $4, $5)
                    order by due, actor_id, timer_id collate "C" limit $2) t on true
     join thrum_actor a using (actor_id)
@@ -221,11 +238,21 @@ const TIMERS_DUE = `
 
 const OUTBOX_DUE = `
   select o.actor_id as "actorId", o.seq, o.n, o.slot, o.op, o.target, o.payload::text as payload, o.next_at as "nextAt", o.attempts, a.kind, a.id
-    from generate_series(0, 1023) s(slot)
+    from unnest($6::smallint[]) s(slot)
     join lateral (select * from thrum_outbox where slot = s.slot and state = 'pending' and next_at < $1 and (actor_id, seq, n) > ($3::uuid, $4::bigint, $5::integer)
                    order by actor_id, seq, n limit $2) o on true
     join thrum_actor a using (actor_id)
    order by o.actor_id, o.seq, o.n limit $2`;
+
+const OUTBOX_OF = `
+  select o.actor_id as "actorId", o.seq, o.n, o.slot, o.op, o.target, o.payload::text as payload, o.next_at as "nextAt", o.attempts, a.kind, a.id
+    from thrum_outbox o join thrum_actor a using (actor_id)
+   where o.actor_id = any($1::uuid[]) and o.state = 'pending' order by o.actor_id, o.seq, o.n`;
+
+/** A row below the history, where no event ever stands: it holds the key and nothing else. */
+const REFUSE = `
+  insert into thrum_journal (actor_id, seq, at, type, event, patch, reply, idem, cid, mver, meta)
+  values ($1, -1 - ('x' || substr($2, 1, 12))::bit(48)::bigint, $3, $4, '{}', '{}', $5::jsonb, decode($2, 'hex'), 0, 0, null) on conflict do nothing`;
 
 const POSTPONE = `
   update thrum_outbox o set attempts = n.attempts, next_at = n.next_at, error = n.error
@@ -235,8 +262,9 @@ const POSTPONE = `
    where o.actor_id = n.id and o.seq = n.seq and o.n = n.n`;
 
 const BURY = `
-  with gone as (delete from thrum_outbox where actor_id = $8::uuid and seq = $9::bigint and n = $10::smallint)
-  insert into thrum_dead (actor_id, kind, id_text, source, event, error, attempts) values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)`;
+  with gone as (delete from thrum_outbox where actor_id = $8::uuid and seq = $9::bigint and n = $10::smallint returning 1)
+  insert into thrum_dead (actor_id, kind, id_text, source, event, error, attempts)
+  select $1::uuid, $2::text, $3::text, $4::text, $5::jsonb, $6::jsonb, $7::integer where $8::uuid is null or exists (select from gone)`;
 
 const TRIM_TOPIC = `
   with mine as (select a.actor_id, (select n from thrum_topic_item i where i.actor_id = a.actor_id and i.view = $2 order by n desc limit 1) as top

@@ -1,5 +1,5 @@
 import type { RowOp } from '../define.ts';
-import type { ActorState, Json } from '../types.ts';
+import type { ActorRef, ActorState, Json, Refusal } from '../types.ts';
 import type { AdminStore } from './admin.ts';
 import type { DirectoryQuery } from './directory.ts';
 
@@ -63,7 +63,8 @@ export interface EventRows {
   readonly kind: string;
   readonly born?: NewActor;
   readonly timers: readonly TimerChange[];
-  readonly outbox: readonly OutboxRow[];
+  /** without the messages that turn out to be committed together with the event */
+  outbox: readonly OutboxRow[];
   /** outbox rows that this event finishes or withdraws */
   readonly outboxDone: readonly EffectId[];
   readonly companions: readonly CompanionChange[];
@@ -247,6 +248,11 @@ export interface JournalStore {
   /** Commit id of one journal row, to recognise an attempt of one's own. */
   cidAt(actorId: string, seq: number): Promise<string | undefined>;
   byIdem(actorId: string, idem: string): Promise<RingEntry | undefined>;
+  /**
+   * Makes the refusal of a message final: its key is taken, so that no event with it can be accepted any more. Gives the event that had it
+   * already, if there is one. Atomic with every commit.
+   */
+  refuse(actorId: string, refused: { idem: string; at: number; type: string; error: Refusal }): Promise<RingEntry | undefined>;
 
   saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
   /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
@@ -254,15 +260,22 @@ export interface JournalStore {
   /** `mver`: the version of the machine that quarantined the actor, or let it go */
   setStatus(actorId: string, status: 'active' | 'done' | 'paused' | 'quarantined', mver?: number): Promise<void>;
 
-  /** Timers with `due < before`, in order of due, at most `limit`, after the given row. */
-  timersDue(before: number, limit: number, after?: { due: number; actorId: string; timerId: string }): Promise<DueTimer[]>;
+  /** Timers with `due < before`, in order of due, at most `limit`, after the given row; of these slots only, if given. */
+  timersDue(
+    before: number,
+    limit: number,
+    after?: { due: number; actorId: string; timerId: string },
+    slots?: readonly number[],
+  ): Promise<DueTimer[]>;
   /** Moves a timer row, if it still stands as armed by `rowSeq`. */
   rearm(row: { actorId: string; timerId: string; rowSeq: number; due: number; armedSeq: number }): Promise<void>;
-  /** Pending outbox rows with `nextAt < before`, in order of (actorId, seq, n), at most `limit`, after the given row. */
-  outboxDue(before: number, limit: number, after?: EffectId): Promise<PendingOutbox[]>;
+  /** Pending outbox rows with `nextAt < before`, in order of (actorId, seq, n), at most `limit`, after the given row; of these slots only, if given. */
+  outboxDue(before: number, limit: number, after?: EffectId, slots?: readonly number[]): Promise<PendingOutbox[]>;
+  /** All pending outbox rows of at most 256 actors, in order of (actorId, seq, n). */
+  outboxOf(actorIds: readonly string[]): Promise<PendingOutbox[]>;
   /** Remembers a failed attempt. */
   postpone(rows: readonly (EffectId & { attempts: number; nextAt: number; error: string })[]): Promise<void>;
-  /** Moves outbox rows to the dead letters; without `outbox` only writes the dead letter. */
+  /** Writes a dead letter; with `outbox` in place of that row, and nothing if the row is gone. */
   bury(row: DeadRow, outbox?: EffectId): Promise<void>;
 
   /** Items with number > `after`, ascending, at most `limit`; or the newest `last` items. `floor`: smallest number kept, or `upTo + 1` */
@@ -276,6 +289,8 @@ export interface JournalStore {
   /** Newest first. */
   history(actorId: string, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
   readonly admin: AdminStore;
-  /** Actors with a journal row at or after `since` (epoch ms). */
-  recent(since: number): Promise<{ actorId: string; seq: number }[]>;
+  /** Actors with a journal row at or after `since` (epoch ms); of these slots only, if given. */
+  recent(since: number, slots?: readonly number[]): Promise<{ actorId: string; seq: number }[]>;
+  /** `kind:id` of at most 256 actors; those that the directory does not know are absent. */
+  refs(actorIds: readonly string[]): Promise<Map<string, ActorRef>>;
 }

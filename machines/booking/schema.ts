@@ -38,6 +38,15 @@ const OpeningException = z.strictObject({
   reason: z.string().max(200).optional(),
 });
 
+export const Price = z.strictObject({
+  amountMinor: z.number().int().min(0).max(1_000_000_000).describe('in the smallest unit of the currency'),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/)
+    .describe('ISO 4217'),
+});
+export type Price = z.infer<typeof Price>;
+
 const fields = {
   name: z.string().min(1).max(120),
   kind: z.string().min(1).max(40),
@@ -53,6 +62,9 @@ const fields = {
   slotAnchor: z.enum(['opening', 'midnight']),
   enforceGrid: z.boolean(),
   tags: z.array(z.string().min(1).max(40)).max(20),
+  description: z.string().min(1).max(2_000).optional(),
+  bio: z.string().min(1).max(2_000).optional().describe('who stands behind a person or a class'),
+  price: Price.optional().describe('of one hour; shown, not charged'),
 };
 
 /** Everything that configures a resource. */
@@ -78,6 +90,9 @@ export const NewResource = z.strictObject({
   slotAnchor: fields.slotAnchor.default('opening'),
   enforceGrid: fields.enforceGrid.default(false),
   tags: fields.tags.default([]),
+  description: fields.description,
+  bio: fields.bio,
+  price: fields.price,
 });
 export type NewResource = z.output<typeof NewResource>;
 

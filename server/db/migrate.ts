@@ -25,6 +25,12 @@ export async function migrate(knex: Knex): Promise<string[]> {
   return ran;
 }
 
+/** Rejects unless every migration that this version knows has run. */
+export async function migrated(knex: Knex): Promise<void> {
+  const behind = await knex.migrate.status(config);
+  if (behind < 0) throw new Error(`${-behind} migrations have not run`);
+}
+
 /** Takes back every migration, the last first. For tests. */
 export async function unmigrate(knex: Knex): Promise<void> {
   await knex.migrate.rollback(config, true);

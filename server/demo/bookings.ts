@@ -52,6 +52,9 @@ export const resourcesStep = (admin: DemoClient): Step => ({
         slotStepMin: r.slotStepMin,
         openingRules: r.opening,
         tags: ['demo'],
+        description: r.description,
+        ...(r.bio === undefined ? {} : { bio: r.bio }),
+        price: r.price,
       };
       await admin.call(RESOURCES, { body, key: `demo-resource-${r.id}` });
     }

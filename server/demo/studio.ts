@@ -7,7 +7,8 @@ export interface DemoResource {
   readonly description: string;
   /** of a person */
   readonly bio?: string;
-  readonly price: { readonly amount: number; readonly currency: string; readonly per: 'hour' };
+  /** of an hour */
+  readonly price: { readonly amountMinor: number; readonly currency: string };
   readonly capacity: number;
   readonly slotStepMin: number;
   /** local times, ISO weekdays 1 (Monday) to 7 */
@@ -20,7 +21,7 @@ export interface DemoResource {
 
 const zone = 'Europe/Copenhagen';
 const week = [1, 2, 3, 4, 5];
-const kroner = (amount: number) => ({ amount: amount * 100, currency: 'DKK', per: 'hour' as const });
+const kroner = (amount: number) => ({ amountMinor: amount * 100, currency: 'DKK' });
 
 export const resources: readonly DemoResource[] = [
   {

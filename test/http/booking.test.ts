@@ -49,6 +49,24 @@ const book = (c: Ctx, payload: object, o: { key?: string; token?: string } = {})
 const post = (c: Ctx, id: string, verb: string, payload: object = {}, token = c.ada.token) =>
   c.world.inject({ method: 'POST', url: `${BOOKINGS}/${id}/${verb}`, token, payload });
 
+test.serial('a resource says what it is, who stands behind it and what an hour costs, and an administrator changes that', async (t) => {
+  const c = t.context;
+  const words = { description: 'A warm room.', bio: 'Yusuf explains every pose twice.', price: { amountMinor: 24_000, currency: 'DKK' } };
+  const url = `/v1/booking/resources/${await room(c, words)}`;
+  t.like((await c.world.inject({ url })).json(), words);
+  const payload = { price: { amountMinor: 26_000, currency: 'DKK' } };
+  const changed = await c.world.inject({ method: 'PATCH', url, token: c.admin.token, payload });
+  t.is(changed.statusCode, 200, changed.body);
+  t.like(changed.json<{ resource: object }>().resource, { description: 'A warm room.', ...payload });
+  const wrong = await c.world.inject({
+    method: 'PATCH',
+    url,
+    token: c.admin.token,
+    payload: { price: { amountMinor: 1.5, currency: 'kr' } },
+  });
+  t.is(wrong.statusCode, 400);
+});
+
 test.serial('an empty resource is available, also under the alias of the product list (case 1)', async (t) => {
   const c = t.context;
   await c.world.inject({

@@ -1,7 +1,8 @@
 import test from 'ava';
 import type { Publication } from '../../actors/system.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
-import { counter } from '../support/kinds.ts';
+import { merge } from '../../calc/merge-patch.ts';
+import { counter, counterFeed, counterValue } from '../support/kinds.ts';
 
 const alice = user('alice');
 const start = async () => {
@@ -21,7 +22,7 @@ test('a first subscription gets the snapshot, a cursor at the head gets same, an
   t.is(e.length, 8);
   t.like(await k.system.slice('counter:a/value', { e, s: 2 }), { m: 'same' });
   const reply = await k.add();
-  t.deepEqual(reply, { ok: true, seq: 3, reply: { n: 6 }, ch: ['counter:a/value'] });
+  t.deepEqual(reply, { ok: true, seq: 3, reply: { n: 6 }, ch: ['value'] });
   t.like(k.seen, [{ t: 'counter:a/value', e, s: 3, p: 2, k: 'd', d: { n: 6 } }]);
   t.like(await k.system.slice('counter:a/value', { e, s: 2 }), { m: 'delta', s: 3, d: [{ n: 6 }] });
   t.like(await k.system.slice('counter:a/value', { e: 'anothere', s: 2 }), { m: 'snap', s: 3 });
@@ -45,8 +46,8 @@ test('a change that is undone before it is published is still announced, because
   await k.add(1);
   await k.system.slice('counter:a/value');
   await k.add(1);
-  t.like(await k.add(5), { ch: ['counter:a/value'] });
-  t.like(await k.add(-5), { ch: ['counter:a/value'] });
+  t.like(await k.add(5), { ch: ['value'] });
+  t.like(await k.add(-5), { ch: ['value'] });
   await k.clock.advance(100);
   t.like(k.seen.at(-1), { s: 5, p: 3, d: {} });
 });
@@ -161,4 +162,74 @@ test('a database that is replaced under the running node is noticed', async (t) 
   k.store.dataId = async () => 'f'.repeat(32);
   await k.clock.advance(31_000);
   t.is(replaced, 1);
+});
+
+test('K60 a followed view is compared after the actor has been out of memory, though nobody has read it since', async (t) => {
+  const k = await start();
+  k.system.follow({ of: (ref) => (ref === 'counter:a' ? ['counter:a/value', 'counter:a/feed'] : []), changed: () => undefined });
+  await k.add(1);
+  await k.system.slice('counter:a/value');
+  await k.add(1);
+  await k.clock.advance(130_000);
+  t.is(await k.metric('activations'), 0);
+  t.like(await k.add(1), { ch: ['value'] });
+  t.like(k.seen.slice(1), [{ t: 'counter:a/value', p: 3, s: 4, k: 'd', d: { n: 3 } }]);
+});
+
+test('what is not followed is not projected after the actor has been out of memory', async (t) => {
+  const k = await start();
+  await k.add(1);
+  await k.system.slice('counter:a/value');
+  await k.clock.advance(130_000);
+  t.deepEqual(await k.add(1), { ok: true, seq: 3, reply: { n: 2 } });
+  t.deepEqual(k.seen, []);
+});
+
+test('a follower hears of every commit of an actor, whatever its views', async (t) => {
+  const k = await start();
+  const changed: string[] = [];
+  k.system.follow({ of: () => [], changed: (ref) => changed.push(ref) });
+  await k.add(1);
+  await k.system.ask('counter:a', { type: 'counter.note', text: 'x' }, as(alice));
+  t.deepEqual([...new Set(changed)], ['counter:a']);
+  t.is(changed.length, 2);
+});
+
+test('those who may not read a topic are told apart, and a public topic is for everybody', async (t) => {
+  const open = { ...counter, topics: [{ ...counterValue, view: 'open', public: true as const }, counterValue, counterFeed] };
+  const k = await testKernel({ kinds: [open], effects: { counter: { work: async () => ({ done: 1 }) } } });
+  await k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  const [stranger, banned] = [user('stranger'), user('bob', 'banned')];
+  const refused = await k.system.refused('counter:a/value', [alice, stranger, banned]);
+  t.deepEqual(
+    [alice, stranger, banned].map((p) => refused.get(p)?.code),
+    [undefined, 'NOT_FOUND', 'FORBIDDEN'],
+  );
+  t.is((await k.system.refused('counter:a/open', [alice, stranger, banned])).size, 0);
+});
+
+test('a view that becomes too large is replaced for everybody, and no delta is built on what nobody has seen', async (t) => {
+  const small = { ...counter, topics: [{ ...counterValue, maxBytes: 66 }, counterFeed] };
+  const k = await testKernel({ kinds: [small], effects: { counter: { work: async () => ({ done: 1 }) } } });
+  const seen: Publication[] = [];
+  k.system.onPublish((p) => seen.push(p));
+  const add = (by: number) => k.system.ask('counter:a', { type: 'counter.add', by }, as(alice));
+  await add(5);
+  t.like(await k.system.slice('counter:a/value'), { m: 'snap', d: { n: 5 } });
+  let shown: unknown = { n: 5, label: 'the value of this counter is a number that grows' };
+  for (const by of [95, 1, -95]) {
+    await add(by);
+    await k.clock.advance(100);
+  }
+  for (const p of seen) shown = p.k === 'f' ? p.d : merge(shown, p.d);
+  t.deepEqual(shown, { n: 6, label: 'the value of this counter is a number that grows' });
+  t.like(seen[0], { k: 'f', d: { truncated: true, href: '/v1/topics/counter:a/value' } });
+  t.like(await k.system.slice('counter:a/value'), { m: 'snap', d: shown as object });
+});
+
+test('the kernel says why it cannot carry out commands', async (t) => {
+  const k = await start();
+  t.is(k.system.trouble(), undefined);
+  await k.system.drain(0);
+  t.is(k.system.trouble(), 'the kernel is stopped');
 });

@@ -37,8 +37,8 @@ const mutants: readonly Mutant[] = [
   {
     without: 'the rule of one statement in flight',
     file: 'actors/committer.js',
-    find: 'if (this.#busy || this.#stopped || this.#open.length === 0)',
-    replace: 'if (this.#stopped || this.#open.length === 0)',
+    find: 'if (this.#busy || this.#stopped || this.#open.empty)',
+    replace: 'if (this.#stopped || this.#open.empty)',
     suites: KERNEL,
   },
   {

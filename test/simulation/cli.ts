@@ -1,8 +1,9 @@
 /**
- * `npm run simulate -- --seeds N --from S` runs seeds; `--seed S --only 'fault#1,fault#2' --trace` replays one, line by line.
+ * `npm run simulate -- --seeds N --from S` runs seeds, `--fuse never|always|coin` with or without fused delivery; `--seed S --only 'fault#1,fault#2' --trace` replays one, line by line.
  * Ends with 1 when a seed fails, after printing how to replay it with the fewest faults.
  */
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { replayLine, shrink, simulate } from '../support/sim.ts';
 
 const { values } = parseArgs({
@@ -11,14 +12,18 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     only: { type: 'string' },
+    fuse: { type: 'string', default: 'coin' },
     trace: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
 
+const fuse = z.enum(['never', 'always', 'coin']).parse(values.fuse);
+
 async function one(seed: number): Promise<boolean> {
   const run = await simulate({
     seed,
+    fuse,
     ...(values.only === undefined ? {} : { only: new Set(values.only.split(',')) }),
     ...(values.trace ? { trace: (line: string) => console.log(line) } : {}),
   });
@@ -30,9 +35,11 @@ async function many(from: number, count: number): Promise<boolean> {
   const started = performance.now();
   let failed = 0;
   let events = 0;
+  let fused = 0;
   for (let seed = from; seed < from + count; seed += 1) {
-    const run = await simulate({ seed });
+    const run = await simulate({ seed, fuse });
     events += run.events;
+    fused += run.fused;
     if (run.failure === undefined) continue;
     failed += 1;
     console.log(`seed ${seed} fails: ${run.failure.message}`);
@@ -41,7 +48,7 @@ async function many(from: number, count: number): Promise<boolean> {
     if (!values.keep) break;
   }
   const seconds = (performance.now() - started) / 1_000;
-  console.log(`${count} seeds, ${events} events, ${failed} failed, ${seconds.toFixed(1)} s`);
+  console.log(`${count} seeds, ${events} events, ${fused} messages fused, ${failed} failed, ${seconds.toFixed(1)} s`);
   return failed === 0;
 }
 

@@ -26,7 +26,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'two statements of an actor are under way',
     file: 'actors/committer.js',
-    edits: [['if (this.#busy || this.#stopped || this.#open.length === 0)', 'if (this.#stopped || this.#open.length === 0)']],
+    edits: [['if (this.#busy || this.#stopped || this.#open.empty)', 'if (this.#stopped || this.#open.empty)']],
   },
   {
     name: 'a conflict is taken for an own attempt without comparing the commit id',
@@ -60,8 +60,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'messages carry no key',
-    file: 'actors/outbox.js',
-    edits: [['idem: derivedIdem(effectKey(tell.id)),', 'idem: null,']],
+    file: 'actors/envelope.js',
+    edits: [['idem: derivedIdem(key),', 'idem: null,']],
   },
   {
     name: 'a rollback does not evict',
@@ -69,10 +69,45 @@ export const mutants: readonly Mutant[] = [
     edits: [
       ['this.#k.topics.evicted(this);\n        this.#load();', 'this.#k.schedule(this);'],
       [
-        'this.#mailbox = undefined;\n        this.#spec = undefined;\n        this.#committed = undefined;\n        this.#ring = undefined;\n        this.#callIds = undefined;',
-        'this.#mailbox = undefined;',
+        'this.#spec = undefined;\n        this.#committed = undefined;\n        this.#ring = undefined;\n        this.#callIds = undefined;',
+        '',
       ],
     ],
+  },
+  {
+    name: 'a split separates a group',
+    file: 'actors/components.js',
+    edits: [['if (group === undefined)', 'if (true)']],
+  },
+  {
+    name: 'the cut of a batch separates a group',
+    file: 'actors/batch.js',
+    edits: [['if (group !== undefined)', 'if (false)']],
+  },
+  {
+    name: 'a fused message runs again by itself beside the event that sends it anew',
+    file: 'actors/activation.js',
+    edits: [['verdict === undefined ? !fused(unit.envelope) :', 'verdict === undefined ? true :']],
+  },
+  {
+    name: 'a fused message has an outbox row too, and is sent',
+    file: 'actors/fusion.js',
+    edits: [['tell.fused = true;', '']],
+  },
+  {
+    name: 'a message overtakes an earlier one of its pair by being fused',
+    file: 'actors/fusion.js',
+    edits: [['if (this.#waiting.get(pair)?.[0] !== tell || this.#k.outbox.busy(pair))', 'if (false)']],
+  },
+  {
+    name: 'an actor keeps the events of a group that another one has lost',
+    file: 'actors/batch.js',
+    edits: [['lost.has(owner) || cut.has(owner)', 'lost.has(owner)']],
+  },
+  {
+    name: 'an actor that lost a group does not read its state anew',
+    file: 'actors/activation.js',
+    edits: [["this.#status = 'ending';", 'this.scheduled = false;']],
   },
 ];
 

@@ -15,6 +15,7 @@ const accounts = ['account:a', 'account:b', 'account:c', 'account:d'];
 const lists = ['list:x', 'list:y', 'list:z'];
 const places = ['p1', 'p2', 'p3'];
 const claims = ['c1', 'c2', 'c3', 'c4', 'c5'];
+const seals = ['lion', 'rose', 'ship'];
 const names = ['ada', 'bob', 'cleo'];
 
 type Command = readonly [ref: ActorRef, command: { readonly type: string; readonly [field: string]: unknown }];
@@ -74,11 +75,14 @@ function draw(w: World, who: number, op: number): Command {
   switch (kind) {
     case 'account': {
       const ref = pick(accounts);
-      const dice = below(12);
+      const dice = below(13);
       if (dice === 0) return [ref, { type: 'account.freeze' }];
       if (dice < 3) return [ref, { type: 'account.thaw' }];
+      if (dice === 3) return [ref, { type: 'account.unseal' }];
       const to = pick(accounts.filter((a) => a !== ref));
-      return [ref, { type: 'account.transfer', to, amount: 1 + below(40), id: `t${who}-${op}` }];
+      const transfer = { type: 'account.transfer', to, amount: 1 + below(40), id: `t${who}-${op}` };
+      if (dice === 4) return [ref, { ...transfer, mark: pick(seals) }];
+      return [ref, dice === 5 ? { ...transfer, seal: pick(seals) } : transfer];
     }
     case 'list': {
       const ref = pick(lists);

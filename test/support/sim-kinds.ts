@@ -21,12 +21,16 @@ function without<T>(map: Record<string, T>, key: string): Record<string, T> {
 
 // --------------------------------------------------------------------------------------------------------------- account
 
+const SEAL_TAKEN = 'SIM_SEAL_TAKEN';
+
 export interface AccountContext {
   balance: number;
   opened: number;
   wrong: number;
-  /** transfers that are not confirmed, by id */
-  pending: Record<string, { to: string; amount: number }>;
+  /** transfers that are not confirmed, by id; `seal` is the one that the receiver has to take with it */
+  pending: Record<string, { to: string; amount: number; seal: string }>;
+  /** names that no other account has, guarded by the database alone */
+  seals: Record<string, boolean>;
   got: Record<string, number>;
   /** highest message number by sender, and by receiver */
   heard: Record<string, number>;
@@ -35,12 +39,15 @@ export interface AccountContext {
 
 type AccountEvent =
   | { type: 'account.open'; amount: number }
-  | { type: 'account.transfer'; to: string; amount: number; id: string }
-  | { type: 'account.credit'; id: string; amount: number; no: number }
+  | { type: 'account.transfer'; to: string; amount: number; id: string; mark?: string; seal?: string }
+  | { type: 'account.credit'; id: string; amount: number; no: number; seal: string }
+  | { type: 'account.unseal' }
   | { type: 'account.credited'; id: string }
   | { type: 'account.freeze' }
   | { type: 'account.thaw' }
-  | { type: 'thrum.undelivered'; to: string; command: string; code: string; details?: { id?: string } };
+  | { type: 'thrum.undelivered'; to: string; command: string; code: string; details?: { id?: string; key?: { name: string } } };
+
+const takeSeal = (name: string) => ({ type: 'row', params: { into: 'seals', op: 'insert', row: { name } } }) as const;
 
 const accountMachine = setup({
   types: { context: {} as AccountContext, events: {} as AccountEvent, input: {} as { id: string } },
@@ -48,13 +55,15 @@ const accountMachine = setup({
     ...kernel.actions,
     pay: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'account.transfer') return;
-      const { to, amount, id } = event;
+      const { to, amount, id, mark = '', seal = '' } = event;
       const no = (context.sent[to] ?? 0) + 1;
-      enqueue({ type: 'tell', params: { to, type: 'account.credit', payload: { id, amount, no } } });
+      enqueue({ type: 'tell', params: { to, type: 'account.credit', payload: { id, amount, no, seal } } });
+      if (mark !== '') enqueue(takeSeal(mark));
       enqueue.assign({
         balance: context.balance - amount,
         sent: { ...context.sent, [to]: no },
-        pending: { ...context.pending, [id]: { to, amount } },
+        pending: { ...context.pending, [id]: { to, amount, seal } },
+        seals: mark === '' ? context.seals : { ...context.seals, [mark]: true },
       });
       enqueue({ type: 'reply', params: { balance: context.balance - amount } });
     }),
@@ -67,12 +76,21 @@ const accountMachine = setup({
         got: { ...context.got, [event.id]: event.amount },
         heard: { ...context.heard, [sender]: event.no },
         wrong: context.wrong + (fine ? 0 : 1),
+        seals: event.seal === '' ? context.seals : { ...context.seals, [event.seal]: true },
       });
+      if (event.seal !== '') enqueue(takeSeal(event.seal));
       enqueue({ type: 'tell', params: { to: sender, type: 'account.credited', payload: { id: event.id } } });
     }),
     close: assign({ pending: ({ context, event }) => without(context.pending, (event as { id: string }).id) }),
+    unseal: enqueueActions(({ context, enqueue }) => {
+      for (const name of Object.keys(context.seals)) enqueue({ type: 'row', params: { into: 'seals', op: 'delete', row: { name } } });
+      enqueue.assign({ seals: {} });
+    }),
     refund: assign(({ context, event }) => {
-      const id = (event as { details?: { id?: string } }).details?.id ?? '';
+      if (event.type !== 'thrum.undelivered') return {};
+      const seal = event.details?.key?.name;
+      const sealed = Object.entries(context.pending).find(([, t]) => t.seal !== '' && t.seal === seal && t.to === event.to);
+      const id = event.details?.id ?? sealed?.[0] ?? '';
       const transfer = context.pending[id];
       if (transfer === undefined) return { wrong: context.wrong + 1 };
       return { balance: context.balance + transfer.amount, pending: without(context.pending, id) };
@@ -80,11 +98,16 @@ const accountMachine = setup({
   },
   guards: {
     fresh: ({ context }) => context.opened === 0,
-    affordable: ({ context, event }) => event.type === 'account.transfer' && event.amount <= context.balance,
+    affordable: ({ context, event }) =>
+      event.type === 'account.transfer' &&
+      event.amount <= context.balance &&
+      (event.mark === undefined || context.seals[event.mark] === undefined) &&
+      (event.seal === undefined || Object.values(context.pending).every((t) => t.seal !== event.seal)),
+    sealed: ({ context, event }) => event.type === 'account.credit' && context.seals[event.seal] === true,
   },
 }).createMachine({
   id: 'account',
-  context: () => ({ balance: 0, opened: 0, wrong: 0, pending: {}, got: {}, heard: {}, sent: {} }),
+  context: () => ({ balance: 0, opened: 0, wrong: 0, pending: {}, seals: {}, got: {}, heard: {}, sent: {} }),
   initial: 'active',
   on: {
     'account.credited': { actions: 'close' },
@@ -94,10 +117,20 @@ const accountMachine = setup({
       actions: [assign({ balance: ({ event }) => event.amount, opened: ({ event }) => event.amount }), { type: 'reply' }],
     },
     'account.transfer': [{ guard: 'affordable', actions: 'pay' }, { actions: { type: 'reject', params: { code: 'SIM_NO_FUNDS' } } }],
+    'account.unseal': { actions: ['unseal', { type: 'reply' }] },
   },
   states: {
     active: {
-      on: { 'account.credit': { actions: 'receive' }, 'account.freeze': { target: 'frozen', actions: { type: 'reply' } } },
+      on: {
+        'account.credit': [
+          {
+            guard: 'sealed',
+            actions: { type: 'reject', params: ({ event }) => ({ code: SEAL_TAKEN, details: { id: event.id } }) },
+          },
+          { actions: 'receive' },
+        ],
+        'account.freeze': { target: 'frozen', actions: { type: 'reply' } },
+      },
     },
     frozen: {
       on: {
@@ -124,26 +157,29 @@ export const account: ActorKind = defineActor<AccountContext>({
     balance: z.number(),
     opened: z.number(),
     wrong: z.number(),
-    pending: mapOf(z.strictObject({ to: text, amount: z.number() })),
+    pending: mapOf(z.strictObject({ to: text, amount: z.number(), seal: text })),
+    seals: mapOf(z.boolean()),
     got: mapOf(z.number()),
     heard: mapOf(z.number()),
     sent: mapOf(z.number()),
   }),
-  maps: { pending: 1, got: 1, heard: 1, sent: 1 },
+  maps: { pending: 1, seals: 1, got: 1, heard: 1, sent: 1 },
   commands: {
     'account.open': command({ input: z.strictObject({ amount: z.number() }), reply: none }),
     'account.transfer': command({
-      input: z.strictObject({ to: text, amount: z.number(), id: text }),
+      input: z.strictObject({ to: text, amount: z.number(), id: text, mark: text.optional(), seal: text.optional() }),
       reply: z.object({ balance: z.number() }),
-      rejects: ['SIM_NO_FUNDS'],
+      rejects: ['SIM_NO_FUNDS', SEAL_TAKEN],
     }),
     'account.credit': command({
-      input: z.strictObject({ id: text, amount: z.number(), no: z.number() }),
+      input: z.strictObject({ id: text, amount: z.number(), no: z.number(), seal: text }),
       reply: none,
-      rejects: ['SIM_FROZEN'],
+      rejects: ['SIM_FROZEN', SEAL_TAKEN],
       allow: platformOnly,
+      fuse: true,
     }),
-    'account.credited': command({ input: z.strictObject({ id: text }), reply: none, allow: platformOnly }),
+    'account.credited': command({ input: z.strictObject({ id: text }), reply: none, allow: platformOnly, fuse: true }),
+    'account.unseal': command(bare),
     'account.freeze': command(bare),
     'account.thaw': command(bare),
   },
@@ -163,6 +199,15 @@ export const account: ActorKind = defineActor<AccountContext>({
       }),
     }),
   ],
+  companions: {
+    seals: companion({
+      table: 'sim_seals',
+      key: ['name'],
+      mode: 'guarded',
+      columns: { name: 'text' },
+      refuse: { code: SEAL_TAKEN, alarm: false },
+    }),
+  },
   passivateAfter: 3_000,
   snapshot: { every: 16, bytes: 4 },
 });
@@ -224,7 +269,7 @@ export const list: ActorKind = defineActor<ListContext>({
   context: z.strictObject({ items: mapOf(text), count: z.number() }),
   maps: { items: 1 },
   commands: {
-    'list.append': command({ input: z.strictObject({ x: text }), reply: z.object({ n: z.number() }) }),
+    'list.append': command({ input: z.strictObject({ x: text }), reply: z.object({ n: z.number() }), fuse: true }),
     'list.relay': command({ input: z.strictObject({ to: text, x: text }), reply: none }),
     'list.boom': command(bare),
   },

@@ -53,6 +53,8 @@ export class Witness {
   readonly #order = new Map<string, TellSeen>();
   batches = 0;
   events = 0;
+  /** messages that were committed with the event that sends them */
+  fused = 0;
 
   constructor(store: MemoryStore, wall: () => number) {
     this.#store = store;
@@ -88,7 +90,11 @@ export class Witness {
         this.#tells.set(effectKey(row), { source, to, seq, n, applied: false, undelivered: false });
       }
     }
-    for (const row of batch.journal) this.#row(row);
+    for (const row of batch.journal) this.#row(row, batch);
+    for (const row of batch.outbox) {
+      const early = row.op === 'tell' && this.#tells.get(effectKey(row))?.applied === true;
+      holds(!early, 'I7', () => `the message ${effectKey(row)} is in the outbox although it was applied by the statement that sends it`);
+    }
     const touched = new Set([
       ...batch.journal.map((r) => r.actorId),
       ...batch.timersGone.map((r) => r.actorId),
@@ -98,7 +104,7 @@ export class Witness {
     if (this.batches % 25 === 0) this.everything();
   }
 
-  #row(row: Batch['journal'][number]): void {
+  #row(row: Batch['journal'][number], batch: Batch): void {
     this.events += 1;
     let fold = this.#folds.get(row.actorId);
     if (fold === undefined) {
@@ -121,14 +127,24 @@ export class Witness {
       const due = Object.values(before.timers).filter((t) => t.type === row.type && t.due <= row.at);
       holds(due.length > 0, 'I6', () => `${ref} row ${seq}: ${row.type} fired, but no such timer was armed and due`);
     }
-    this.#message(ref, row, meta);
+    this.#message(ref, row, meta, batch);
     fold.states.push(apply(before, JSON.parse(row.patch) as Patch));
     fold.at = row.at;
   }
 
-  #message(ref: ActorRef, row: Batch['journal'][number], meta: Meta): void {
+  /** A message without outbox row must be committed with the event that sends it. */
+  #fused(cause: string, to: ActorRef, batch: Batch): TellSeen | undefined {
+    const [source = '', seq, n] = cause.split('/');
+    const tell = { source, to, seq: Number(seq), n: Number(n), applied: false, undelivered: false };
+    if (!batch.journal.some((r) => r.actorId === source && r.seq === tell.seq)) return undefined;
+    this.fused += 1;
+    this.#tells.set(cause, tell);
+    return tell;
+  }
+
+  #message(ref: ActorRef, row: Batch['journal'][number], meta: Meta, batch: Batch): void {
     if (meta.cause === undefined || !meta.cause.includes('/')) return;
-    const tell = this.#tells.get(meta.cause);
+    const tell = this.#tells.get(meta.cause) ?? this.#fused(meta.cause, ref, batch);
     const text = (): string => `${ref} row ${row.seq} ${row.type}, message ${meta.cause}`;
     if (row.type === 'thrum.undelivered') {
       holds(tell !== undefined && !tell.applied, 'I7', () => `${text()}: it was delivered all the same`);
@@ -137,7 +153,7 @@ export class Witness {
       return;
     }
     if (!meta.from.startsWith('actor:')) return;
-    holds(tell !== undefined, 'I5', () => `${text()}: it was never sent by a committed event`);
+    holds(tell !== undefined, 'I5', () => `${text()}: it was never sent by an event that is committed, or before it in the same statement`);
     holds(!tell.applied, 'I7', () => `${text()}: applied a second time`);
     holds(!tell.undelivered, 'I7', () => `${text()}: its sender was told that it is undelivered`);
     holds(tell.to === ref, 'I7', () => `${text()}: it was meant for ${tell.to}`);
@@ -204,6 +220,14 @@ export class Witness {
         'sim_claims',
         Object.entries(held).map(([claim, place]) => `${id}/${claim}@${id}/${place}`),
         mine('sim_claims').flatMap((r) => (r['state'] === 'held' ? [`${scalarText(r['claim'])}@${scalarText(r['place'])}`] : [])),
+      );
+    }
+    if (kind === 'account') {
+      const { seals } = state.context as unknown as AccountContext;
+      same(
+        'sim_seals',
+        Object.keys(seals),
+        mine('sim_seals').map((r) => scalarText(r['name'])),
       );
     }
     if (kind === 'holder') {

@@ -32,7 +32,11 @@ export interface WorldOptions {
   /** only these faults happen; without it those that chance offers */
   readonly only?: ReadonlySet<string>;
   readonly trace?: (line: string) => void;
+  /** which of the messages that could be fused are; default coin */
+  readonly fuse?: Fuse;
 }
+
+export type Fuse = 'never' | 'always' | 'coin';
 
 interface Node {
   readonly process: SimProcess;
@@ -52,6 +56,7 @@ export class World {
   readonly witness: Witness;
   readonly intensity: number;
   readonly trace: (line: string) => void;
+  readonly #fuse: Fuse;
   readonly #activations: number;
   readonly #warmAfter: number;
   readonly #lanes: number;
@@ -73,6 +78,7 @@ export class World {
     this.loop = new SimLoop(this.chance);
     this.trace = o.trace ?? (() => undefined);
     this.intensity = this.chance.pick('shape', [0.3, 1, 1, 2]);
+    this.#fuse = o.fuse ?? 'coin';
     this.#activations = this.chance.pick('shape', [6, 12, 1_000, 1_000]);
     this.#warmAfter = this.chance.pick('warm', [300, 1_000, 30_000]);
     this.#lanes = this.chance.pick('shape', [1, 1, 2, 3]);
@@ -154,6 +160,7 @@ export class World {
       lanes: this.#lanes,
       freeze: true,
       deferral: process,
+      ...(this.#fuse === 'never' ? {} : { fuse: () => this.#fuse === 'always' || this.chance.below('fuse', 2) === 0 }),
       limits: { activations: this.#activations, inflight: 200, warmAfter: this.#warmAfter },
     });
     const node: Node = { process, system, lost: new Set(), ready: false };

@@ -2,20 +2,20 @@
 import { client, followed, History, open, Subscriber } from './sim-clients.ts';
 import { Violation } from './sim-witness.ts';
 import { World } from './sim-world.ts';
+import type { Fuse, WorldOptions } from './sim-world.ts';
 
-export interface RunOptions {
-  readonly seed: number;
-  readonly only?: ReadonlySet<string>;
-  readonly trace?: (line: string) => void;
-}
+export type RunOptions = WorldOptions;
 
 export interface Run {
   readonly seed: number;
+  readonly fuse: Fuse;
   readonly failure: Error | undefined;
   /** names of the faults that happened */
   readonly faults: readonly string[];
   readonly steps: number;
   readonly events: number;
+  /** messages that were committed with the event that sends them */
+  readonly fused: number;
 }
 
 const MAX_STEPS = 120_000;
@@ -94,7 +94,8 @@ export async function simulate(o: RunOptions): Promise<Run> {
   } finally {
     process.off('unhandledRejection', onRejection);
   }
-  return { seed: o.seed, failure, faults: w.faults.fired, steps: w.loop.steps, events: w.witness.events };
+  const { events, fused } = w.witness;
+  return { seed: o.seed, fuse: o.fuse ?? 'coin', failure, faults: w.faults.fired, steps: w.loop.steps, events, fused };
 }
 
 /** The invariant that a message names. */
@@ -102,7 +103,7 @@ const kindOf = (failure: Error | undefined): string => failure?.message.split(':
 
 /** The fewest faults, found by leaving out halves, quarters and so on, with which the seed still fails. */
 export async function shrink(failed: Run, budget = 150): Promise<Run> {
-  const { seed } = failed;
+  const { seed, fuse } = failed;
   const same = (run: Run): boolean => run.failure !== undefined && kindOf(run.failure) === kindOf(failed.failure);
   let best = failed;
   let parts = 2;
@@ -114,7 +115,7 @@ export async function shrink(failed: Run, budget = 150): Promise<Run> {
     for (let i = 0; i < now.length && runs < budget; i += size) {
       const kept = now.filter((_, at) => at < i || at >= i + size);
       runs += 1;
-      const run = await simulate({ seed, only: new Set(kept) });
+      const run = await simulate({ seed, fuse, only: new Set(kept) });
       if (same(run)) {
         smaller = run;
         break;
@@ -128,4 +129,4 @@ export async function shrink(failed: Run, budget = 150): Promise<Run> {
 }
 
 export const replayLine = (run: Run): string =>
-  `npm run simulate -- --seed ${run.seed}${run.faults.length > 60 ? '' : ` --only '${run.faults.join(',')}'`} --trace`;
+  `npm run simulate -- --seed ${run.seed} --fuse ${run.fuse}${run.faults.length > 60 ? '' : ` --only '${run.faults.join(',')}'`} --trace`;

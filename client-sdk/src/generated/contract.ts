@@ -576,6 +576,16 @@ export interface Commands {
           slotAnchor?: 'opening' | 'midnight';
           enforceGrid?: boolean;
           tags?: string[];
+          description?: string;
+          /** who stands behind a person or a class */
+          bio?: string;
+          /** of one hour; shown, not charged */
+          price?: {
+            /** in the smallest unit of the currency */
+            amountMinor: number;
+            /** ISO 4217 */
+            currency: string;
+          };
         };
         expectedRev?: number;
       };
@@ -610,6 +620,16 @@ export interface Commands {
           slotAnchor: 'opening' | 'midnight';
           enforceGrid: boolean;
           tags: string[];
+          description?: string;
+          /** who stands behind a person or a class */
+          bio?: string;
+          /** of one hour; shown, not charged */
+          price?: {
+            /** in the smallest unit of the currency */
+            amountMinor: number;
+            /** ISO 4217 */
+            currency: string;
+          };
           status: 'active' | 'suspended' | 'retired';
           rev: number;
         };
@@ -649,6 +669,16 @@ export interface Commands {
         slotAnchor: 'opening' | 'midnight';
         enforceGrid: boolean;
         tags: string[];
+        description?: string;
+        /** who stands behind a person or a class */
+        bio?: string;
+        /** of one hour; shown, not charged */
+        price?: {
+          /** in the smallest unit of the currency */
+          amountMinor: number;
+          /** ISO 4217 */
+          currency: string;
+        };
         status: 'active' | 'suspended' | 'retired';
         rev: number;
       };
@@ -686,6 +716,16 @@ export interface Commands {
         slotAnchor: 'opening' | 'midnight';
         enforceGrid: boolean;
         tags: string[];
+        description?: string;
+        /** who stands behind a person or a class */
+        bio?: string;
+        /** of one hour; shown, not charged */
+        price?: {
+          /** in the smallest unit of the currency */
+          amountMinor: number;
+          /** ISO 4217 */
+          currency: string;
+        };
         status: 'active' | 'suspended' | 'retired';
         rev: number;
       };
@@ -723,6 +763,16 @@ export interface Commands {
         slotAnchor: 'opening' | 'midnight';
         enforceGrid: boolean;
         tags: string[];
+        description?: string;
+        /** who stands behind a person or a class */
+        bio?: string;
+        /** of one hour; shown, not charged */
+        price?: {
+          /** in the smallest unit of the currency */
+          amountMinor: number;
+          /** ISO 4217 */
+          currency: string;
+        };
         status: 'active' | 'suspended' | 'retired';
         rev: number;
       };

@@ -26,11 +26,15 @@ export interface SystemRouteDeps {
 }
 
 export function systemRoutes(d: SystemRouteDeps): Route[] {
-  let document: ReturnType<typeof openApi> | undefined;
-  const api = (): ReturnType<typeof openApi> => (document ??= openApi(d.table(), d));
-  let page: string | undefined;
-  const html = (body: string, type: string): Answer =>
-    answer(body, { headers: { ...PAGE_HEADERS, 'content-type': type, 'cache-control': 'no-cache' } });
+  const text = (body: string, type: string, more: object = {}): Answer =>
+    answer(body, { headers: { ...more, 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-cache' } });
+  /** Made from the whole table, so not before it is complete. */
+  let made: { readonly json: string; readonly page: string } | undefined;
+  const documents = (): { readonly json: string; readonly page: string } => {
+    if (made !== undefined) return made;
+    const api = openApi(d.table(), d);
+    return (made = { json: JSON.stringify(api), page: docsPage(d.table(), api) });
+  };
   const common = { method: 'GET', auth: 'none', tag: 'system' } as const;
 
   return [
@@ -63,22 +67,22 @@ export function systemRoutes(d: SystemRouteDeps): Route[] {
       ...common,
       path: '/v1/openapi.json',
       summary: 'This API as OpenAPI 3.1',
-      reply: { 200: z.looseObject({ openapi: z.string() }) },
-      run: () => answer(api(), { headers: { 'cache-control': 'no-cache' } }),
+      reply: { 200: 'application/json' },
+      run: () => text(documents().json, 'application/json'),
     }),
     route({
       ...common,
       path: '/docs/api',
       summary: 'This API as a page',
       reply: { 200: 'text/html' },
-      run: () => html((page ??= docsPage(d.table(), api())), 'text/html; charset=utf-8'),
+      run: () => text(documents().page, 'text/html', PAGE_HEADERS),
     }),
     route({
       ...common,
       path: '/docs/api.css',
       summary: 'Style of the page',
       reply: { 200: 'text/css' },
-      run: () => html(docsStyle, 'text/css; charset=utf-8'),
+      run: () => text(docsStyle, 'text/css', PAGE_HEADERS),
     }),
   ];
 }

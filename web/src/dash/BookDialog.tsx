@@ -1,6 +1,6 @@
 import type { ThrumError } from '@thrum/client';
 import { useRef, useState } from 'preact/hooks';
-import { clock, dayName, minutes } from '../lib/format.ts';
+import { clock, dayName, minutes, money } from '../lib/format.ts';
 import { useThrum, useTopic } from '@thrum/client/react';
 import { Icon } from '../ui/icons.tsx';
 import { Dialog, ErrorNote } from '../ui/parts.tsx';
@@ -45,6 +45,16 @@ function Starts({
   );
 }
 
+/** What the studio says about a room or a person. */
+function About({ room }: { room: Room }) {
+  return (
+    <>
+      {room.description !== undefined && <p>{room.description}</p>}
+      {room.bio !== undefined && <p class="muted">{room.bio}</p>}
+    </>
+  );
+}
+
 /** Books a free time. The key of the attempt stays the same until it succeeds, so a repeated click cannot book twice. */
 export function BookDialog({
   room,
@@ -85,6 +95,7 @@ export function BookDialog({
 
   return (
     <Dialog title={`Book ${room.name}`} sub={dayName(day)} onClose={onClose}>
+      <About room={room} />
       {clients.length > 0 && (
         <label class="field">
           <span>For</span>
@@ -117,6 +128,7 @@ export function BookDialog({
         <p class="when">
           <Icon name="clock" />
           {clock(at, room.timeZone)} to {clock(at + length * 60_000, room.timeZone)}
+          {room.price !== undefined && ` · ${money(Math.round((room.price.amountMinor * length) / 60), room.price.currency)}`}
         </p>
       )}
       {error !== undefined && <ErrorNote error={error} />}

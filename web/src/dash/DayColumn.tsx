@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { clock, minutes } from '../lib/format.ts';
+import { clock, minutes, money } from '../lib/format.ts';
 import { useThrum, useTopic } from '@thrum/client/react';
 import { instant } from '../lib/zone.ts';
 import { useToast } from '../ui/toasts.tsx';
@@ -87,6 +87,7 @@ export function DayColumn(p: Props) {
         <span class="small muted">
           {open === 0 ? 'closed' : `${Math.round((taken / open) * 100)} % taken`}
           {room.status === 'suspended' ? ' · suspended' : ''}
+          {room.price === undefined ? '' : ` · ${money(room.price.amountMinor, room.price.currency)} an hour`}
         </span>
       </div>
       <div class="track" ref={track} style={{ height: height(range.end - range.start) }} aria-busy={source.status === 'loading'}>

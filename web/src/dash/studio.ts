@@ -35,6 +35,10 @@ export interface Room {
   readonly slotStepMin: number;
   readonly capacity: number;
   readonly openingRules: readonly OpeningRule[];
+  readonly description?: string;
+  readonly bio?: string;
+  /** of an hour */
+  readonly price?: { readonly amountMinor: number; readonly currency: string };
 }
 
 export interface Span {

@@ -10,6 +10,12 @@ export const dateTime = (at: number, zone?: string): string =>
 export const dayName = (day: string, o: Intl.DateTimeFormatOptions = { weekday: 'long', day: 'numeric', month: 'long' }): string =>
   new Intl.DateTimeFormat('en-GB', { ...o, timeZone: 'UTC' }).format(Date.parse(`${day}T12:00:00Z`));
 
+/** An amount in the smallest unit of its currency: `42000, 'DKK'` → "DKK 420" */
+export function money(amountMinor: number, currency: string): string {
+  const format = new Intl.NumberFormat('en-GB', { style: 'currency', currency, trailingZeroDisplay: 'stripIfInteger' });
+  return format.format(amountMinor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+}
+
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
 
 /** "3 min ago", "in 2 hr", "yesterday" */

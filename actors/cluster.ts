@@ -1,0 +1,232 @@
+/** The kernel of one node of a cluster: what belongs to a slot of another node is asked of that one. */
+import { admit } from './admission.ts';
+import type { Admitted } from './admission.ts';
+import type { RemoteCommand, RemoteQuestion } from './bus/bus.ts';
+import { KernelProblem, refusal } from './errors.ts';
+import { actorIdOf, slotOf } from './ids.ts';
+import type { Inspect } from './inspect.ts';
+import type { Node } from './node.ts';
+import type { Placement } from './placement.ts';
+import { plainRefusal } from './routing.ts';
+import type { Lost, Route, Router, Serving } from './routing.ts';
+import type {
+  ActorSystem,
+  AskOptions,
+  CommandInput,
+  Cursor,
+  Followers,
+  Publication,
+  ReadOptions,
+  TopicSlice,
+  Unsubscribe,
+} from './system.ts';
+import { parseTopic } from './topic-name.ts';
+import type { ActorRef, Json, Principal, Refusal, Reply } from './types.ts';
+
+const QUESTION_MS = 10_000;
+
+const slotOfRef = (ref: ActorRef): number => slotOf(actorIdOf(ref));
+
+function slotOfTopic(topic: string): number {
+  const { kind, id } = parseTopic(topic);
+  return slotOfRef(`${kind}:${id}`);
+}
+
+/** A command of another node, whose schema was checked there. @throws KernelProblem when this build does not know it */
+function admitRemote(node: Node, c: RemoteCommand, left: number): Admitted {
+  const kind = c.ref.slice(0, c.ref.indexOf(':'));
+  const rt = node.kinds.get(kind);
+  const declared = rt?.def.commands[c.type];
+  if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', `there is no kind '${kind}'`));
+  if (declared === undefined) throw new KernelProblem(refusal('UNKNOWN_COMMAND', `${kind} has no command '${c.type}'`));
+  const { type, text, idem, chk, from, expect, trace } = c;
+  return {
+    rt,
+    declared,
+    type,
+    payload: JSON.parse(text) as object,
+    text,
+    idem,
+    chk,
+    from,
+    deadline: left,
+    ...(expect === undefined ? {} : { expect }),
+    ...(trace === undefined ? {} : { trace }),
+  };
+}
+
+/** What a node of a cluster does with questions of others. */
+export const servingOf = (node: Node): Serving => ({
+  command: ({ command, left }) => node.accept(command.ref, admitRemote(node, command, left)),
+  tells: ({ tells }) => node.outbox.receive(tells),
+  ask: async ({ question: { method, args } }) => {
+    if (method === 'refused') {
+      const [topic, readers] = args as unknown as [string, readonly Principal[]];
+      return refusedBy(node, topic, readers) as unknown as Promise<Json>;
+    }
+    const run = node[method] as (...args: readonly unknown[]) => Promise<unknown>;
+    return (await run.apply(node, [...args])) as Json;
+  },
+});
+
+type Refusals = readonly (readonly [reader: number, why: Refusal])[];
+
+async function refusedBy(node: Node, topic: string, readers: readonly Principal[]): Promise<Refusals> {
+  const refused = await node.refused(topic, readers);
+  return readers.flatMap((p, i) => {
+    const why = refused.get(p);
+    return why === undefined ? [] : [[i, plainRefusal(why)] as const];
+  });
+}
+
+export class Cluster implements ActorSystem {
+  readonly #node: Node;
+  readonly #placement: Placement;
+  readonly #router: Router;
+
+  constructor(node: Node, placement: Placement, router: Router) {
+    this.#node = node;
+    this.#placement = placement;
+    this.#router = router;
+  }
+
+  get inspect(): Inspect {
+    return this.#node.inspect;
+  }
+
+  async ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
+    const admitted = admit(this.#node.kinds, ref, command, o);
+    if ('code' in admitted) return this.#node.declined(ref, command.type, admitted);
+    const slot = slotOfRef(ref);
+    if (this.#placement.serves(slot)) {
+      const reply = await this.#node.accept(ref, admitted);
+      if (reply.ok || reply.error.code !== 'MOVED') return reply;
+    }
+    const { type, text, idem, chk, from, expect, trace } = admitted;
+    const sent: RemoteCommand = {
+      ref,
+      type,
+      text,
+      idem,
+      chk,
+      from,
+      ...(expect === undefined ? {} : { expect }),
+      ...(trace === undefined ? {} : { trace }),
+    };
+    const reply = await this.#router.run<Reply>({
+      slot,
+      left: admitted.deadline,
+      here: async (left) => {
+        const here = await this.#node.accept(ref, { ...admitted, deadline: left });
+        return here.ok || here.error.code !== 'MOVED' ? here : 'moved';
+      },
+      frame: (asked) => ({ f: 'cmd', ...asked, command: sent }),
+      got: (answer) => {
+        if (answer.f === 'replies' && answer.replies[0] !== undefined) return answer.replies[0];
+        return { ok: false, seq: 0, error: answer.f === 'nak' ? answer.error : refusal('UNAVAILABLE') };
+      },
+    });
+    return typeof reply === 'string' ? this.#node.declined(ref, type, lostCommand(reply)) : reply;
+  }
+
+  /** A question that changes nothing. @throws KernelProblem */
+  async #question<T>(slot: number, question: RemoteQuestion, here: () => Promise<T>): Promise<T> {
+    const route: Route<T> = {
+      slot,
+      left: QUESTION_MS,
+      here: async () => {
+        try {
+          return await here();
+        } catch (error) {
+          if (error instanceof KernelProblem && error.code === 'MOVED') return 'moved';
+          throw error;
+        }
+      },
+      frame: (asked) => ({ f: 'ask', ...asked, question }),
+      got: (answer) => {
+        if (answer.f === 'ack') return answer.value as T;
+        throw new KernelProblem(answer.f === 'nak' ? answer.error : refusal('UNAVAILABLE'));
+      },
+    };
+    const found = await this.#router.run(route);
+    if (found === 'not run' || found === 'unknown') throw new KernelProblem(refusal('TIMEOUT'));
+    return found;
+  }
+
+  read(ref: ActorRef, query: string, input: unknown, o: ReadOptions): Promise<{ seq: number; value: Json }> {
+    const args = [ref, query, input, o] as unknown as readonly Json[];
+    return this.#question(slotOfRef(ref), { method: 'read', args }, () => this.#node.read(ref, query, input, o));
+  }
+
+  allowed(ref: ActorRef, p: Principal): Promise<{ seq: number; commands: string[] }> {
+    const args = [ref, p] as unknown as readonly Json[];
+    return this.#question(slotOfRef(ref), { method: 'allowed', args }, () => this.#node.allowed(ref, p));
+  }
+
+  async authorize(topic: string, p: Principal): Promise<string> {
+    const args = [topic, p] as unknown as readonly Json[];
+    return this.#question(slotOfTopic(topic), { method: 'authorize', args }, () => this.#node.authorize(topic, p));
+  }
+
+  async refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
+    const args = [topic, readers] as unknown as readonly Json[];
+    const found = await this.#question(slotOfTopic(topic), { method: 'refused', args }, () => refusedBy(this.#node, topic, readers));
+    return new Map(found.map(([i, why]) => [readers[i] as Principal, why]));
+  }
+
+  async slice(topic: string, cursor?: Cursor): Promise<TopicSlice> {
+    const args = (cursor === undefined ? [topic] : [topic, cursor]) as unknown as readonly Json[];
+    return this.#question(slotOfTopic(topic), { method: 'slice', args }, () => this.#node.slice(topic, cursor));
+  }
+
+  async behind(heads: readonly { t: string; e: string; s: number }[]): Promise<string[]> {
+    const bySlot = new Map<number, { t: string; e: string; s: number }[]>();
+    for (const head of heads) {
+      const slot = slotOfTopic(head.t);
+      const list = bySlot.get(slot);
+      if (list === undefined) bySlot.set(slot, [head]);
+      else list.push(head);
+    }
+    const moved = await Promise.all(
+      [...bySlot].map(([slot, list]) => this.#question(slot, { method: 'behind', args: [list] }, () => this.#node.behind(list))),
+    );
+    return moved.flat();
+  }
+
+  onPublish(fn: (p: Publication) => void): Unsubscribe {
+    return this.#node.onPublish(fn);
+  }
+
+  follow(followers: Followers): void {
+    this.#node.follow(followers);
+  }
+
+  trouble(): string | undefined {
+    return this.#node.trouble();
+  }
+
+  onTakeover(fn: (slots: number[]) => void): Unsubscribe {
+    return this.#placement.onTakeover(fn);
+  }
+
+  recent(slots: readonly number[], ms: number): AsyncIterable<{ ref: ActorRef; seq: number }> {
+    return this.#node.recent(slots, ms);
+  }
+
+  async start(): Promise<void> {
+    await this.#node.start();
+    await this.#router.start();
+    await this.#placement.start();
+  }
+
+  /** Gives the slots to the nodes that stay, and answers late questions with where they are, as long as there is time. */
+  async drain(ms: number): Promise<void> {
+    const until = this.#node.clock.mono() + ms;
+    await this.#placement.leave(ms / 2);
+    await this.#node.drain(Math.max(0, until - this.#node.clock.mono()));
+    await this.#placement.stop();
+    await this.#router.stop();
+  }
+}
+
+const lostCommand = (lost: Lost): Refusal => refusal(lost === 'unknown' ? 'COMMIT_UNKNOWN' : 'TIMEOUT');

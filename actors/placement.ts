@@ -1,0 +1,494 @@
+/**
+ * Which slots this node serves, and how it knows (kernel specification 10.4, 10.7). A lease is believed for 4 of its 6 seconds, counted from before
+ * the renewal was sent, and looked at before every turn: a process that was paused notices before it runs anything. A node whose lease has run out
+ * and cannot be renewed roams: it runs what reaches it, reads every actor anew, and leaves the rest to the fence of the journal.
+ */
+import type { Activation } from './activation.ts';
+import type { Bus } from './bus/bus.ts';
+import { refuse } from './envelope.ts';
+import { refusal } from './errors.ts';
+import { Handover } from './handover.ts';
+import { SLOTS } from './ids.ts';
+import type { Kernel } from './kernel.ts';
+import type { Residents } from './residents.ts';
+import { assign } from './shard/assign.ts';
+import type { Loaded } from './store/store.ts';
+import type { Grant, Leases, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
+import { Suspicion } from './suspicion.ts';
+import { within } from './within.ts';
+
+export interface ClusterOptions {
+  readonly leases: Leases;
+  readonly bus: Bus;
+  /** order of the deployments: slots move to an equal or a higher one only */
+  readonly build: number;
+  /** share of the slots; default 1 */
+  readonly weight?: number;
+  /** for humans */
+  readonly address?: string;
+  /** whether the slots of a node that nobody can reach are taken before its lease ends; default true */
+  readonly eager?: boolean;
+}
+
+const TICK_MS = 1_000;
+/** how long a lease is believed, ms after its renewal was sent */
+const BELIEVED_MS = 4_000;
+const ANSWER_MS = 1_000;
+const TABLE_MS = 5_000;
+/** how long a slot without owner waits for the node that had it before the store forgot */
+const FORMER_FIRST_MS = 1_000;
+const STABLE_MS = 3_000;
+const MOVES = 64;
+const HINT_MS = 2_000;
+const DATABASE_MS = 10_000;
+
+type State = 'none' | 'mine' | 'leaving';
+
+export class Placement {
+  readonly me: string;
+  readonly #k: Kernel;
+  readonly #o: ClusterOptions;
+  readonly #residents: Residents;
+  readonly #handover: Handover;
+  readonly #started: number;
+  readonly #states: State[] = Array.from({ length: SLOTS }, () => 'none');
+  readonly #owners: (Owner | undefined)[] = Array.from({ length: SLOTS });
+  /** mono ms since which nobody else can have served the slot without this node's knowing */
+  readonly #since: number[] = Array.from({ length: SLOTS }, () => 0);
+  readonly #emptySince: (number | undefined)[] = Array.from({ length: SLOTS });
+  /** what nodes have said about a slot since the table was read, believed for a short while (mono ms) */
+  readonly #hints = new Map<number, { readonly node: string; readonly until: number }>();
+  readonly #suspicion: Suspicion;
+  readonly #waiting = new Set<Activation>();
+  readonly #onTakeover = new Set<(slots: number[]) => void>();
+  #believedUntil = Number.NEGATIVE_INFINITY;
+  #roaming = false;
+  #nodes: readonly NodeInfo[] = [];
+  #members = '';
+  #stableSince = 0;
+  #target: readonly string[] = [];
+  #version = -1;
+  #tableAt = Number.NEGATIVE_INFINITY;
+  #databaseAt = 0;
+  #busy: Promise<void> | undefined;
+  #moving = false;
+  #movedAt = Number.NEGATIVE_INFINITY;
+  #handle: unknown;
+  #state: 'new' | 'running' | 'leaving' | 'stopped' = 'new';
+
+  constructor(kernel: Kernel, residents: Residents, o: ClusterOptions) {
+    this.#k = kernel;
+    this.#o = o;
+    this.#residents = residents;
+    this.me = kernel.node;
+    this.#started = kernel.clock.wall();
+    this.#suspicion = new Suspicion(kernel.clock, o.bus);
+    this.#handover = new Handover(kernel, residents, o);
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- questions
+
+  get roaming(): boolean {
+    return this.#roaming;
+  }
+
+  /** Whether events for the slot are taken in here. */
+  serves(slot: number): boolean {
+    return this.#roaming || this.#states[slot] === 'mine';
+  }
+
+  /** Whether this node may decide for the slot at once: it owns it beyond doubt and keeps it. */
+  steady(slot: number): boolean {
+    return this.#states[slot] === 'mine' && this.#k.clock.mono() < this.#believedUntil;
+  }
+
+  /** Whether timers, messages and effects of the slot are this node's work. */
+  works(slot: number): boolean {
+    return this.#roaming || this.#states[slot] !== 'none';
+  }
+
+  /** The slots that this node owns. */
+  get slots(): number[] {
+    return this.#states.flatMap((state, slot) => (state === 'mine' ? [slot] : []));
+  }
+
+  /** Where the slot is served or about to be, as far as this node knows. */
+  owner(slot: number): Owner | undefined {
+    const hint = this.#hints.get(slot);
+    const owner = this.#owners[slot];
+    if (hint === undefined || hint.until < this.#k.clock.mono()) return owner;
+    return { node: hint.node, epoch: owner?.epoch ?? 0 };
+  }
+
+  get nodes(): readonly NodeInfo[] {
+    return this.#nodes;
+  }
+
+  /** ms for which the lease is still believed */
+  get leaseLeft(): number {
+    return Math.max(0, this.#believedUntil - this.#k.clock.mono());
+  }
+
+  /** Mono ms before which nothing that was kept in memory of the slot's actors may be used. */
+  trustedSince(slot: number): number {
+    return this.#roaming ? Number.POSITIVE_INFINITY : (this.#since[slot] ?? 0);
+  }
+
+  /** Whether the slot is about to be given to this node. */
+  expects(slot: number): boolean {
+    return this.#states[slot] === 'none' && this.owner(slot)?.node === this.me;
+  }
+
+  /** Whether an actor may run now. If not, its events are answered `MOVED`, or run when it is known whose they are. */
+  mayRun(a: Activation): boolean {
+    const { slot } = a.at;
+    if (this.#roaming) return true;
+    if (this.#states[slot] === 'none') for (const e of a.drain()) refuse(e, refusal('MOVED'));
+    else if (this.#k.clock.mono() < this.#believedUntil) return true;
+    else {
+      this.#waiting.add(a);
+      void this.#look();
+    }
+    return false;
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ life cycle
+
+  async start(): Promise<void> {
+    this.#databaseAt = this.#k.clock.mono();
+    this.#state = 'running';
+    await this.#look();
+    this.#plan();
+  }
+
+  #plan(): void {
+    if (this.#state === 'stopped') return;
+    this.#handle = this.#k.clock.setTimer(TICK_MS, () => {
+      this.#plan();
+      this.#askDatabase();
+      void this.#look();
+    });
+  }
+
+  /** Gives every slot to the nodes that stay, and leaves. Others may take what is left after `ms`. */
+  async leave(ms: number): Promise<void> {
+    if (this.#state !== 'running') return;
+    this.#state = 'leaving';
+    const until = this.#k.clock.mono() + ms;
+    await this.#look();
+    while (this.slots.length > 0 && this.#target.length > 0 && this.#k.clock.mono() < until) {
+      await this.#move(this.slots);
+      if (this.slots.length > 0) await this.#look();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    this.#k.clock.clearTimer(this.#handle as object);
+    await this.#within(this.#o.leases.leave(this.me)).catch(() => undefined);
+    this.#o.bus.broadcast({ f: 'table' }).catch(() => undefined);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------- renewal
+
+  /** Renews, looks at the table, takes what is free and gives away what belongs elsewhere; one at a time. */
+  #look(): Promise<void> {
+    this.#busy ??= this.#round()
+      .catch((error: unknown) => this.#unreachable(error))
+      .finally(() => {
+        this.#busy = undefined;
+        // The process was paused while it waited for the answer: what it has learnt is old.
+        if (this.leaseLeft === 0 && this.#waiting.size > 0) void this.#look();
+      });
+    return this.#busy;
+  }
+
+  /** Somebody has said that slots have changed hands. */
+  refresh(): void {
+    this.#tableAt = Number.NEGATIVE_INFINITY;
+    void this.#look();
+  }
+
+  async #round(): Promise<void> {
+    if (this.#state === 'stopped' || this.#state === 'new') return;
+    const { leases } = this.#o;
+    const lapsed = this.leaseLeft === 0;
+    const sent = this.#k.clock.mono();
+    const renewed = await this.#within(leases.renew(this.#info()));
+    this.#meet(renewed.nodes);
+    const stale = lapsed || renewed.version !== this.#version || sent - this.#tableAt > TABLE_MS;
+    const table = stale ? await this.#within(leases.table()) : undefined;
+    if (table !== undefined) this.#apply(table, sent);
+    this.#believedUntil = sent + BELIEVED_MS;
+    if (lapsed) this.#regained();
+    await this.#claim();
+    if (this.#state === 'running') this.#rebalance();
+  }
+
+  #info(): NodeInfo {
+    const cut = !this.#databaseAnswers && this.#nodes.some((n) => n.id !== this.me && n.database && n.weight > 0);
+    return {
+      id: this.me,
+      started: this.#started,
+      build: this.#o.build,
+      versions: Object.fromEntries([...this.#k.kinds.values()].map(({ def }) => [def.kind, def.version])),
+      weight: this.#state === 'running' && !cut ? (this.#o.weight ?? 1) : 0,
+      database: this.#databaseAnswers,
+      address: this.#o.address ?? '',
+    };
+  }
+
+  get #databaseAnswers(): boolean {
+    return this.#k.clock.mono() - this.#databaseAt < DATABASE_MS;
+  }
+
+  #askDatabase(): void {
+    const answered = (): void => void (this.#databaseAt = this.#k.clock.mono());
+    this.#k.store.dataId().then(answered, () => undefined);
+  }
+
+  #within<T>(question: Promise<T>): Promise<T> {
+    return within(this.#k.clock, ANSWER_MS, question);
+  }
+
+  /** Learns who lives, and where every slot should be. */
+  #meet(nodes: readonly NodeInfo[]): void {
+    const now = this.#k.clock.mono();
+    this.#nodes = nodes.filter((n) => !this.#suspicion.shuns(n.id));
+    const members = this.#nodes.map((n) => `${n.id} ${n.weight} ${n.build}`).join();
+    if (members === this.#members) return;
+    this.#members = members;
+    this.#stableSince = now;
+    this.#target = assign(this.#nodes);
+  }
+
+  #unreachable(error: unknown): void {
+    this.#k.log.warn({ err: error }, 'the leases could not be renewed');
+    if (this.leaseLeft > 0 || this.#roaming || this.#state === 'stopped') return;
+    this.#roaming = true;
+    this.#k.log.warn({ node: this.me, alert: 'warning' }, 'roaming: the store of leases is out of reach');
+    this.#distrust();
+    this.#release();
+  }
+
+  /** The lease is believed again: others may have written meanwhile, or have got the slots. */
+  #regained(): void {
+    if (this.#roaming) this.#k.log.info({ node: this.me }, 'the lease is held again');
+    this.#roaming = false;
+    this.#distrust();
+    this.#k.outbox.release((slot) => this.works(slot));
+    this.#release();
+  }
+
+  #distrust(): void {
+    const now = this.#k.clock.mono();
+    this.#since.fill(now);
+    const hot = [...this.#residents.hot.values()];
+    for (const a of hot) this.#residents.replace(a);
+  }
+
+  /** Gives a turn to those who wait to hear whether they may run. */
+  #release(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const a of waiting) this.#k.schedule(a);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- slots
+
+  #apply({ version, slots }: SlotTable, sent: number): void {
+    this.#version = version;
+    this.#tableAt = sent;
+    const got: Grant[] = [];
+    const lost: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      const owner = slots.get(slot);
+      const known = this.#owners[slot];
+      if (this.#handover.moving(slot)) continue;
+      if (owner === undefined) this.#emptySince[slot] ??= sent;
+      else {
+        if (known?.epoch !== owner.epoch) this.#hints.delete(slot);
+        this.#owners[slot] = owner;
+        this.#emptySince[slot] = undefined;
+        const mine = this.#states[slot] === 'mine';
+        if (owner.node === this.me && (!mine || known?.epoch !== owner.epoch)) got.push({ slot, epoch: owner.epoch });
+        if (owner.node !== this.me && this.#states[slot] !== 'none') lost.push(slot);
+      }
+    }
+    this.#lose(lost, 'lost');
+    this.#acquire(got, 'given');
+  }
+
+  /** Takes the slots that nobody serves and that should be here. Former owners come first when the store has forgotten everything. */
+  async #claim(): Promise<void> {
+    const now = this.#k.clock.mono();
+    const lives = new Set(this.#nodes.map((n) => n.id));
+    const orphans = this.#owners.map((owner, slot) => {
+      if (this.#states[slot] === 'mine') return this.#emptySince[slot] !== undefined;
+      if (this.#target[slot] !== this.me) return false;
+      const empty = this.#emptySince[slot];
+      if (empty !== undefined || owner === undefined) return now - (empty ?? now) >= FORMER_FIRST_MS;
+      return !lives.has(owner.node);
+    });
+    await this.#take(orphans.flatMap((orphan, slot) => (orphan ? [slot] : [])));
+  }
+
+  async #take(wanted: readonly number[], suspect?: string): Promise<void> {
+    if (wanted.length === 0) return;
+    const grants = await this.#within(this.#o.leases.claim(wanted, this.me, suspect));
+    const crashed = grants.filter(({ slot }) => {
+      const before = this.#owners[slot];
+      return this.#states[slot] === 'none' && before !== undefined && before.node !== this.me;
+    });
+    this.#acquire(grants, 'claimed');
+    if (grants.length > 0) this.#o.bus.broadcast({ f: 'table' }).catch(() => undefined);
+    if (crashed.length === 0) return;
+    const slots = crashed.map(({ slot }) => slot);
+    this.#k.log.info({ slots: slots.length, suspect }, 'slots of a crashed node taken');
+    for (const fn of this.#onTakeover) fn(slots);
+  }
+
+  onTakeover(fn: (slots: number[]) => void): () => void {
+    this.#onTakeover.add(fn);
+    return () => this.#onTakeover.delete(fn);
+  }
+
+  #acquire(grants: readonly Grant[], reason: string): void {
+    const now = this.#k.clock.mono();
+    const fresh = new Set<number>();
+    for (const { slot, epoch } of grants) {
+      const kept = this.#states[slot] === 'mine' && this.#owners[slot]?.epoch === epoch;
+      this.#owners[slot] = { node: this.me, epoch };
+      this.#emptySince[slot] = undefined;
+      this.#hints.delete(slot);
+      this.#states[slot] = 'mine';
+      if (kept) continue;
+      this.#since[slot] = now;
+      fresh.add(slot);
+      this.#k.metrics.slotsMoved.add(reason);
+    }
+    if (fresh.size === 0) return;
+    const hot = [...this.#residents.hot.values()];
+    for (const a of hot) if (fresh.has(a.at.slot)) this.#residents.replace(a);
+    const slots = [...fresh];
+    this.#k.outbox.acquire(slots);
+    this.#k.timers.acquire(slots);
+    this.#k.router?.unpark(slots);
+  }
+
+  #lose(slots: readonly number[], reason: string): void {
+    if (slots.length === 0) return;
+    for (const slot of slots) {
+      this.#states[slot] = 'none';
+      this.#k.metrics.slotsMoved.add(reason);
+    }
+    this.#k.outbox.release((slot) => this.works(slot));
+    for (const a of this.#residents.hot.values()) if (a.mailboxLength > 0 && this.#states[a.at.slot] === 'none') this.#k.schedule(a);
+  }
+
+  /** A node has told where a slot is, or will be in a moment. */
+  hear(slot: number, node: string): void {
+    if (this.#states[slot] === 'none') this.#hints.set(slot, { node, until: this.#k.clock.mono() + HINT_MS });
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- moves
+
+  /** Slots that should be elsewhere, once the nodes have been the same for a while; never on an older build. */
+  #misplaced(): number[] {
+    const cut = !this.#databaseAnswers;
+    if (this.#k.clock.mono() - this.#stableSince < STABLE_MS || this.#target.length === 0) return [];
+    const older = new Set(this.#nodes.filter((n) => n.build < this.#o.build).map((n) => n.id));
+    return this.slots.filter((slot) => this.#target[slot] !== this.me && (cut || !older.has(this.#target[slot] ?? '')));
+  }
+
+  /** Renewals go on meanwhile. */
+  #rebalance(): void {
+    const now = this.#k.clock.mono();
+    if (this.#moving || now - this.#movedAt < TICK_MS) return;
+    const slots = this.#misplaced();
+    if (slots.length === 0) return;
+    this.#moving = true;
+    this.#movedAt = now;
+    void this.#move(slots.slice(0, this.#databaseAnswers ? MOVES : SLOTS)).finally(() => {
+      this.#moving = false;
+    });
+  }
+
+  async #move(slots: readonly number[]): Promise<void> {
+    const byNode = new Map<string, number[]>();
+    for (const slot of slots) {
+      const to = this.#target[slot];
+      if (to === undefined || to === this.me) continue;
+      const list = byNode.get(to);
+      if (list === undefined) byNode.set(to, [slot]);
+      else list.push(slot);
+    }
+    for (const [to, list] of byNode) {
+      for (let i = 0; i < list.length; i += MOVES) await this.#hand(list.slice(i, i + MOVES), to, 'moved');
+    }
+  }
+
+  async #hand(slots: readonly number[], to: string, reason: string): Promise<void> {
+    const given = slots.flatMap((slot): Grant[] => {
+      const owner = this.#owners[slot];
+      return this.#states[slot] === 'mine' && owner?.node === this.me ? [{ slot, epoch: owner.epoch }] : [];
+    });
+    if (given.length === 0) return;
+    const keep = (slot: number): boolean => this.works(slot);
+    for (const { slot } of given) {
+      this.#states[slot] = 'leaving';
+      this.#hints.set(slot, { node: to, until: Number.POSITIVE_INFINITY });
+    }
+    const moved = await this.#handover.run(given, to, keep);
+    for (const { slot } of given) this.#hints.set(slot, { node: to, until: this.#k.clock.mono() + HINT_MS });
+    for (const { slot, epoch } of moved) this.#owners[slot] = { node: to, epoch };
+    // What was not transferred, or nobody knows whether it was: the table will tell.
+    this.#lose(
+      given.map((g) => g.slot),
+      reason,
+    );
+    if (moved.length < given.length) this.refresh();
+  }
+
+  /** An actor was written by a newer build: a node that can run it gets the slot. False when this is not so, or there is none. */
+  handOn(a: Activation, found: Loaded): boolean {
+    const version = Math.max(found.snapshot?.mver ?? 0, ...found.tail.map((row) => row.mver));
+    if (version <= a.rt.def.version) return false;
+    const { slot } = a.at;
+    if (this.#states[slot] === 'mine') {
+      const able = this.#nodes.filter((n) => n.build > this.#o.build && n.weight > 0 && (n.versions[a.kind] ?? 0) >= version);
+      const [to] = able.sort((x, y) => y.build - x.build || (x.id < y.id ? -1 : 1));
+      if (to === undefined) return false;
+      void this.#hand([slot], to.id, 'version');
+    } else if (this.#states[slot] === 'none') return false;
+    for (const e of a.drain()) refuse(e, refusal('MOVED'));
+    this.#residents.leave(a);
+    return true;
+  }
+
+  /** An actor was read: timers that another node has armed since this one has read those of the slot. */
+  loaded(a: Activation): void {
+    for (const [id, timer] of Object.entries(a.committed?.state.timers ?? {})) this.#k.timers.add(a.at, id, timer);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ suspicion
+
+  /** Nobody has received what was sent to the node. */
+  suspect(node: string): void {
+    if (this.#o.eager === false || this.#roaming || node === this.me) return;
+    this.#suspicion.raise(node, () => void this.confirm(node, true));
+  }
+
+  /** Takes this node's part of the slots of a node that cannot be reached. @param tell whether the others shall do so too */
+  async confirm(node: string, tell: boolean): Promise<void> {
+    try {
+      if (this.#state !== 'running' || this.leaseLeft === 0 || !(await this.#suspicion.confirm(node))) return;
+      if (tell) this.#o.bus.broadcast({ f: 'suspect', node }).catch(() => undefined);
+      this.#meet(this.#nodes);
+      const wanted = this.#owners.flatMap((owner, slot) => (owner?.node === node && this.#target[slot] === this.me ? [slot] : []));
+      await this.#take(wanted, node);
+    } catch (error) {
+      this.#k.log.warn({ err: error, node }, 'the slots of a lost node could not be taken');
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import test from 'ava';
+import { actorIdOf, SLOTS, slotOf } from '../../actors/ids.ts';
+import type { Reply } from '../../actors/types.ts';
+import { settle } from '../support/clock.ts';
+import { testCluster } from '../support/cluster.ts';
+import type { TestCluster, TestNode } from '../support/cluster.ts';
+import { as, system, user } from '../support/kernel.ts';
+import { counter } from '../support/kinds.ts';
+
+const alice = user('alice');
+const kinds = [counter];
+const effects = { counter: { work: async () => ({ done: 1 }) } };
+const add = (node: TestNode, ref: string, key?: string, deadline?: number): Promise<Reply> =>
+  node.system.ask(
+    ref,
+    { type: 'counter.add', by: 1 },
+    as(alice, { ...(key === undefined ? {} : { key }), ...(deadline === undefined ? {} : { deadline }) }),
+  );
+const rows = (c: TestCluster, ref: string) => c.store.journal(actorIdOf(ref)).map((r) => `${r.seq} ${r.type}`);
+const owned = (c: TestCluster) => {
+  const counts = new Map<string, number>();
+  for (const { node } of c.leases.state().slots.values()) counts.set(node, (counts.get(node) ?? 0) + 1);
+  return counts;
+};
+
+/** The answer, with the time that it needs. */
+async function answered(c: TestCluster, reply: Promise<Reply>, most = 12_000): Promise<Reply> {
+  const heard: Reply[] = [];
+  void reply.then((r) => heard.push(r));
+  for (let ms = 0; heard.length === 0 && ms < most; ms += 50) await c.clock.advance(50);
+  if (heard.length === 0) throw new Error('no answer');
+  return reply;
+}
+
+test('two nodes share the slots, and either answers for every actor', async (t) => {
+  const c = await testCluster({ kinds, effects });
+  const counts = [...owned(c).values()];
+  t.is(
+    counts.reduce((a, b) => a + b, 0),
+    SLOTS,
+  );
+  t.true(
+    counts.every((n) => n <= Math.ceil(1.15 * (SLOTS / 2))),
+    counts.join(),
+  );
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const [atA, atB] = [c.refOf(a, 'counter'), c.refOf(b, 'counter')];
+  for (const ref of [atA, atB]) {
+    t.like(await answered(c, add(a, ref)), { ok: true, seq: 2 });
+    t.like(await answered(c, add(b, ref)), { ok: true, seq: 3, reply: { n: 2 } });
+    t.deepEqual(await a.system.read(ref, 'n', {}, { from: alice }), { seq: 3, value: 2 });
+    t.deepEqual(await b.system.read(ref, 'n', {}, { from: alice }), { seq: 3, value: 2 });
+    t.true((await b.system.allowed(ref, alice)).commands.includes('counter.add'));
+    t.is(await b.system.authorize(`${ref}/value`, alice), `${ref}/value`);
+    t.like(await a.system.slice(`${ref}/value`), { kind: 'state', m: 'snap', s: 3 });
+    t.like(await b.system.slice(`${ref}/value`), { kind: 'state', m: 'snap', s: 3 });
+  }
+  const slice = await a.system.slice(`${atB}/value`);
+  const head = { t: slice.t, e: slice.kind === 'state' ? slice.e : '', s: 3 };
+  t.deepEqual(await a.system.behind([head]), []);
+  await answered(c, add(a, atB));
+  await c.clock.advance(200);
+  t.deepEqual(await a.system.behind([head]), [head.t]);
+  t.deepEqual([await a.metric('fence_conflicts_total'), await b.metric('fence_conflicts_total')], [0, 0]);
+});
+
+test('refusals, unknown names and repeated keys cross nodes unchanged', async (t) => {
+  const c = await testCluster({ kinds, effects });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const ref = c.refOf(b, 'counter');
+  const first = await answered(c, add(a, ref, 'k'));
+  t.deepEqual(await answered(c, add(a, ref, 'k')), { ...first, dup: true });
+  const refuse = await a.system.ask(ref, { type: 'counter.refuse' }, as(alice));
+  t.deepEqual(refuse, { ok: false, seq: 2, error: { code: 'COUNTER_SAYS_NO', details: { n: 1 } } });
+  t.like(await a.system.ask(ref, { type: 'counter.nope' }, as(alice)), { error: { code: 'UNKNOWN_COMMAND' } });
+  await t.throwsAsync(a.system.read(ref, 'n', {}, { from: user('stranger') }), { message: 'NOT_FOUND' });
+  const readers = [alice, user('eve', 'banned')];
+  const refused = await a.system.refused(`${ref}/value`, readers);
+  t.deepEqual(
+    [...refused].map(([p, why]) => [p.id, why.code]),
+    [['eve', 'FORBIDDEN']],
+  );
+});
+
+test('messages between actors of different nodes arrive in order, are refused and reported', async (t) => {
+  const c = await testCluster({ kinds, effects });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const [from, to] = [c.refOf(a, 'counter'), c.refOf(b, 'counter')];
+  await answered(c, add(a, from));
+  await answered(c, add(a, to));
+  await answered(c, a.system.ask(from, { type: 'counter.send', to, times: 40 }, as(alice)));
+  await c.clock.advance(500);
+  t.is(rows(c, to).filter((r) => r.endsWith('counter.take')).length, 40);
+  t.deepEqual(await b.system.read(to, 'n', {}, { from: system }), { seq: 42, value: 41 });
+  t.deepEqual(c.store.outbox(), []);
+  await answered(c, a.system.ask(from, { type: 'counter.send', to, times: 1, command: 'counter.refuse' }, as(alice)));
+  await c.clock.advance(500);
+  t.is(rows(c, from).at(-1), '5 thrum.undelivered');
+  t.deepEqual(c.store.outbox(), []);
+});
+
+test('the slots of a node that is killed are taken when its lease ends, and its actors, timers and messages go on (8 s)', async (t) => {
+  const c = await testCluster({ kinds, effects, node: { eager: false } });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const [ref, other] = [c.refOf(b, 'counter'), c.refOf(a, 'counter')];
+  const taken: number[][] = [];
+  a.system.onTakeover((slots) => taken.push(slots));
+  await answered(c, b.system.ask(ref, { type: 'counter.arm', ms: 5_000 }, as(alice)));
+  const killed = c.clock.mono();
+  b.kill();
+  const reply = await answered(c, add(a, ref));
+  t.like(reply, { ok: true });
+  t.true(c.clock.mono() - killed <= 8_000);
+  t.is(taken.length, 1);
+  t.true(taken[0]?.includes(slotOf(actorIdOf(ref))));
+  await c.clock.advance(500);
+  t.deepEqual(rows(c, ref).slice(2).toSorted(), ['3 fired', '4 counter.add']);
+  t.is(owned(c).get(a.id), SLOTS);
+  t.like(await answered(c, add(a, other)), { ok: true });
+});
+
+test('a node that nobody can reach loses its slots within two seconds', async (t) => {
+  const c = await testCluster({ kinds, effects });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const ref = c.refOf(b, 'counter');
+  await answered(c, add(b, ref));
+  b.kill();
+  const started = c.clock.mono();
+  t.like(await answered(c, add(a, ref)), { ok: true, seq: 3 });
+  t.true(c.clock.mono() - started <= 2_000, `${c.clock.mono() - started} ms`);
+});
+
+test('effects of a node that is gone start at once where their actor goes on', async (t) => {
+  const begun: string[] = [];
+  const c = await testCluster({ kinds, effects, nodes: 0 });
+  const work = (id: string, done: boolean) => ({
+    counter: {
+      work: async ({ key }: { key: string }) => {
+        begun.push(`${id} ${key.split('/')[1]}`);
+        return done ? { done: 77 } : new Promise(() => undefined);
+      },
+    },
+  });
+  const a = await c.add({ effects: work('a', true) });
+  const b = await c.add({ effects: work('b', false) });
+  await c.clock.advance(20_000);
+  const ref = c.refOf(b, 'counter');
+  await answered(c, b.system.ask(ref, { type: 'counter.start' }, as(alice)));
+  await settle();
+  t.deepEqual(begun, ['b 2']);
+  b.kill();
+  await c.clock.advance(9_000);
+  t.deepEqual(begun, ['b 2', 'a 2']);
+  t.deepEqual(await a.system.read(ref, 'n', {}, { from: system }), { seq: 3, value: 77 });
+});
+
+test('a new node gets its share after three seconds, 64 slots a second, without a conflict', async (t) => {
+  const c = await testCluster({ kinds, effects });
+  const refs = Array.from({ length: 60 }, (_, i) => `counter:${i}`);
+  for (const ref of refs) await answered(c, add(c.nodes[0]!, ref));
+  const before = c.leases.state().slots;
+  const third = await c.add();
+  await c.clock.advance(2_500);
+  t.is(owned(c).get(third.id), undefined);
+  let last = 0;
+  for (let s = 0; s < 12; s += 1) {
+    const replies = refs.map((ref) => add(c.nodes[s % 3]!, ref));
+    await c.clock.advance(1_000);
+    for (const reply of await Promise.all(replies)) t.true(reply.ok);
+    const now = owned(c).get(third.id) ?? 0;
+    t.true(now - last <= 2 * 64, `${now - last} in a second from two nodes`);
+    last = now;
+  }
+  t.true(last > 250, `${last} slots`);
+  const after = c.leases.state().slots;
+  for (const [slot, owner] of after) t.true(owner.node === third.id || owner.epoch === before.get(slot)?.epoch, 'the others stay');
+  for (const node of c.nodes) t.is(await node.metric('fence_conflicts_total'), 0);
+  for (const ref of refs) t.is(rows(c, ref).length, 14);
+});
