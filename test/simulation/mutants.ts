@@ -2,9 +2,8 @@
  * Deliberate faults in the kernel that the simulation must notice (kernel specification 16.2.6). Each is a replacement in the compiled
  * output, which must match exactly once, so that a change of the kernel cannot turn a check into nothing.
  */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Run, RunOptions } from '../support/sim.ts';
+import type { Run } from '../support/sim.ts';
+import { kernelCopy } from './kernel-copy.ts';
 
 export interface Mutant {
   readonly name: string;
@@ -111,31 +110,25 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
-const compiled = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-
 /** Runs seeds against a copy of the compiled kernel with the fault in it. Gives the first run that fails, or undefined: the fault lives. */
 export async function hunt({ name, file, edits }: Mutant, seeds: number): Promise<Run | undefined> {
-  const place = compiled(`.mutants/${process.pid}-${name.replaceAll(/\W+/g, '-')}`);
-  mkdirSync(place, { recursive: true });
-  try {
-    for (const folder of ['actors', 'calc', 'test/support']) cpSync(compiled(folder), `${place}/${folder}`, { recursive: true });
-    let text = readFileSync(`${place}/${file}`, 'utf8');
+  const { simulate, remove } = await kernelCopy(name, [file], (whole) => {
+    let text = whole;
     for (const [wanted, instead] of edits) {
       const parts = text.split(wanted);
       if (parts.length !== 2)
         throw new Error(`'${wanted}' stands ${parts.length - 1} times in ${file}; the mutant '${name}' needs it once`);
       text = parts.join(instead);
     }
-    writeFileSync(`${place}/${file}`, text);
-    const { simulate } = (await import(pathToFileURL(`${place}/test/support/sim.js`).href)) as {
-      simulate: (o: RunOptions) => Promise<Run>;
-    };
+    return text;
+  });
+  try {
     for (let seed = 1; seed <= seeds; seed += 1) {
       const run = await simulate({ seed });
       if (run.failure !== undefined) return run;
     }
     return undefined;
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    remove();
   }
 }

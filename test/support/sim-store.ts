@@ -107,6 +107,9 @@ export function simStore(o: SimStoreOptions): JournalStore {
       if (faults.happens('commit transient', 0.02 * intensity))
         return end(() => reject(new StoreError('transient', 'could not serialize access')));
       if (faults.happens('commit lost-unapplied', 0.02 * intensity)) return lost();
+      // A constraint of a companion table that names nobody; two events of one actor are sent one by one then, and go through.
+      if (batch.companions.length > 0 && batch.journal.length > 2 && faults.happens('commit unnamed', 0.02 * intensity))
+        return end(() => reject(new StoreError('companion', 'a constraint of a companion table fired')));
       const there = latency() / 2 + slow('commit slow');
       const answerLost = faults.happens('commit lost-applied', 0.03 * intensity);
       // The connection breaks first and the statement ends later. It cannot outlive what companions of others were decided on, see 7.4.

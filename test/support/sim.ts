@@ -1,10 +1,17 @@
 /** A whole run of the simulation from one number, and the search for the fewest faults that still make it fail. */
 import { client, followed, History, open, Subscriber } from './sim-clients.ts';
+import { Kills } from './sim-kill.ts';
+import type { Kill } from './sim-kill.ts';
 import { Violation } from './sim-witness.ts';
 import { World } from './sim-world.ts';
 import type { Fuse, WorldOptions } from './sim-world.ts';
 
-export type RunOptions = WorldOptions;
+export interface RunOptions extends WorldOptions {
+  /** where the process dies; only a kernel that asks at its awaits knows */
+  readonly kill?: Kill;
+  /** virtual ms that the world goes on after the last answer */
+  readonly quietMs?: number;
+}
 
 export interface Run {
   readonly seed: number;
@@ -16,13 +23,16 @@ export interface Run {
   readonly events: number;
   /** messages that were committed with the event that sends them */
   readonly fused: number;
+  /** how often each await was reached, and whether the process died at the chosen one */
+  readonly reached: ReadonlyMap<string, number>;
+  readonly killed: boolean;
 }
 
 const MAX_STEPS = 120_000;
 const QUIET_MS = 150_000;
 const PATIENCE_MS = 90_000;
 
-async function live(w: World): Promise<void> {
+async function live(w: World, quietMs: number): Promise<void> {
   const h = new History();
   let over = false;
   const subscribers = followed.map((t) => new Subscriber(w, t));
@@ -47,7 +57,7 @@ async function live(w: World): Promise<void> {
     if (w.loop.steps > MAX_STEPS) throw new Violation(`${waiting.clients} clients still wait for an answer`);
   }
   w.heal();
-  await until(w, w.loop.time + QUIET_MS);
+  await until(w, w.loop.time + quietMs);
   over = true;
   await quiet(w);
   const end = { settled: false };
@@ -84,18 +94,32 @@ async function quiet(w: World): Promise<void> {
 
 export async function simulate(o: RunOptions): Promise<Run> {
   const w = new World(o);
+  const kills = new Kills(o.kill, () => w.crash());
   const onRejection = (reason: unknown): void => w.fail(reason);
   process.on('unhandledRejection', onRejection);
   let failure: Error | undefined;
   try {
-    await live(w);
+    kills.install();
+    await live(w, o.quietMs ?? QUIET_MS);
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
   } finally {
     process.off('unhandledRejection', onRejection);
+    kills.remove();
   }
   const { events, fused } = w.witness;
-  return { seed: o.seed, fuse: o.fuse ?? 'coin', failure, faults: w.faults.fired, steps: w.loop.steps, events, fused };
+  const faults = w.faults.fired;
+  return {
+    seed: o.seed,
+    fuse: o.fuse ?? 'coin',
+    failure,
+    faults,
+    steps: w.loop.steps,
+    events,
+    fused,
+    reached: kills.reached,
+    killed: kills.done,
+  };
 }
 
 /** The invariant that a message names. */
