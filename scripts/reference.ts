@@ -93,7 +93,7 @@ The types of views, items and payloads are in \`client-sdk/src/generated/contrac
 
 | topic | kind | readers | query | rhythm and retention |
 | --- | --- | --- | --- | --- |
-${[...computed.map((c) => row(`\`${c.name}\``, 'state', 'everybody', '', 'when it changes')), ...topicRows].join('\n')}
+${[...computed.map((c) => row(`\`${c.name}\``, 'state', c.readers, '', 'when it changes')), ...topicRows].join('\n')}
 
 ## Commands
 

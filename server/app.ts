@@ -50,11 +50,13 @@ import { withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
 import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
+import { createPresence } from './live/presence.ts';
 import { statusTopic } from './live/status.ts';
 import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
 import { createLog } from './observe/log.ts';
+import { watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
 import { createWebhooks } from './webhooks/sender.ts';
 
@@ -93,8 +95,11 @@ export interface App {
   readonly logins: readonly DemoLogin[];
   /** Starts the parts in order and listens. Gives the address on this machine. */
   start(): Promise<{ url: string }>;
-  /** Stops taking work, lets what was accepted finish, and closes everything in reverse order. */
-  stop(): Promise<void>;
+  /**
+   * Stops taking work, lets what was accepted finish, and closes everything in reverse order. `hurry`: nobody waits for load balancers, and
+   * the sockets are told to leave within a second.
+   */
+  stop(o?: { readonly hurry?: boolean }): Promise<void>;
 }
 
 export interface DemoLogin {
@@ -108,6 +113,7 @@ const demoWanted = async (config: Config, database: Database, identity: Identity
 
 const ACTOR_DRAIN_MS = 5_000;
 const JOB_DRAIN_MS = 2_000;
+const HURRY_MS = 1_000;
 
 const packageVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
@@ -199,7 +205,9 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   });
 
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
-  const topics = withComputed(actors, [status]);
+  const presence = createPresence({ clock, actors });
+  const computed = [status, presence.topic];
+  const topics = withComputed(actors, computed);
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
@@ -229,7 +237,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const http = createServer((req, res) => void handle(req, res));
   http.requestTimeout = 30_000;
   http.headersTimeout = 10_000;
-  const gateway = createGateway({ http, config, actors, topics, identity, clock, random, newId, node, log, registry });
+  const loop = watchLoop(clock);
+  const gateway = createGateway({ http, config, actors, topics, identity, clock, random, newId, node, log, registry, presence, loop });
 
   const demo = (await demoWanted(config, database, identity))
     ? createDemo({
@@ -246,11 +255,12 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     : undefined;
 
   let stopping: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
+  const stop = async (hurry: boolean): Promise<void> => {
     health.drain();
     await demo?.stop();
     status.drain();
-    await gateway.drain(config.drainMs);
+    if (!hurry) await new Promise<void>((resolve) => void clock.setTimer(config.drainPauseMs, resolve));
+    await gateway.drain(hurry ? Math.min(config.drainMs, HURRY_MS) : config.drainMs);
     const closed = new Promise((resolve) => http.close(resolve));
     http.closeIdleConnections();
     await jobs.drain(JOB_DRAIN_MS);
@@ -259,6 +269,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     await store.stop();
     http.closeAllConnections();
     await gateway.close();
+    presence.stop();
+    loop.stop();
     await closed;
     await database.close();
   };
@@ -274,13 +286,14 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     health,
     registry,
     kinds,
-    computed: [status],
+    computed,
     routes,
     http,
     durability: store.durability,
     demo,
     logins: demo?.logins ?? [],
     async start() {
+      loop.start();
       await actors.start();
       await identity.sessions.load();
       await new Promise<void>((resolve, reject) => {
@@ -295,6 +308,6 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       demo?.start(url);
       return { url };
     },
-    stop: () => (stopping ??= stop()),
+    stop: ({ hurry = false } = {}) => (stopping ??= stop(hurry)),
   };
 }

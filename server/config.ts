@@ -128,8 +128,29 @@ export const settings = {
     },
   ),
   loginsPerAddress: setting('LOGINS_PER_ADDRESS', int(1, 1_000_000), 'Failed logins of one address in 15 minutes.', { default: '20' }),
-  drainMs: setting('DRAIN_MS', int(0, 60_000), 'Time over which sockets are told to leave when the server stops.', {
-    default: '1000',
+  loopDelayMs: setting(
+    'RT_LOOP_DELAY_MS',
+    int(20, 1_000_000),
+    'New sockets are refused while the event loop is later than this, at the 99th percentile of 5 s.',
+    { default: '200', unit: 'ms' },
+  ),
+  polling: setting(
+    'RT_POLLING',
+    z.enum(['on', 'off']),
+    'Whether sockets may also come by HTTP long-polling; behind a load balancer that needs sticky routing.',
+    { default: 'off' },
+  ),
+  drainPauseMs: setting(
+    'DRAIN_PAUSE_MS',
+    int(0, 60_000),
+    'Time between the end of readiness and the first goodbye on SIGTERM, for load balancers to notice.',
+    {
+      default: '2000',
+      unit: 'ms',
+    },
+  ),
+  drainMs: setting('DRAIN_MS', int(0, 60_000), 'Time over which sockets are told to leave on SIGTERM; on SIGINT at most a second.', {
+    default: '20000',
     unit: 'ms',
   }),
   demo: setting(

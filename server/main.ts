@@ -7,6 +7,7 @@ import { bannerText } from './banner.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { LockedError } from './db/lock.ts';
 
+/** for everything but the pause and the goodbyes to sockets */
 const STOP_MS = 9_000;
 const EXIT_CONFIG = 78;
 
@@ -26,9 +27,13 @@ async function start(started: number): Promise<App> {
 }
 
 async function stop(app: App, signal: string): Promise<void> {
+  const hurry = signal === 'SIGINT';
+  const { drainPauseMs, drainMs } = app.config;
+  const limit = STOP_MS + (hurry ? 0 : drainPauseMs + drainMs);
+  AbortSignal.timeout(limit).addEventListener('abort', () => fail(new Error('stopping took too long')));
   app.log.info({ signal }, 'stopping');
   await rm(join(app.config.dataDir, 'server.json'), { force: true });
-  await app.stop();
+  await app.stop({ hurry });
   app.log.info({ signal }, 'stopped');
 }
 
@@ -44,7 +49,6 @@ const end = new Promise<string>((resolve) => process.on('SIGTERM', resolve).on('
 try {
   const app = await running;
   const signal = await end;
-  AbortSignal.timeout(STOP_MS).addEventListener('abort', () => fail(new Error('stopping took too long')));
   await stop(app, signal);
   process.exit(0);
 } catch (error) {

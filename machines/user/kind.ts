@@ -5,7 +5,7 @@ import { isTimeZone } from '../../calc/time/civil.ts';
 import { AlertItem, alertFacts } from '../anomaly/schema.ts';
 import { DeviceHead } from '../biosync/schema.ts';
 import { BookingItem } from '../booking/schema.ts';
-import { ComputeInput, ComputeOutput, DevicesView, EnergyView, ProfileView, UserContext } from './schema.ts';
+import { ComputeInput, ComputeOutput, DevicesView, EnergyView, ProfileView, Reads, Seen, UserContext } from './schema.ts';
 import { userMachine } from './user.machine.ts';
 
 type S = Snap<UserContext>;
@@ -90,10 +90,10 @@ const none = z.strictObject({});
 /** A person: `user:{id}`. */
 export const user = defineActor<UserContext>({
   kind: 'user',
-  version: 1,
+  version: 2,
   machine: userMachine,
   context: UserContext,
-  maps: { devices: 1, days: 1 },
+  maps: { devices: 1, days: 1, reads: 1 },
   visible: (p, ref) => selfOrStaff(p, idOf(ref)),
   owner: (ref) => idOf(ref),
   commands: {
@@ -102,6 +102,11 @@ export const user = defineActor<UserContext>({
       input: z.strictObject({ displayName: name.optional(), timeZone: zone.optional() }),
       reply: z.null(),
       allow: (p, ref) => platformOnly(p) || self(p, idOf(ref)),
+    }),
+    'notification.seen': command({
+      input: Seen,
+      reply: z.strictObject({ s: z.number().int() }),
+      allow: (p, ref) => p.id === idOf(ref),
     }),
     'device.changed': fact(z.strictObject({ device: DeviceHead })),
     'device.removed': fact(z.strictObject({ deviceId: z.string() })),
@@ -112,6 +117,7 @@ export const user = defineActor<UserContext>({
   queries: {
     energy: query<UserContext>({ input: none, output: EnergyView, run: energyView }),
     devices: query<UserContext>({ input: none, output: DevicesView, run: (s) => ({ devices: s.context.devices }) }),
+    reads: query<UserContext>({ input: none, output: Reads, run: (s) => s.context.reads, allow: (p, ref) => p.id === idOf(ref) }),
     profile: query<UserContext>({ input: none, output: ProfileView, run: profileView }),
   },
   effects: {
@@ -125,4 +131,5 @@ export const user = defineActor<UserContext>({
   },
   topics: [energy, devices, profile, alerts, bookings],
   create: ['user.register'],
+  migrations: { 1: (s) => ({ ...s, context: { ...s.context, reads: {} } }) },
 });

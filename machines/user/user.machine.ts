@@ -21,12 +21,14 @@ export const CHART_DAYS = 60;
 const SETTLE_MS = 250;
 const SETTLE_MAX_MS = 2_000;
 const MAX_ATTEMPTS = 5;
+const MOST_READS = 64;
 
 export type UserEvent =
   | { readonly type: 'user.register'; readonly displayName: string; readonly timeZone: string }
   | { readonly type: 'user.update'; readonly displayName?: string; readonly timeZone?: string }
   | { readonly type: 'device.changed'; readonly device: DeviceHead }
   | { readonly type: 'device.removed'; readonly deviceId: string }
+  | { readonly type: 'notification.seen'; readonly topic: string; readonly s: number; readonly how: string }
   | { readonly type: 'data.committed'; readonly days: readonly string[] }
   | { readonly type: 'booking.noted'; readonly item: BookingItem }
   | AlertFact;
@@ -105,6 +107,12 @@ const machine = setup({
     dropDevice: assign(({ context, event }) => ({
       devices: Object.fromEntries(Object.entries(context.devices).filter(([id]) => id !== as(event, 'device.removed').deviceId)),
     })),
+    noteSeen: assign(({ context, event }) => {
+      const { topic, s } = as(event, 'notification.seen');
+      const { [topic]: before = 0, ...others } = context.reads;
+      const kept = Object.entries(others).slice(1 - MOST_READS);
+      return { reads: { ...Object.fromEntries(kept), [topic]: Math.max(before, s) } };
+    }),
     merge: assign(({ context, event }) => ({
       dirty: span(context.dirty, rangeOf(as(event, 'data.committed').days)),
       dirtySince: context.dirty === undefined ? now() : context.dirtySince,
@@ -159,6 +167,7 @@ const machine = setup({
     registeredAt: 0,
     devices: {},
     days: {},
+    reads: {},
     dirtySince: 0,
     attempts: 0,
     stale: false,
@@ -167,6 +176,15 @@ const machine = setup({
   on: {
     'device.changed': { actions: ['setDevice', { type: 'reply', params: null }] },
     'device.removed': { actions: ['dropDevice', { type: 'reply', params: null }] },
+    'notification.seen': {
+      actions: [
+        'noteSeen',
+        {
+          type: 'reply',
+          params: ({ context, event }: Args) => ({ s: context.reads[as(event, 'notification.seen').topic] ?? 0 }),
+        },
+      ],
+    },
     'booking.noted': {
       actions: [
         { type: 'publish', params: ({ event }: Args) => ({ view: 'bookings', item: as(event, 'booking.noted').item }) },

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { clientAddress } from '../http/address.ts';
 import { accessCookie, readCookie } from '../identity/cookies.ts';
 import { Bucket, memoryLimiter } from '../limits/limiter.ts';
+import type { LoopDelay } from '../observe/loop.ts';
 import { Problem, toProblem } from '../problems.ts';
 import type { ProblemDocument } from '../problems.ts';
 
@@ -19,7 +20,13 @@ export interface Admission {
 
 const NODE_RATE = { perSecond: 500, burst: 1_000 };
 
-export function createAdmission(o: { config: Config; clock: Clock; newId: () => string }): Admission {
+export function createAdmission(o: {
+  config: Config;
+  clock: Clock;
+  newId: () => string;
+  loop: LoopDelay;
+  refused: (code: string) => void;
+}): Admission {
   const { config, clock } = o;
   const open = new Map<string, number>();
   const perMinute = config.connectsPerMinute;
@@ -40,6 +47,7 @@ export function createAdmission(o: { config: Config; clock: Clock; newId: () => 
     const accept = accepts.take(address);
     if (!accept.ok) return new Problem('RATE_LIMITED', 'too many new connections from this address', undefined, accept);
     const all = node.take(clock.mono());
+    if (o.loop.p99() > config.loopDelayMs) return new Problem('OVERLOADED', 'the server is busy', undefined, { retryAfterMs: 3_000 });
     if (!all.ok)
       return new Problem('OVERLOADED', 'too many new connections', undefined, { retryAfterMs: Math.max(1_000, all.retryAfterMs) });
     return undefined;
@@ -48,8 +56,12 @@ export function createAdmission(o: { config: Config; clock: Clock; newId: () => 
   return {
     allowRequest(req, done) {
       const problem = refusal(req);
-      if (problem === undefined) done(null, true);
-      else answer(req.socket, toProblem(problem, o.newId()), () => done(problem.code, false));
+      if (problem === undefined) {
+        done(null, true);
+        return;
+      }
+      o.refused(problem.code);
+      answer(req.socket, toProblem(problem, o.newId()), () => done(problem.code, false));
     },
     opened: (address) => void open.set(address, (open.get(address) ?? 0) + 1),
     closed(address) {

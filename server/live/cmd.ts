@@ -15,7 +15,7 @@ export async function handleCommand(x: LiveContext, socket: LiveSocket, payload:
   const requestId = x.newId();
   try {
     const user = c.caller.session?.userId;
-    const verdict = both(c.limits.cmd.take(started), () => (user === undefined ? { ok: true } : x.perUser.take(user)));
+    const verdict = both(c.limits.take('cmd', started), () => (user === undefined ? { ok: true } : x.perUser.take(user)));
     if (!verdict.ok) throw new Problem('RATE_LIMITED', undefined, undefined, verdict);
     if (c.inFlight >= MOST_IN_FLIGHT) throw new Problem('TOO_MANY_IN_FLIGHT', undefined, undefined, { retryAfterMs: 100 });
     c.inFlight += 1;

@@ -3,23 +3,27 @@ import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import { KernelProblem, refusal } from '../../actors/errors.ts';
 import type { ActorSystem, Cursor, Publication, TopicSlice } from '../../actors/system.ts';
-import type { Json } from '../../actors/types.ts';
+import type { Json, Principal } from '../../actors/types.ts';
 
 /** What the edge needs of topics; the kernel's, or the kernel's with computed ones beside them. */
-export type TopicSource = Pick<ActorSystem, 'authorize' | 'slice' | 'behind' | 'onPublish'>;
+export type TopicSource = Pick<ActorSystem, 'authorize' | 'refused' | 'slice' | 'behind' | 'onPublish' | 'follow'>;
 
-/** A state topic that everybody may read, such as `system/status`. */
+/** A state topic, or one for each subject of a kind. */
 export interface Computed {
+  /** as the catalogue shows it: `system/status`, `user:{id}/presence` */
   readonly name: string;
   readonly schema: z.ZodType;
-  slice(cursor: Cursor | undefined): TopicSlice;
-  isBehind(head: { e: string; s: number }): boolean;
-  /** Publishes the view if it differs from the last one. */
-  set(view: Json): void;
+  readonly readers: 'everybody' | 'by actor';
+  owns(topic: string): boolean;
+  /** Rejects with a KernelProblem when `p` may not read the topic. Not asked of topics for everybody. */
+  authorize(topic: string, p: Principal): Promise<void>;
+  slice(topic: string, cursor: Cursor | undefined): TopicSlice;
+  isBehind(head: { t: string; e: string; s: number }): boolean;
   onPublish(fn: (p: Publication) => void): () => void;
 }
 
-export function computed(name: string, schema: z.ZodType, first: Json, wall: () => number): Computed {
+/** One topic that everybody may read. `set` publishes the view if it differs from the last one. */
+export function computed(name: string, schema: z.ZodType, first: Json, wall: () => number): Computed & { set(view: Json): void } {
   const e = randomBytes(5).toString('hex');
   const listeners = new Set<(p: Publication) => void>();
   let s = 1;
@@ -27,7 +31,10 @@ export function computed(name: string, schema: z.ZodType, first: Json, wall: () 
   return {
     name,
     schema,
-    slice: (cursor) => {
+    readers: 'everybody',
+    owns: (topic) => topic === name,
+    authorize: () => Promise.resolve(),
+    slice: (_, cursor) => {
       const head = { t: name, kind: 'state', e, s } as const;
       return cursor?.e === e && cursor.s === s ? { ...head, m: 'same' } : { ...head, m: 'snap', d: view };
     },
@@ -47,20 +54,39 @@ export function computed(name: string, schema: z.ZodType, first: Json, wall: () 
 
 /** The kernel's topics and the computed ones under one roof. */
 export function withComputed(actors: TopicSource, topics: readonly Computed[]): TopicSource {
-  const byName = new Map(topics.map((t) => [t.name, t]));
+  const ownerOf = (name: string): Computed | undefined => topics.find((t) => t.owns(name));
   return {
-    authorize(name, p) {
-      if (byName.has(name)) return Promise.resolve(name);
-      if (/^(system|ops)\//.test(name)) return Promise.reject(new KernelProblem(refusal('UNKNOWN_TOPIC', name.slice(0, 200))));
-      return actors.authorize(name, p);
+    async authorize(name, p) {
+      const own = ownerOf(name);
+      if (own === undefined && /^(system|ops)\//.test(name)) throw new KernelProblem(refusal('UNKNOWN_TOPIC', name.slice(0, 200)));
+      if (own === undefined) return actors.authorize(name, p);
+      if (own.readers === 'everybody') return name;
+      if (p.kind === 'anonymous') throw new KernelProblem(refusal('UNAUTHENTICATED'));
+      await own.authorize(name, p);
+      return name;
+    },
+    async refused(name, readers) {
+      const own = ownerOf(name);
+      if (own === undefined) return actors.refused(name, readers);
+      const refused = new Map<Principal, KernelProblem>();
+      if (own.readers === 'everybody') return refused;
+      for (const p of readers) {
+        try {
+          await own.authorize(name, p);
+        } catch (error) {
+          if (!(error instanceof KernelProblem)) throw error;
+          refused.set(p, error);
+        }
+      }
+      return refused;
     },
     slice: (name, cursor) => {
-      const own = byName.get(name);
-      return own === undefined ? actors.slice(name, cursor) : Promise.resolve(own.slice(cursor));
+      const own = ownerOf(name);
+      return own === undefined ? actors.slice(name, cursor) : Promise.resolve(own.slice(name, cursor));
     },
     async behind(heads) {
-      const theirs = heads.filter((h) => !byName.has(h.t));
-      const own = heads.filter((h) => byName.get(h.t)?.isBehind(h) === true).map((h) => h.t);
+      const theirs = heads.filter((h) => ownerOf(h.t) === undefined);
+      const own = heads.filter((h) => ownerOf(h.t)?.isBehind(h) === true).map((h) => h.t);
       return [...own, ...(theirs.length === 0 ? [] : await actors.behind(theirs))];
     },
     onPublish(fn) {
@@ -69,5 +95,6 @@ export function withComputed(actors: TopicSource, topics: readonly Computed[]): 
         for (const stop of stops) stop();
       };
     },
+    follow: (followers) => actors.follow(followers),
   };
 }

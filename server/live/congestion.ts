@@ -27,10 +27,14 @@ export interface CongestionWatch {
   forget(socket: LiveSocket): void;
   /** The client left a topic itself. */
   leave(socket: LiveSocket, topic: string): void;
+  /** Puts off the joining of a room to the time when the client reads again; false when it reads. */
+  hold(socket: LiveSocket, topic: string): boolean;
   stop(): void;
 }
 
-export function watchCongestion(x: Pick<LiveContext, 'clock' | 'metrics' | 'bye'>): CongestionWatch {
+export function watchCongestion(
+  x: Pick<LiveContext, 'clock' | 'metrics'> & { bye(socket: LiveSocket, bye: { code: 'SLOW_CONSUMER' }): void },
+): CongestionWatch {
   const congested = new Map<LiveSocket, Congested>();
   const history = new WeakMap<LiveSocket, number[]>();
   let timer: TimerHandle | undefined;
@@ -86,6 +90,7 @@ export function watchCongestion(x: Pick<LiveContext, 'clock' | 'metrics' | 'bye'
       if (congested.delete(socket)) x.metrics.congested.set(congested.size);
     },
     leave: (socket, topic) => void congested.get(socket)?.topics.delete(topic),
+    hold: (socket, topic) => congested.get(socket)?.topics.add(topic) !== undefined,
     stop() {
       if (timer !== undefined) x.clock.clearTimer(timer);
       timer = undefined;

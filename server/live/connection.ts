@@ -1,5 +1,5 @@
 /** One socket: what it may still do, what it has subscribed to, when its token ends. */
-import type { Socket } from 'socket.io';
+import type { Server, Socket } from 'socket.io';
 import type { TimerHandle } from '../../actors/types.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { ConnectionLimits } from './limits.ts';
@@ -8,17 +8,24 @@ import type { Bye, ClientEvents, ServerEvents } from './protocol.ts';
 export interface Connection {
   caller: Caller;
   readonly address: string;
-  readonly openedAt: number;
+  /** a registered device, or a page */
+  readonly client: 'mobile' | 'web';
   lastUsedAt: number;
   readonly limits: ConnectionLimits;
   /** canonical names */
   readonly topics: Set<string>;
   inFlight: number;
-  readonly timers: Set<TimerHandle>;
+  /** the next thing that happens to the token: it is about to expire, or over */
+  expiry: TimerHandle | undefined;
   ended: boolean;
 }
 
-export type LiveSocket = Socket<ClientEvents, ServerEvents, Record<string, never>, { connection: Connection }>;
+interface SocketData {
+  connection: Connection;
+}
+
+export type LiveSocket = Socket<ClientEvents, ServerEvents, Record<string, never>, SocketData>;
+export type LiveServer = Server<ClientEvents, ServerEvents, Record<string, never>, SocketData>;
 
 export const topicRoom = (topic: string): string => `t:${topic}`;
 export const userRoom = (userId: string): string => `u:${userId}`;
@@ -32,5 +39,4 @@ export const RETRY: { readonly [code in Bye['code']]: boolean } = {
   SLOW_CONSUMER: true,
   RATE_LIMITED: true,
   TOO_MANY_CONNECTIONS: false,
-  INTERNAL: true,
 };

@@ -8,22 +8,29 @@ import { jsonFault } from '../http/body.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { NewId } from '../ids.ts';
 import type { Limiter, Verdict } from '../limits/limiter.ts';
+import type { LoopDelay } from '../observe/loop.ts';
 import type { LiveMetrics } from '../observe/metrics.ts';
 import { invalid, Problem } from '../problems.ts';
 import type { ProblemDocument } from '../problems.ts';
 import type { LiveSocket } from './connection.ts';
+import type { CongestionWatch } from './congestion.ts';
+import type { Rates } from './limits.ts';
+import type { Presence } from './presence.ts';
 import type { Bye } from './protocol.ts';
+import type { Rights } from './rights.ts';
 import type { TopicSource } from './computed.ts';
 import type { coalescedSlices } from './slices.ts';
 
 export interface GatewayDeps {
   readonly http: HttpServer;
   readonly config: Config;
-  readonly actors: Pick<ActorSystem, 'ask'>;
+  readonly actors: Pick<ActorSystem, 'ask' | 'read'>;
   readonly topics: TopicSource;
   readonly identity: Identity;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly presence: Presence;
+  readonly loop: LoopDelay;
   readonly newId: NewId;
   /** name of this node in `hello` */
   readonly node: string;
@@ -32,12 +39,17 @@ export interface GatewayDeps {
 }
 
 /** What the handlers of single messages share. */
-export interface LiveContext extends Omit<GatewayDeps, 'http'> {
+export interface LiveContext extends Omit<GatewayDeps, 'http' | 'loop'> {
   readonly slices: ReturnType<typeof coalescedSlices>;
   readonly metrics: LiveMetrics;
+  readonly rates: Rates;
+  readonly congestion: CongestionWatch;
+  readonly rights: Rights;
   /** commands of one user over all sockets */
   readonly perUser: Limiter;
   problem(error: unknown): ProblemDocument;
+  /** over the limit of sockets of one user the one that was idle longest goes */
+  makeRoom(userId: string): void;
   bye(socket: LiveSocket, bye: Omit<Bye, 'retry'>): void;
 }
 
@@ -57,6 +69,6 @@ export function parse<S extends z.ZodType>(x: LiveContext, socket: LiveSocket, s
 }
 
 export function countMalformed(x: LiveContext, socket: LiveSocket): void {
-  const verdict = socket.data.connection.limits.malformed.take(x.clock.mono());
+  const verdict = socket.data.connection.limits.take('malformed', x.clock.mono());
   if (!verdict.ok) x.bye(socket, { code: 'RATE_LIMITED', retryAfterMs: verdict.retryAfterMs });
 }

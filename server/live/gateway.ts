@@ -17,31 +17,43 @@ import { isProblem, Problem, toProblem } from '../problems.ts';
 import { createAdmission } from './admission.ts';
 import { watchCongestion } from './congestion.ts';
 import { RETRY, sessionRoom, topicRoom, userRoom } from './connection.ts';
-import type { Connection, LiveSocket } from './connection.ts';
+import type { LiveServer, LiveSocket } from './connection.ts';
 import type { GatewayDeps, LiveContext } from './context.ts';
-import { connectionLimits } from './limits.ts';
-import { armExpiry, listen, recheck } from './messages.ts';
+import { ConnectionLimits, ratesOf } from './limits.ts';
+import { armExpiry, forget, listen, signedIn } from './messages.ts';
 import { Handshake } from './protocol.ts';
-import type { Bye, ClientEvents, ServerEvents } from './protocol.ts';
+import type { Bye } from './protocol.ts';
+import { watchRights } from './rights.ts';
+import { watchRooms } from './rooms.ts';
 import { coalescedSlices } from './slices.ts';
 
 export interface Gateway {
   /** Asks again whether the user may read what his sockets have joined; what he lost ends with `unsub`. */
   recheck(userId: string): Promise<void>;
   readonly connections: number;
-  /** Refuses new sockets and tells the open ones to leave, spread over `ms`. */
+  /** Refuses new sockets and tells the open ones to leave, spread over `ms`; each is closed half a second later. */
   drain(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
 const MESSAGE_BYTES = 65_536;
+const BATCHES = 20;
+const LEAVE_MS = 500;
+const REJOIN_MS = 2_000;
+const SAMPLE = 16;
 
 export function createGateway(d: GatewayDeps): Gateway {
   const { config, clock } = d;
   const metrics = liveMetrics(d.registry);
-  const admission = createAdmission({ config, clock, newId: d.newId });
-  const io = new Server<ClientEvents, ServerEvents, Record<string, never>, { connection: Connection }>(d.http, {
-    transports: ['websocket'],
+  const admission = createAdmission({
+    config,
+    clock,
+    newId: d.newId,
+    loop: d.loop,
+    refused: (result) => metrics.handshakes.inc({ result }),
+  });
+  const io: LiveServer = new Server(d.http, {
+    transports: config.polling === 'on' ? ['websocket', 'polling'] : ['websocket'],
     pingInterval: 25_000,
     pingTimeout: 20_000,
     connectTimeout: 10_000,
@@ -53,9 +65,16 @@ export function createGateway(d: GatewayDeps): Gateway {
     allowEIO3: false,
     allowRequest: admission.allowRequest,
   });
+  const space = io.of('/');
+  const rooms = watchRooms(io);
+  const congestion = watchCongestion({ clock, metrics, bye });
+  const rights = watchRights(d, rooms, (socket, topic) => forget({ metrics, congestion }, socket, topic));
   const context: LiveContext = {
     ...d,
     metrics,
+    congestion,
+    rights,
+    rates: ratesOf(config.commandsPerSecond),
     slices: coalescedSlices(d.topics),
     perUser: memoryLimiter({ perSecond: config.commandsPerUser, burst: config.commandsPerUser * 2 }, () => clock.mono()),
     problem(error) {
@@ -64,8 +83,13 @@ export function createGateway(d: GatewayDeps): Gateway {
       return toProblem(error, requestId);
     },
     bye,
+    makeRoom(userId) {
+      if ((space.adapter.rooms.get(userRoom(userId))?.size ?? 0) <= config.connectionsPerUser) return;
+      const sockets = rooms.sockets(userRoom(userId)).sort((a, b) => a.data.connection.lastUsedAt - b.data.connection.lastUsedAt);
+      const [idle] = sockets;
+      if (idle !== undefined) bye(idle, { code: 'TOO_MANY_CONNECTIONS' });
+    },
   };
-  const congestion = watchCongestion(context);
 
   function bye(socket: LiveSocket, b: Omit<Bye, 'retry'>): void {
     if (socket.data.connection.ended) return;
@@ -75,9 +99,8 @@ export function createGateway(d: GatewayDeps): Gateway {
     socket.disconnect(true);
   }
 
-  async function identify(socket: LiveSocket): Promise<Caller> {
-    const { headers, auth } = socket.handshake;
-    const handshake = check(Handshake, auth, 'auth') as z.output<typeof Handshake>;
+  async function identify(socket: LiveSocket, handshake: z.output<typeof Handshake>): Promise<Caller> {
+    const { headers } = socket.handshake;
     if (handshake.proto !== 1) throw new Problem('UNSUPPORTED_VERSION', 'this server speaks protocol 1');
     if (handshake.token !== undefined) return callerOf(await d.identity.verify(handshake.token), 'bearer');
     const cookie = readCookie(headers.cookie, accessCookie(config.publicUrl));
@@ -92,23 +115,25 @@ export function createGateway(d: GatewayDeps): Gateway {
 
   async function admit(socket: LiveSocket, next: (error?: Error) => void): Promise<void> {
     try {
-      const now = clock.mono();
+      const handshake = check(Handshake, socket.handshake.auth, 'auth') as z.output<typeof Handshake>;
       socket.data.connection = {
-        caller: await identify(socket),
+        caller: await identify(socket, handshake),
         address: clientAddress(socket.request, config.trustedProxies),
-        openedAt: now,
-        lastUsedAt: now,
-        limits: connectionLimits(config, now),
+        client: handshake.device === undefined ? 'web' : 'mobile',
+        lastUsedAt: clock.mono(),
+        limits: new ConnectionLimits(context.rates),
         topics: new Set(),
         inFlight: 0,
-        timers: new Set(),
+        expiry: undefined,
         ended: false,
       };
     } catch (error) {
       const problem = context.problem(error);
+      metrics.handshakes.inc({ result: problem.code });
       next(Object.assign(new Error(problem.code), { data: problem }));
       return;
     }
+    metrics.handshakes.inc({ result: 'ok' });
     next();
   }
 
@@ -129,19 +154,16 @@ export function createGateway(d: GatewayDeps): Gateway {
     (socket.conn as { request: unknown }).request = null;
     metrics.connections.inc();
     admission.opened(c.address);
-    if (session !== undefined) {
-      void socket.join([userRoom(session.userId), sessionRoom(session.sid)]);
-      if (d.identity.sessions.isRevoked(session.sid)) bye(socket, { code: 'REVOKED' });
-      makeRoom(session.userId);
-    }
+    void signedIn(context, socket);
     armExpiry(context, socket);
     congestion.watch(socket);
     socket.conn.on('packet', (packet: { data?: unknown }) => {
-      const size = typeof packet.data === 'string' ? packet.data.length : 0;
-      const verdict = c.limits.bytes.take(clock.mono(), size);
+      const { data } = packet;
+      const size = typeof data === 'string' || Buffer.isBuffer(data) ? data.length : 0;
+      const verdict = c.limits.take('bytes', clock.mono(), size);
       if (!verdict.ok) bye(socket, { code: 'RATE_LIMITED', retryAfterMs: verdict.retryAfterMs });
     });
-    listen(context, socket, congestion);
+    listen(context, socket);
     socket.on('disconnect', () => {
       metrics.connections.dec();
       metrics.subscriptions.dec(c.topics.size);
@@ -149,59 +171,57 @@ export function createGateway(d: GatewayDeps): Gateway {
       congestion.forget(socket);
       c.ended = true;
       c.topics.clear();
-      for (const timer of c.timers) clock.clearTimer(timer);
+      if (c.expiry !== undefined) clock.clearTimer(c.expiry);
+      if (c.caller.session !== undefined) d.presence.disconnected(c.caller.session.userId, socket.id);
     });
   });
 
-  /** Over the limit of sockets of one user the one that was idle longest goes. */
-  function makeRoom(userId: string): void {
-    const ids = io.of('/').adapter.rooms.get(userRoom(userId));
-    if (ids === undefined || ids.size <= config.connectionsPerUser) return;
-    const sockets = socketsOf(userRoom(userId)).sort((a, b) => a.data.connection.lastUsedAt - b.data.connection.lastUsedAt);
-    const [idle] = sockets;
-    if (idle !== undefined) bye(idle, { code: 'TOO_MANY_CONNECTIONS' });
-  }
-
-  function socketsOf(room: string): LiveSocket[] {
-    const space = io.of('/');
-    return [...(space.adapter.rooms.get(room) ?? [])].flatMap((id) => {
-      const socket = space.sockets.get(id);
-      return socket === undefined ? [] : [socket];
-    });
-  }
-
+  let published = 0;
   const stopPublishing = d.topics.onPublish((p) => {
     metrics.publications.inc({ kind: p.k });
+    if ((published += 1) % SAMPLE === 0) metrics.commitToEmit.observe(Math.max(0, clock.wall() - p.at) / 1_000);
+    const size = rooms.size(p.t);
+    // without readers nothing has to be encoded
+    if (size === 0) return;
+    metrics.deliveries.inc(size);
     io.to(topicRoom(p.t)).emit('pub', p);
   });
+  d.topics.follow({ of: (ref) => rooms.of(ref), changed: (ref) => rights.changed(ref) });
   d.identity.sessions.onRevoked((sid) => {
-    for (const socket of socketsOf(sessionRoom(sid))) bye(socket, { code: 'REVOKED' });
+    for (const socket of rooms.sockets(sessionRoom(sid))) bye(socket, { code: 'REVOKED' });
   });
 
   return {
     get connections() {
-      return io.of('/').sockets.size;
+      return space.sockets.size;
     },
     async recheck(userId) {
-      for (const socket of socketsOf(userRoom(userId))) await recheck(context, socket, congestion);
+      for (const socket of rooms.sockets(userRoom(userId))) await rights.recheck(socket);
     },
     async drain(ms) {
       admission.drain();
-      const sockets = [...io.of('/').sockets.values()];
-      const batches = 20;
-      const size = Math.ceil(sockets.length / batches);
+      const sockets = [...space.sockets.values()];
+      const size = Math.ceil(sockets.length / BATCHES);
+      const leaving: Promise<void>[] = [];
       for (let i = 0; i < sockets.length; i += size) {
-        for (const socket of sockets.slice(i, i + size)) {
+        const batch = sockets.slice(i, i + size);
+        for (const socket of batch) {
           metrics.byes.inc({ code: 'DRAINING' });
-          socket.emit('bye', { code: 'DRAINING', retry: true, retryAfterMs: Math.floor(d.random() * 2_000) });
+          socket.emit('bye', { code: 'DRAINING', retry: true, retryAfterMs: Math.floor(d.random() * REJOIN_MS) });
         }
-        await pause(clock, ms / batches);
+        leaving.push(
+          pause(clock, Math.min(LEAVE_MS, ms)).then(() => {
+            for (const socket of batch) socket.disconnect(true);
+          }),
+        );
+        await pause(clock, ms / BATCHES);
       }
-      if (sockets.length > 0) await pause(clock, Math.min(500, ms));
+      await Promise.all(leaving);
       io.disconnectSockets(true);
     },
     async close() {
       stopPublishing();
+      rights.stop();
       congestion.stop();
       await io.close();
     },

@@ -1,79 +1,72 @@
-/** What a client may send, beside commands and subscriptions: `unsub`, `pos`, `auth`, `ping1` (realtime R4). */
+/** What a client may send, beside commands and subscriptions: `unsub`, `seen`, `pos`, `auth`, `vis`, `ping1` (realtime R4). */
 import { callerOf } from '../identity/identity.ts';
-import { invalid, isProblem, Problem } from '../problems.ts';
+import { invalid, Problem } from '../problems.ts';
 import { handleCommand } from './cmd.ts';
 import { resolveMe } from './commands.ts';
-import type { CongestionWatch } from './congestion.ts';
 import { sessionRoom, topicRoom, userRoom } from './connection.ts';
 import type { LiveSocket } from './connection.ts';
 import { countMalformed, limited, parse } from './context.ts';
 import type { LiveContext } from './context.ts';
-import { Auth, Pos, Unsub } from './protocol.ts';
-import { handleSub } from './subscribe.ts';
+import { Auth, Pos, Seen, Unsub, Vis } from './protocol.ts';
+import { handleSub, seenUpTo } from './subscribe.ts';
 
 const EXPIRY_GRACE_MS = 30_000;
 const EXPIRY_NOTICE_MS = 60_000;
 
-type Handler = (payload: unknown) => unknown;
+type Handler = (x: LiveContext, socket: LiveSocket, payload: unknown) => unknown;
 
-export function listen(x: LiveContext, socket: LiveSocket, congestion: CongestionWatch): void {
-  const c = socket.data.connection;
-
-  const handlers: { readonly [event: string]: Handler } = {
-    sub: (payload) => handleSub(x, socket, payload),
-    cmd: (payload) => handleCommand(x, socket, payload),
-    async unsub(payload) {
-      for (const topic of parse(x, socket, Unsub, payload).l) await forget(x, socket, congestion, resolveMe(topic, c.caller.principal));
+const handlers = new Map<string, Handler>(
+  Object.entries({
+    sub: handleSub,
+    cmd: handleCommand,
+    async unsub(x, socket, payload) {
+      const { principal } = socket.data.connection.caller;
+      for (const topic of parse(x, socket, Unsub, payload).l) await forget(x, socket, resolveMe(topic, principal));
       return { ok: true };
     },
-    async pos(payload) {
+    async pos(x, socket, payload) {
+      const c = socket.data.connection;
       const { l } = parse(x, socket, Pos, payload);
-      limited(c.limits.pos.take(x.clock.mono()));
+      limited(c.limits.take('pos', x.clock.mono()));
       return { ok: true, behind: await x.topics.behind(l.filter(({ t }) => c.topics.has(t))) };
     },
-    async auth(payload) {
-      const { token, c: counters } = parse(x, socket, Auth, payload);
-      limited(c.limits.auth.take(x.clock.mono()));
-      for (const [counter, n] of Object.entries(counters ?? {})) if (n !== undefined) x.metrics.clientReports.inc({ counter }, n);
-      const session = await x.identity.verify(token);
-      const before = c.caller.session;
-      if (before !== undefined && (session.userId !== before.userId || session.sid !== before.sid)) {
-        x.bye(socket, { code: 'IDENTITY_CHANGED' });
-        throw new Problem('UNAUTHENTICATED', 'the token belongs to another session');
-      }
-      if (before === undefined) await socket.join([userRoom(session.userId), sessionRoom(session.sid)]);
-      c.caller = callerOf(session, 'bearer');
-      armExpiry(x, socket);
-      await recheck(x, socket, congestion);
-      return { ok: true, exp: session.exp };
+    seen: handleSeen,
+    auth: handleAuth,
+    vis(x, socket, payload) {
+      const { visible, input } = parse(x, socket, Vis, payload);
+      const { limits, caller } = socket.data.connection;
+      limited(limits.take('vis', x.clock.mono()));
+      if (caller.session !== undefined) x.presence.visible(caller.session.userId, socket.id, { visible, input });
+      return { ok: true };
     },
-    ping1: () => ({ now: x.clock.wall() }),
-  };
+    ping1: (x) => ({ now: x.clock.wall() }),
+  } satisfies { [event: string]: Handler }),
+);
 
+export function listen(x: LiveContext, socket: LiveSocket): void {
   socket.onAny((event: string, ...args: unknown[]) => {
-    c.lastUsedAt = x.clock.mono();
+    socket.data.connection.lastUsedAt = x.clock.mono();
     const ack = args.at(-1);
     const payload = typeof args[0] === 'function' ? {} : args[0];
-    const handler = Object.hasOwn(handlers, event) ? handlers[event] : undefined;
-    void answer(x, socket, event, handler, payload, typeof ack === 'function' ? (ack as (a: unknown) => void) : undefined);
+    void answer(x, socket, event, payload, typeof ack === 'function' ? (ack as (a: unknown) => void) : undefined);
   });
 }
 
-/** Runs a handler; what it throws goes into the acknowledgement. */
+/** Runs the handler; what it throws goes into the acknowledgement. */
 async function answer(
   x: LiveContext,
   socket: LiveSocket,
   event: string,
-  handler: Handler | undefined,
   payload: unknown,
   ack: ((a: unknown) => void) | undefined,
 ): Promise<void> {
   try {
+    const handler = handlers.get(event);
     if (handler === undefined) {
       countMalformed(x, socket);
       throw invalid([{ path: '', message: `there is no message ${event.slice(0, 40)}` }]);
     }
-    const result = await handler(payload);
+    const result = await handler(x, socket, payload);
     ack?.(result);
   } catch (error) {
     const problem = x.problem(error);
@@ -81,37 +74,76 @@ async function answer(
   }
 }
 
-async function forget(x: LiveContext, socket: LiveSocket, congestion: CongestionWatch, topic: string): Promise<boolean> {
-  if (!socket.data.connection.topics.delete(topic)) return false;
-  x.metrics.subscriptions.dec();
-  congestion.leave(socket, topic);
-  await socket.leave(topicRoom(topic));
-  return true;
+/** The reader's own actor keeps how far he has seen his logs. */
+async function handleSeen(x: LiveContext, socket: LiveSocket, payload: unknown): Promise<{ ok: true; s: number }> {
+  const { t, s, how } = parse(x, socket, Seen, payload);
+  const { limits, caller } = socket.data.connection;
+  limited(limits.take('seen', x.clock.mono()));
+  const { principal } = caller;
+  if (caller.session === undefined) throw new Problem('UNAUTHENTICATED');
+  const topic = await x.topics.authorize(resolveMe(t, principal), principal);
+  const slice = await x.topics.slice(topic, { n: 1 });
+  if (slice.kind !== 'log') throw invalid([{ path: 't', message: 'is not a log' }]);
+  const before = await seenUpTo(x, principal, topic);
+  const upTo = Math.min(s, slice.s);
+  if (upTo <= before) return { ok: true, s: before };
+  const command = { type: 'notification.seen', topic, s: upTo, how };
+  const reply = await x.actors.ask(`user:${principal.id}`, command, { key: x.newId(), from: principal });
+  if (!reply.ok) throw Problem.from(reply.error);
+  return { ok: true, s: (reply.reply as { s: number }).s };
 }
 
-/** Asks again for every joined topic whether its reader may read it; what he lost ends with `unsub`. */
-export async function recheck(x: LiveContext, socket: LiveSocket, congestion: CongestionWatch): Promise<void> {
+async function handleAuth(x: LiveContext, socket: LiveSocket, payload: unknown): Promise<{ ok: true; exp: number }> {
   const c = socket.data.connection;
-  for (const topic of c.topics) {
-    try {
-      await x.topics.authorize(topic, c.caller.principal);
-    } catch (error) {
-      if (!isProblem(error)) throw error;
-      if (await forget(x, socket, congestion, topic))
-        socket.emit('unsub', { t: topic, code: error.code === 'NOT_FOUND' ? 'NOT_FOUND' : 'FORBIDDEN' });
-    }
+  const { token, c: counters } = parse(x, socket, Auth, payload);
+  limited(c.limits.take('auth', x.clock.mono()));
+  for (const [counter, n] of Object.entries(counters ?? {})) if (n !== undefined) x.metrics.clientReports.inc({ counter }, n);
+  const session = await x.identity.verify(token);
+  const before = c.caller.session;
+  if (before !== undefined && (session.userId !== before.userId || session.sid !== before.sid)) {
+    x.bye(socket, { code: 'IDENTITY_CHANGED' });
+    throw new Problem('UNAUTHENTICATED', 'the token belongs to another session');
   }
+  c.caller = callerOf(session, 'bearer');
+  if (before === undefined) await signedIn(x, socket);
+  armExpiry(x, socket);
+  await x.rights.recheck(socket);
+  return { ok: true, exp: session.exp };
+}
+
+/** The socket belongs to somebody from now on. */
+export async function signedIn(x: LiveContext, socket: LiveSocket): Promise<void> {
+  const { caller, client } = socket.data.connection;
+  if (caller.session === undefined) return;
+  const { userId, sid } = caller.session;
+  await socket.join([userRoom(userId), sessionRoom(sid)]);
+  x.presence.connected(userId, socket.id, client);
+  if (x.identity.sessions.isRevoked(sid)) x.bye(socket, { code: 'REVOKED' });
+  x.makeRoom(userId);
+}
+
+/** Ends a subscription at this side; false when there was none. */
+export async function forget(x: Pick<LiveContext, 'metrics' | 'congestion'>, socket: LiveSocket, topic: string): Promise<boolean> {
+  if (!socket.data.connection.topics.delete(topic)) return false;
+  x.metrics.subscriptions.dec();
+  x.congestion.leave(socket, topic);
+  await socket.leave(topicRoom(topic));
+  return true;
 }
 
 /** Announces the end of the token a minute before, and ends the connection half a minute after it. */
 export function armExpiry(x: LiveContext, socket: LiveSocket): void {
   const c = socket.data.connection;
-  for (const timer of c.timers) x.clock.clearTimer(timer);
-  c.timers.clear();
+  if (c.expiry !== undefined) x.clock.clearTimer(c.expiry);
   const exp = c.caller.session?.exp;
   if (exp === undefined) return;
-  const left = exp - x.clock.wall();
-  const notice = left - EXPIRY_NOTICE_MS;
-  if (notice > 0) c.timers.add(x.clock.setTimer(notice, () => socket.emit('auth.expiring', { exp })));
-  c.timers.add(x.clock.setTimer(Math.max(0, left + EXPIRY_GRACE_MS), () => x.bye(socket, { code: 'TOKEN_EXPIRED' })));
+  const over = (): void => {
+    c.expiry = x.clock.setTimer(Math.max(0, exp - x.clock.wall() + EXPIRY_GRACE_MS), () => x.bye(socket, { code: 'TOKEN_EXPIRED' }));
+  };
+  const notice = exp - x.clock.wall() - EXPIRY_NOTICE_MS;
+  if (notice <= 0) return over();
+  c.expiry = x.clock.setTimer(notice, () => {
+    socket.emit('auth.expiring', { exp });
+    over();
+  });
 }

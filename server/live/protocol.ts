@@ -30,6 +30,10 @@ export const Auth = z.object({
   /** what the client counted since the last report */
   c: z.object({ gaps: number, dups: number, same: number, delta: number, snap: number }).partial().optional(),
 });
+/** Durable position of a reader in a log. */
+export const Seen = z.object({ t: topicName, s: z.int().min(1), how: z.enum(['rendered', 'opened', 'dismissed']) });
+/** Whether somebody looks at the page or app; `input`: epoch ms of the last input, rounded to a minute. */
+export const Vis = z.object({ visible: z.boolean(), input: z.int().min(0).optional() });
 export const Cmd = z.object({
   id: z.string().regex(/^[\x21-\x7e]{8,64}$/),
   to: z.string().min(3).max(160),
@@ -72,8 +76,7 @@ export type ByeCode =
   | 'IDENTITY_CHANGED'
   | 'SLOW_CONSUMER'
   | 'RATE_LIMITED'
-  | 'TOO_MANY_CONNECTIONS'
-  | 'INTERNAL';
+  | 'TOO_MANY_CONNECTIONS';
 
 export interface Bye {
   readonly code: ByeCode;
@@ -93,6 +96,8 @@ export interface ClientEvents {
   pos: Answered<{ ok: true; behind: string[] } | Refused>;
   auth: Answered<{ ok: true; exp: number } | Refused>;
   cmd: Answered<Ack | Refused>;
+  seen: Answered<{ ok: true; s: number } | Refused>;
+  vis: Answered<{ ok: true } | Refused>;
   ping1: Answered<{ now: number }>;
 }
 
@@ -101,6 +106,6 @@ export interface ServerEvents {
   bye: (bye: Bye) => void;
   'auth.expiring': (at: { exp: number }) => void;
   pub: (p: Publication) => void;
-  resync: (r: { t: readonly string[] | '*'; r: 'slow' | 'bus' | 'owner'; jitterMs: number }) => void;
+  resync: (r: { t: readonly string[]; r: 'slow'; jitterMs: number }) => void;
   unsub: (u: { t: string; code: string }) => void;
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Principal } from '../../actors/types.ts';
 import { Problem } from '../problems.ts';
 import { resolveMe } from './commands.ts';
 import { topicRoom } from './connection.ts';
@@ -18,7 +19,7 @@ const LOG_ITEMS = 20;
  */
 export async function handleSub(x: LiveContext, socket: LiveSocket, payload: unknown): Promise<{ ok: true; l: SubResult[] }> {
   const { l } = parse(x, socket, Sub, payload);
-  limited(socket.data.connection.limits.sub.take(x.clock.mono(), l.length));
+  limited(socket.data.connection.limits.take('sub', x.clock.mono(), l.length));
   return { ok: true, l: await Promise.all(l.map((entry) => subscribe(x, socket, entry))) };
 }
 
@@ -36,11 +37,11 @@ async function subscribe(x: LiveContext, socket: LiveSocket, { t: asked, e, s, n
       c.topics.add(topic);
       x.metrics.subscriptions.inc();
       joined = topic;
-      await socket.join(topicRoom(topic));
-    } else await socket.join(topicRoom(topic));
+    }
+    if (!x.congestion.hold(socket, topic)) await socket.join(topicRoom(topic));
     const slice = await x.slices(topic, e === undefined || s === undefined ? { n: n ?? LOG_ITEMS } : { e, s });
-    x.metrics.slices.inc({ mode: slice.kind === 'signal' ? 'signal' : slice.m });
-    const seen = slice.kind === 'log' ? { seen: 0 } : {};
+    x.metrics.resumes.inc({ result: slice.kind === 'signal' ? 'signal' : slice.m });
+    const seen = slice.kind === 'log' ? { seen: await seenUpTo(x, principal, topic) } : {};
     return { ok: true, ...(asked === topic ? {} : { a: asked }), ...seen, ...slice };
   } catch (error) {
     if (joined !== undefined && c.topics.delete(joined)) {
@@ -49,4 +50,11 @@ async function subscribe(x: LiveContext, socket: LiveSocket, { t: asked, e, s, n
     }
     return { ok: false, t: asked, error: x.problem(error) };
   }
+}
+
+/** How far the reader has seen a log; his own actor keeps it. */
+export async function seenUpTo(x: LiveContext, p: Principal, topic: string): Promise<number> {
+  if (p.kind !== 'user') return 0;
+  const { value } = await x.actors.read(`user:${p.id}`, 'reads', {}, { from: p, level: 'eventual' });
+  return (value as { readonly [topic: string]: number })[topic] ?? 0;
 }

@@ -35,7 +35,10 @@ export interface LiveMetrics {
   readonly publications: Counter<'kind'>;
   readonly commands: Counter<'outcome'>;
   readonly commandSeconds: Histogram;
-  readonly slices: Counter<'mode'>;
+  readonly deliveries: Counter;
+  readonly commitToEmit: Histogram;
+  readonly handshakes: Counter<'result'>;
+  readonly resumes: Counter<'result'>;
   readonly byes: Counter<'code'>;
   readonly congested: Gauge;
   readonly congestedTotal: Counter;
@@ -51,7 +54,20 @@ export const liveMetrics = (registry: Registry): LiveMetrics => {
     publications: new Counter({ name: 'thrum_rt_publications_total', help: 'Publications sent to rooms', labelNames: ['kind'], registers }),
     commands: new Counter({ name: 'thrum_rt_commands_total', help: 'Commands by outcome', labelNames: ['outcome'], registers }),
     commandSeconds: new Histogram({ name: 'thrum_rt_command_seconds', help: 'Time to the acknowledgement', buckets: SECONDS, registers }),
-    slices: new Counter({ name: 'thrum_rt_slices_total', help: 'Answers to subscriptions', labelNames: ['mode'], registers }),
+    deliveries: new Counter({ name: 'thrum_rt_deliveries_total', help: 'Publications times the sockets they were sent to', registers }),
+    commitToEmit: new Histogram({
+      name: 'thrum_rt_commit_to_emit_seconds',
+      help: 'Time from the event to its publication, conflation included; every 16th publication',
+      buckets: SECONDS,
+      registers,
+    }),
+    handshakes: new Counter({
+      name: 'thrum_rt_handshakes_total',
+      help: 'Attempts to connect by result: ok, or the code of the refusal',
+      labelNames: ['result'],
+      registers,
+    }),
+    resumes: new Counter({ name: 'thrum_rt_resume_total', help: 'Answers to subscriptions', labelNames: ['result'], registers }),
     byes: new Counter({ name: 'thrum_rt_byes_total', help: 'Connections ended by the server', labelNames: ['code'], registers }),
     congested: new Gauge({ name: 'thrum_rt_congested', help: 'Connections that do not read fast enough now', registers }),
     congestedTotal: new Counter({ name: 'thrum_rt_congested_total', help: 'Times a connection became congested', registers }),

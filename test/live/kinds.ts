@@ -1,11 +1,13 @@
 import { setup } from 'xstate';
 import { z } from 'zod';
 import { assign } from 'xstate';
-import { command, defineActor, defineTopic, kernel, platformOnly } from '../../actors/define.ts';
+import { command, defineActor, defineTopic, kernel, platformOnly, query } from '../../actors/define.ts';
+import { Reads, Seen } from '../../machines/user/schema.ts';
 
 interface PersonContext {
   name: string;
   mood: string;
+  reads: { [topic: string]: number };
 }
 
 /** The least that identity asks of a user's actor, and a view that only its owner may read. */
@@ -15,23 +17,32 @@ export const person = defineActor<PersonContext>({
   machine: setup({
     types: {
       context: {} as PersonContext,
-      events: {} as { type: 'user.register'; displayName: string } | { type: 'user.feel'; mood: string },
+      events: {} as
+        | { type: 'user.register'; displayName: string }
+        | { type: 'user.feel'; mood: string }
+        | { type: 'notification.seen'; topic: string; s: number },
     },
     actions: kernel.actions,
   }).createMachine({
     id: 'user',
-    context: { name: '', mood: 'fine' },
+    context: { name: '', mood: 'fine', reads: {} },
     initial: 'active',
     states: {
       active: {
         on: {
           'user.register': { actions: [assign({ name: ({ event }) => event.displayName }), { type: 'reply' }] },
+          'notification.seen': {
+            actions: [
+              assign({ reads: ({ context, event }) => ({ ...context.reads, [event.topic]: event.s }) }),
+              { type: 'reply', params: ({ event }: { event: { s: number } }) => ({ s: event.s }) },
+            ],
+          },
           'user.feel': { actions: [assign({ mood: ({ event }) => event.mood }), { type: 'reply' }] },
         },
       },
     },
   }),
-  context: z.strictObject({ name: z.string(), mood: z.string() }),
+  context: z.strictObject({ name: z.string(), mood: z.string(), reads: Reads }),
   visible: (p, ref) => ref === `user:${p.id}` || p.roles.includes('staff'),
   owner: (ref) => ref.slice('user:'.length),
   create: ['user.register'],
@@ -41,8 +52,10 @@ export const person = defineActor<PersonContext>({
       reply: z.null(),
       allow: platformOnly,
     }),
+    'notification.seen': command({ input: Seen, reply: z.strictObject({ s: z.number() }) }),
     'user.feel': command({ input: z.strictObject({ mood: z.string() }), reply: z.null() }),
   },
+  queries: { reads: query<PersonContext>({ input: z.strictObject({}), output: Reads, run: (s) => s.context.reads }) },
   topics: [
     defineTopic({
       subject: 'user',

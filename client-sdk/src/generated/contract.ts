@@ -10,6 +10,16 @@ export interface Topics {
     kind: 'state';
     view: { status: 'ok' | 'draining'; version: string; durability: 'power' | 'process' | 'none' };
   };
+  'user:{id}/presence': {
+    kind: 'state';
+    view: {
+      online: boolean;
+      state: 'active' | 'idle' | 'away';
+      /** epoch ms; absent when nobody has been seen since the start of the server */
+      since?: number;
+      clients: { web: number; mobile: number };
+    };
+  };
   'anomaly:{id}/alerts': {
     kind: 'log';
     item: {
@@ -785,6 +795,11 @@ export interface Commands {
     };
   };
   user: {
+    'notification.seen': {
+      input: { topic: string; s: number; how: 'rendered' | 'opened' | 'dismissed' };
+      reply: { s: number };
+      rejects: never;
+    };
     'user.update': {
       input: { displayName?: string; timeZone?: string };
       reply: null;

@@ -1,0 +1,77 @@
+import anyTest from 'ava';
+import type { TestFn } from 'ava';
+import { FakeClock } from '../support/clock.ts';
+import { until } from '../support/until.ts';
+import type { Live, Person, World } from '../support/world.ts';
+import { liveWorld } from './setup.ts';
+import type { Refusal, Slice } from './setup.ts';
+
+const test = anyTest as TestFn<{ w: World; clock: FakeClock; watched: Person; staff: Live; topic: string }>;
+
+test.beforeEach(async (t) => {
+  const clock = new FakeClock(Date.now());
+  const w = await liveWorld({ clock });
+  const watched = await w.person();
+  const staff = await w.live({ token: (await w.person({ roles: ['staff'] })).token });
+  t.context = { w, clock, watched, staff, topic: `user:${watched.id}/presence` };
+});
+test.afterEach.always((t) => t.context.w.close());
+
+const sub = async (live: Live, t: string): Promise<Slice> => (await live.send<{ l: [Slice] }>('sub', { l: [{ t }] })).l[0];
+const stateOf = (p: Record<string, unknown>): string => (p['d'] as { state: string }).state;
+
+test.serial('somebody is away, idle when connected, active when he looks and moves, and idle again after five minutes (R12)', async (t) => {
+  const { w, clock, watched, staff, topic } = t.context;
+  t.like((await sub(staff, topic)).d, { online: false, state: 'away', clients: { web: 0, mobile: 0 } });
+  const page = await w.live({ token: watched.token });
+  await clock.advance(0);
+  t.like((await staff.next('pub', (p) => stateOf(p) === 'idle'))['d'], { online: true, clients: { web: 1, mobile: 0 } });
+  t.deepEqual(await page.send('vis', { visible: true }), { ok: true });
+  await clock.advance(1_000);
+  await staff.next('pub', (p) => stateOf(p) === 'active');
+  await clock.advance(300_000);
+  await until(() => staff.seen.filter((m) => m.event === 'pub').length === 3, 'idle again');
+  t.is(stateOf(staff.seen.filter((m) => m.event === 'pub').at(-1)!.data), 'idle');
+});
+
+test.serial('a departure counts after 15 s without a connection, so a reconnect is invisible (R12)', async (t) => {
+  const { w, clock, watched, staff, topic } = t.context;
+  const app = await w.live({ token: watched.token, device: 'phone' });
+  await clock.advance(0);
+  const first = await sub(staff, topic);
+  t.like(first.d, { state: 'idle', clients: { mobile: 1 } });
+  app.socket.disconnect();
+  await until(() => w.app.gateway.connections === 1);
+  await clock.advance(14_000);
+  const again = await w.live({ token: watched.token, device: 'phone' });
+  await clock.advance(20_000);
+  t.false(staff.seen.some((m) => m.event === 'pub' && stateOf(m.data) === 'away'));
+  again.socket.disconnect();
+  await until(() => w.app.gateway.connections === 1);
+  await clock.advance(15_000);
+  const gone = await staff.next('pub', (p) => stateOf(p) === 'away');
+  t.true((gone['s'] as number) > first.s);
+  const { e, s } = await sub(staff, topic);
+  t.true(s >= (gone['s'] as number), 'the number of somebody forgotten does not fall');
+  t.is((await staff.send<{ l: [Slice] }>('sub', { l: [{ t: topic, e, s }] })).l[0].m, 'same');
+});
+
+test.serial('presence is for those who may see the person (R12)', async (t) => {
+  const { w, topic } = t.context;
+  const stranger = await w.live({ token: (await w.person()).token });
+  const nobody = await w.live();
+  const code = async (live: Live): Promise<string> => (await live.send<{ l: [Refusal] }>('sub', { l: [{ t: topic }] })).l[0].error.code;
+  t.is(await code(stranger), 'NOT_FOUND');
+  t.is(await code(nobody), 'UNAUTHENTICATED');
+});
+
+test.serial('vis may be sent once in two seconds (R9)', async (t) => {
+  const { staff, clock } = t.context;
+  const vis = (): Promise<Refusal | { ok: true }> => staff.send('vis', { visible: true, input: 0 });
+  await vis();
+  await vis();
+  const third = await vis();
+  t.like(third, { ok: false, error: { code: 'RATE_LIMITED', retryAfterMs: 2_000 } });
+  await clock.advance(2_000);
+  t.true((await vis()).ok);
+});
