@@ -191,6 +191,15 @@ export function createGateway(d: GatewayDeps): Gateway {
     for (const socket of rooms.sockets(sessionRoom(sid))) bye(socket, { code: 'REVOKED' });
   });
 
+  async function dismiss(sockets: readonly LiveSocket[], ms: number): Promise<void> {
+    for (const socket of sockets) {
+      metrics.byes.inc({ code: 'DRAINING' });
+      socket.emit('bye', { code: 'DRAINING', retry: RETRY.DRAINING, retryAfterMs: Math.floor(d.random() * REJOIN_MS) });
+    }
+    await pause(clock, ms);
+    for (const socket of sockets) socket.disconnect(true);
+  }
+
   return {
     get connections() {
       return space.sockets.size;
@@ -204,16 +213,7 @@ export function createGateway(d: GatewayDeps): Gateway {
       const size = Math.ceil(sockets.length / BATCHES);
       const leaving: Promise<void>[] = [];
       for (let i = 0; i < sockets.length; i += size) {
-        const batch = sockets.slice(i, i + size);
-        for (const socket of batch) {
-          metrics.byes.inc({ code: 'DRAINING' });
-          socket.emit('bye', { code: 'DRAINING', retry: true, retryAfterMs: Math.floor(d.random() * REJOIN_MS) });
-        }
-        leaving.push(
-          pause(clock, Math.min(LEAVE_MS, ms)).then(() => {
-            for (const socket of batch) socket.disconnect(true);
-          }),
-        );
+        leaving.push(dismiss(sockets.slice(i, i + size), Math.min(LEAVE_MS, ms)));
         await pause(clock, ms / BATCHES);
       }
       await Promise.all(leaving);
