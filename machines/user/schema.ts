@@ -79,7 +79,11 @@ export const UserContext = z.strictObject({
 export type UserContext = z.infer<typeof UserContext>;
 
 /** How far a user has seen a log, and how: what the edge makes of the message `seen`. */
-export const Seen = z.strictObject({ topic: z.string().max(200), s: z.number().int().min(1), how: z.enum(['rendered', 'opened', 'dismissed']) });
+export const Seen = z.strictObject({
+  topic: z.string().max(200),
+  s: z.number().int().min(1),
+  how: z.enum(['rendered', 'opened', 'dismissed']),
+});
 export const Reads = z.record(z.string(), z.number().int());
 
 /** View of `user:{id}/energy`. Keys are absent while there is nothing to say. */
