@@ -75,7 +75,8 @@ function notAllowed(d: Decider, spec: Live | undefined, e: Envelope): Decision {
   return { reply: failed(spec.seq, refusal('NOT_ALLOWED', undefined, { state: stateText(valueOf(spec.snap)), can })) };
 }
 
-function replyOf(declared: Command, done: Step): Reply {
+/** @throws MachineFault when the reply does not fit */
+export function replyOf(declared: Command, done: Step): Reply {
   if (done.refused !== undefined) return failed(done.next.seq, done.refused);
   const parsed = declared.reply.safeParse(done.reply ?? null);
   if (!parsed.success) throw new MachineFault(`the reply to '${done.type}' does not fit its schema: ${parsed.error.message}`);

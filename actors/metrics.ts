@@ -116,6 +116,7 @@ export function createMetrics(registry: Registry, levels: Levels) {
     commitSeconds: histogram('commit_seconds', 'Duration of one commit statement'),
     batchRows: histogram('batch_rows', 'Journal rows of one commit', [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]),
     migrations: tally('migrations_total', 'Actors met at another version of their machine', 'kind', 'outcome'),
+    replayMismatches: tally('replay_mismatch_total', 'Sampled events that do not give what was recorded of them'),
     activationSeconds: histogram('activation_seconds', 'From request to live actor'),
     timerLate: histogram('timer_late_seconds', 'How late timers fired'),
     slotsMoved: tally('slots_moved_total', 'Slots that came or went, by reason', 'reason'),

@@ -60,8 +60,13 @@ function* danglings(rt: Runtime, old: ActorState, next: ActorState, snap: Machin
   }
 }
 
-/** Why this build cannot go on from the state; `undefined` when it can. */
-function faultOf(rt: Runtime, old: ActorState, next: ActorState): string | undefined {
+/**
+ * Why this build cannot go on from `next`; `undefined` when it can.
+ *
+ * @param old state that it was made of; the same when it was written by this version
+ * @throws when a state name is unknown
+ */
+export function faultOf(rt: Runtime, old: ActorState, next: ActorState): string | undefined {
   const shape = Shape.safeParse(next);
   if (!shape.success) return z.prettifyError(shape.error);
   const resolved = rt.runner.resolve(next.value);
@@ -114,6 +119,7 @@ export function migrationStep(rt: Runtime, tail: { state: ActorState; seq: numbe
     type: 'thrum.migrated',
     stamp,
     handled: true,
+    ran: false,
     next,
     patch,
     patchText: JSON.stringify(patch),

@@ -20,6 +20,7 @@ import type { NodeLimits } from './limits.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
+import { sampleReplay } from './replay.ts';
 import { Placement } from './placement.ts';
 import { Residents } from './residents.ts';
 import { Router } from './routing.ts';
@@ -49,6 +50,8 @@ const EXPIRE_MS = 250;
 const TROUBLE_MS = 1_000;
 const READ_DEADLINE = 10_000;
 const ROOM_MS = 500;
+/** one activation in so many has its latest events handled once more */
+const REPLAY_SAMPLE = 10_000;
 /** by which the clocks of nodes may differ */
 const CLOCKS_MS = 5_000;
 const REFS = 256;
@@ -82,6 +85,7 @@ export class Node implements ActorSystem, Kernel {
   readonly #waiting = new Set<Activation>();
   #committers: Committer[] = [];
   #inflight = 0;
+  #loads = 0;
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
   /** what a former process left to be sent is in the outbox */
   #takenUp = false;
@@ -185,6 +189,8 @@ export class Node implements ActorSystem, Kernel {
 
   load(a: Activation): void {
     this.#loader.load(a);
+    this.#loads += 1;
+    if (this.#loads % REPLAY_SAMPLE === 0) void sampleReplay(this, a.rt, a.at);
   }
 
   committed(a: Activation): void {

@@ -65,7 +65,7 @@ function finishedBy(s: Step, e: Envelope | undefined, withdrawn: Withdrawn): rea
   return [...own, ...left];
 }
 
-function outboxRows(s: Step, slot: number): readonly OutboxRow[] {
+export function outboxRows(s: Step, slot: number): readonly OutboxRow[] {
   if (s.tells.length === 0 && s.effects.length === 0) return none;
   const nextAt = s.next.at;
   const tells = s.tells.map(({ id, to, type, payload }): OutboxRow => {
@@ -131,6 +131,8 @@ function metaText(e: Envelope, s: Step): string {
   let text = `{${senderText(e.from)},"chk":${e.chk}`;
   if (e.cause !== undefined) text += `,"cause":${JSON.stringify(e.cause)}`;
   if (s.stamp.late !== undefined) text += `,"late":${s.stamp.late}`;
+  // A replay must not ask the machine either.
+  if (!s.ran) text += ',"ran":false';
   return `${text}}`;
 }
 

@@ -31,6 +31,9 @@ export function withScope<T>(s: Scope, fn: () => T): T {
   }
 }
 
+/** The scope of the running macrostep, to run it once more: under {@link withScope} its stream of chance begins anew. */
+export const scopeNow = (): Scope => scope('scopeNow');
+
 /** Wall time of the event being handled, epoch ms; never smaller than that of the actor's previous event. */
 export const now = (): number => scope('now').stamp.at;
 

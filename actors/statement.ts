@@ -20,7 +20,7 @@ export interface Statement {
 
 type Values = string[];
 
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+export const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 const json = JSON.stringify;
 
@@ -101,7 +101,8 @@ const WROTE = '"@wrote"';
 
 const letterOf = { insert: 'i', put: 'p', update: 'u', delete: 'd' } as const satisfies { [op in RowOp]: string };
 
-function extract(type: ColumnType | `${ColumnType}?`, at: number): string {
+/** SQL for the value of a column at a place of the JSON array `r`. */
+export function extract(type: ColumnType | `${ColumnType}?`, at: number): string {
   const bare = bareType(type);
   if (bare === 'jsonb') return type.endsWith('?') ? `nullif(r->${at}, 'null')` : `r->${at}`;
   if (bare === 'text') return `r->>${at}`;

@@ -52,6 +52,8 @@ export interface Step {
   readonly type: string;
   readonly stamp: Stamp;
   readonly handled: boolean;
+  /** false: only the kernel's part changed, the machine did not see the event */
+  readonly ran: boolean;
   readonly next: Live;
   readonly patch: Patch;
   readonly patchText: string;
@@ -280,7 +282,7 @@ function didMore(old: Live | undefined, state: ActorState, result: MacrostepResu
   );
 }
 
-function finish(rt: Runtime, old: Live | undefined, type: string, result: MacrostepResult, c: Collector): Step {
+function finish(rt: Runtime, old: Live | undefined, type: string, result: MacrostepResult, c: Collector, ran = true): Step {
   const { limits } = rt.def;
   const { stamp } = c;
   for (const action of result.actions) c.take(action.type, action.params);
@@ -298,6 +300,7 @@ function finish(rt: Runtime, old: Live | undefined, type: string, result: Macros
     type,
     stamp,
     handled: result.handled,
+    ran,
     next: { snap: result.snapshot, state, seq: stamp.seq, at: stamp.at, size },
     patch,
     patchText,
@@ -334,7 +337,7 @@ export function step(rt: Runtime, at: Address, old: Live, input: StepInput): Ste
   const { stamp } = input;
   const { timers, calls, logs } = old.state;
   const c = new Collector(rt, at, stamp, { timers: without(timers, input.timer), calls: without(calls, input.call), logs });
-  if (input.run === false) return finish(rt, old, input.type, { snapshot: old.snap, actions: [], handled: false }, c);
+  if (input.run === false) return finish(rt, old, input.type, { snapshot: old.snap, actions: [], handled: false }, c, false);
   const event = { ...input.payload, type: input.type, $: stamp };
   const scope = { ref: at.ref, actorId: at.actorId, stamp, last: (view: string) => logs[view] ?? 0 };
   const result = withScope(scope, () => rt.runner.step(old.snap, event));

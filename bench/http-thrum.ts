@@ -11,6 +11,7 @@ import { readConfig } from '../server/config.ts';
 import { openDatabase } from '../server/db/database.ts';
 import { createHttp } from '../server/http/app.ts';
 import { askRoute } from '../server/http/route.ts';
+import { callerOf } from '../server/identity/identity.ts';
 import { newSecrets } from '../server/identity/keys.ts';
 import { createTokens } from '../server/identity/tokens.ts';
 import { newIds } from '../server/ids.ts';
@@ -50,8 +51,7 @@ async function main(databaseUrl: string): Promise<void> {
     authenticate: async ({ authorization }) => {
       const token = /^Bearer (.+)$/.exec(authorization ?? '')?.[1];
       if (token === undefined) throw new Problem('UNAUTHENTICATED');
-      const session = await tokens.verify(token);
-      return { principal: { kind: 'user', id: session.userId, roles: session.roles }, session, via: 'bearer' };
+      return callerOf(await tokens.verify(token), 'bearer');
     },
     clock: realClock,
     newId,

@@ -8,6 +8,7 @@ const ignore = async (): Promise<void> => undefined;
 export function nullStore(seen: (batch: Batch) => void = () => undefined): JournalStore {
   return {
     durability: 'none',
+    scan: { actors: nothing, rows: nothing, outbox: nothing, differing: nothing },
     start: ignore,
     stop: ignore,
     openLane: async () => ({ commit: async (batch) => seen(batch), close: ignore }),

@@ -57,6 +57,13 @@ function commandsText(kind: ActorKind): string | undefined {
   return [`  ${kind.kind}: {`, ...lines, '  };'].join('\n');
 }
 
+/** Types of commands that a client may keep while it is offline; the one part of the contract that exists at run time. */
+export function offlineText(kinds: readonly ActorKind[]): string {
+  const types = kinds.flatMap((k) => Object.entries(k.commands).flatMap(([type, c]) => (c.offline === 'queue' ? [type] : [])));
+  const list = types.sort().map((type) => `  '${type}',\n`);
+  return `/** Commands that may wait for a connection. Written by \`npm run gen\`; do not edit. */\nexport const queueable: readonly string[] = [\n${list.join('')}];\n`;
+}
+
 export function contractText(kinds: readonly ActorKind[], computed: readonly Computed[]): string {
   const topics = sorted(
     kinds.flatMap((k) => k.topics ?? []),

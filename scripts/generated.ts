@@ -3,7 +3,7 @@ import type { ActorKind } from '../actors/define.ts';
 import { openApi } from '../server/http/openapi.ts';
 import type { Computed } from '../server/live/computed.ts';
 import type { Route } from '../server/http/route.ts';
-import { contractText } from './contract.ts';
+import { contractText, offlineText } from './contract.ts';
 import { configurationText, errorsText, metricsText, topicsText } from './reference.ts';
 
 /** Path and text of every generated file. */
@@ -16,6 +16,7 @@ export function generated(o: {
 }): [path: string, text: string][] {
   return [
     ['client-sdk/src/generated/contract.ts', contractText(o.kinds, o.computed)],
+    ['client-sdk/src/generated/offline.ts', offlineText(o.kinds)],
     [
       'docs/reference/openapi.json',
       `${JSON.stringify(openApi(o.routes, { version: o.version, publicUrl: 'http://localhost:3000' }), null, 2)}\n`,

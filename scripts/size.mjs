@@ -27,7 +27,7 @@ const core = await gzipped("import { createClient, ThrumError } from '@thrum/cli
 const alone = await gzipped("import { io } from 'socket.io-client'; window.io = io;");
 console.log(`socket.io-client alone  ${alone} B; own code of the main entry  ${core - alone} B`);
 const entries = { '.': core };
-for (const name of ['react']) {
+for (const name of ['outbox', 'react', 'storage']) {
   const both = `import { createClient, ThrumError } from "@thrum/client"; import * as more from '@thrum/client/${name}'; window.thrum = [createClient, ThrumError, more];`;
   entries[`./${name}`] = (await gzipped(both)) - core;
 }

@@ -3,6 +3,7 @@ import type { Registry } from '../companion.ts';
 import { scalarText } from '../columns.ts';
 import { keyText } from '../companion.ts';
 import type { Companion } from '../define.ts';
+import { sameJson } from '../patch.ts';
 import type { Json } from '../types.ts';
 import { StoreError } from './store.ts';
 import type { Batch, NetRow, RefusedRow } from './store.ts';
@@ -100,6 +101,23 @@ function clash(view: View, key: string, wanted: MemRow, { conflicts }: MemTable)
   if (!conflicts) return false;
   for (const [other, row] of view.rows()) if (other !== key && conflicts(row, wanted)) return true;
   return false;
+}
+
+/** Rows that stand as their events left them, but hold other values: seq and number of each. */
+export function memDiffering(
+  c: Companion | undefined,
+  rows: readonly NetRow[],
+  stored: ReadonlyMap<string, ReadonlyMap<string, MemRow>>,
+): [number, number][] {
+  const seq = c?.stamp.seq;
+  if (c === undefined || seq === undefined) return [];
+  const table = stored.get(c.table);
+  const differs = rows.filter((r) => {
+    const row = table?.get(keyText(c, r.actorId, r.row));
+    if (row === undefined || row[seq] !== r.wrote || (c.stamp.actor !== undefined && row[c.stamp.actor] !== r.actorId)) return false;
+    return Object.entries(r.row).some(([column, value]) => !c.add.includes(column) && !sameJson(row[column] ?? null, value));
+  });
+  return differs.map((r) => [r.wrote, r.n]);
 }
 
 function stamps(c: Companion, r: NetRow): MemRow {

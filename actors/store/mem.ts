@@ -7,7 +7,7 @@ import { builtins, keyText } from '../companion.ts';
 import { scalarText, unstorable } from '../columns.ts';
 import { slotOf } from '../ids.ts';
 import type { Json } from '../types.ts';
-import { companionChanges } from './mem-tables.ts';
+import { companionChanges, memDiffering } from './mem-tables.ts';
 import { directoryPage } from './directory.ts';
 import { createMemAdmin } from './mem-admin.ts';
 import type { MemRow, MemTable } from './mem-tables.ts';
@@ -182,6 +182,24 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
   return {
     durability: 'none',
+    scan: {
+      actors: async ({ kind, after = '', limit }) =>
+        [...actors.values()]
+          .filter((a) => a.status !== 'erased' && (kind ?? a.kind) === a.kind && a.actorId > after)
+          .sort((a, b) => compare(a.actorId, b.actorId))
+          .slice(0, limit)
+          .map(({ actorId, kind: k, id, status }) => ({ actorId, kind: k, id, status })),
+      rows: async (actorId, { after, limit }) =>
+        rowsOf(actorId)
+          .filter((row) => row.seq > after)
+          .slice(0, limit)
+          .map((row) => ({ ...historyRow(row), idem: row.idem })),
+      outbox: async (actorId) =>
+        [...outbox.values()]
+          .filter((row) => row.actorId === actorId)
+          .map(({ seq, n, op, target, payload }) => ({ seq, n, op, target, payload: parse(payload) })),
+      differing: async (name, rows) => memDiffering(registry.get(name), rows, companions),
+    },
     start: async () => undefined,
     stop: async () => undefined,
     openLane: async (n): Promise<Lane> => ({ commit: (batch) => commit(n, batch), close: async () => undefined }),

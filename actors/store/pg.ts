@@ -10,6 +10,7 @@ import { createPgAdmin } from './pg-admin.ts';
 import { PgLane } from './pg-lane.ts';
 import type { PgSource } from './pg-lane.ts';
 import { PgLink } from './pg-link.ts';
+import { pgScan } from './pg-scan.ts';
 import type { DirectoryRow, DueTimer, HistoryRow, JournalStore, Loaded, PendingOutbox, RingEntry, TailRow } from './store.ts';
 
 const allSlots = Array.from({ length: SLOTS }, (_, slot) => slot);
@@ -36,6 +37,7 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
 
   return {
     durability: source.durability,
+    scan: pgScan(chores, registry),
 
     start: async () => {
       const wanted = [...new Set([...registry.values()].map(({ table }) => table))];

@@ -1,5 +1,6 @@
 import type { RowOp } from '../define.ts';
 import type { ActorRef, ActorState, Json, Refusal } from '../types.ts';
+import type { ScanStore } from './scan.ts';
 import type { AdminStore } from './admin.ts';
 import type { DirectoryQuery } from './directory.ts';
 
@@ -236,6 +237,8 @@ export interface HistoryRow {
 export interface JournalStore {
   /** What survives: `power`, `process` (kill -9 of the server) or `none`. */
   readonly durability: 'power' | 'process' | 'none';
+  /** for checks of a whole store */
+  readonly scan: ScanStore;
   /** Compares every declared companion with its table. @throws CompanionMismatch with the whole list */
   start(): Promise<void>;
   stop(): Promise<void>;

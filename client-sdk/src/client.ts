@@ -7,10 +7,11 @@ import { idle, step } from './connection.ts';
 import type { Dial, Timers } from './deps.ts';
 import { platformTimers } from './deps.ts';
 import { ThrumError } from './errors.ts';
-import type { Gap } from './feed.ts';
+import type { Gap, Memory } from './feed.ts';
 import { createFeeds } from './feed.ts';
 import type { LogOptions } from './log.ts';
 import { Log } from './log.ts';
+import type { Outbox, OutboxHost, OutboxPart } from './outbox.ts';
 import type { Problem } from './protocol.ts';
 import { PROTOCOL } from './protocol.ts';
 import { Topic } from './topic.ts';
@@ -26,6 +27,10 @@ export interface ClientOptions {
   readonly device?: string;
   /** name and version of the application, for the operators */
   readonly app?: string;
+  /** `persist()` of `@thrum/client/storage`: topics continue after a reload where they stood */
+  readonly storage?: Memory;
+  /** `createOutbox()` of `@thrum/client/outbox`, for commands that may wait for a connection */
+  readonly outbox?: (host: OutboxHost) => OutboxPart;
 }
 
 export interface ClientEvents {
@@ -51,6 +56,8 @@ export interface Client {
     type: C,
     ...rest: {} extends Input<K, C> ? [payload?: Input<K, C>, options?: CommandOptions] : [payload: Input<K, C>, options?: CommandOptions]
   ): Promise<Receipt<Reply<K, C>>>;
+  /** commands that wait for a connection; undefined without the option */
+  readonly outbox: Outbox | undefined;
   on<E extends keyof ClientEvents>(event: E, fn: (value: ClientEvents[E]) => void): () => void;
   /** Connects now instead of with the first topic or command; also leaves `refused` after the person has signed in again. */
   connect(): void;
@@ -138,6 +145,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
   /** The session is over: nothing is shown any more and nothing will be answered. */
   function over(problem: Problem): void {
     commands.fail(problem);
+    if (problem.code === 'REVOKED') outbox?.erase();
     feeds.erase(problem);
   }
 
@@ -164,6 +172,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     if (next.state === 'online') {
       feeds.connected();
       commands.connected();
+      outbox?.connected();
     }
   }
 
@@ -267,8 +276,20 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     settled: (to: string, seq: number, ch: readonly string[]) =>
       feeds.settled(user !== null && to === 'user:me' ? `user:${user}` : to, seq, ch),
   };
-  const feeds = createFeeds(link, timers);
+  const feeds = createFeeds(link, timers, options.storage);
   const commands = createCommands(link, timers);
+  const outbox = options.outbox?.({
+    get online() {
+      return online();
+    },
+    get user() {
+      return user;
+    },
+    timers,
+    newKey: () => commands.newKey(),
+    want: () => link.want(),
+    send: (...call) => commands.send(...call),
+  });
 
   function wake(hiddenMs = 0): void {
     act({ type: 'wake' });
@@ -293,7 +314,15 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     },
     topic: <N extends StateName>(name: N) => new Topic<ViewOf<N>>(feeds, name),
     log: <N extends LogName>(name: N, o: LogOptions = {}) => new Log<ItemOf<N>>(feeds, name, o, (payload) => request('seen', payload)),
-    command: (to: string, type: string, payload?: unknown, o?: CommandOptions) => commands.send(to, type, payload, o) as never,
+    command(to: string, type: string, payload?: unknown, o?: CommandOptions) {
+      const sent = outbox?.takes(type) === true ? outbox.add(to, type, payload, o) : commands.send(to, type, payload, o);
+      if (o?.optimistic !== undefined) {
+        const undo = feeds.expect(o.optimistic as Parameters<typeof feeds.expect>[0]);
+        sent.then((receipt) => receipt.settled()).then(undo, undo);
+      }
+      return sent as never;
+    },
+    outbox,
     on(event, fn) {
       listeners[event].add(fn);
       return () => void listeners[event].delete(fn);
@@ -303,6 +332,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     close() {
       stopWatching();
       act({ type: 'close' });
+      outbox?.close();
       over({ code: 'CLOSED' });
       wire.close();
       return Promise.resolve();

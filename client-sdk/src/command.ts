@@ -1,5 +1,6 @@
 import type { Timers } from './deps.ts';
 import { ThrumError } from './errors.ts';
+import type { StateName, ViewOf } from './names.ts';
 import type { Ack, Problem } from './protocol.ts';
 import { backoff } from './connection.ts';
 
@@ -12,6 +13,11 @@ export interface CommandOptions {
   readonly seq?: number;
   /** idempotency key, 8 to 64 characters; give the key of a failed call to repeat that very call. Default: a new UUIDv7 */
   readonly key?: string;
+  /**
+   * What the views are expected to become, by topic name. Shown at once and over every view that comes meanwhile, until the command's effect has
+   * arrived or the command has failed.
+   */
+  readonly optimistic?: { readonly [N in StateName]?: (view: ViewOf<N>) => ViewOf<N> };
 }
 
 /** The answer to a command that is committed. */
@@ -112,14 +118,18 @@ export function createCommands(link: CommandLink, timers: Timers) {
     p.timer = timers.set(() => expire(p), Math.max(0, p.deadline - timers.now()));
   }
 
+  const newKey = (): string => uuidv7(timers.now(), count++, () => timers.random());
+
   return {
+    newKey,
+
     send(to: string, type: string, d: unknown, o: CommandOptions = {}): Promise<Receipt> {
       return new Promise((resolve, reject) => {
         if (o.signal?.aborted === true) return reject(new ThrumError({ code: 'ABORTED' }));
         if (!link.online && !link.hopeful) {
           return reject(new ThrumError({ code: 'OFFLINE', retryable: true }));
         }
-        const message = { id: o.key ?? uuidv7(timers.now(), count++, () => timers.random()), to, type, d: d ?? {}, seq: o.seq };
+        const message = { id: o.key ?? newKey(), to, type, d: d ?? {}, seq: o.seq };
         const p: Pending = { message, deadline: timers.now() + (o.timeout ?? TIMEOUT_MS), resolve, reject, sent: false, attempts: 0 };
         pending.set(message.id, p);
         o.signal?.addEventListener('abort', () => finish(p, { code: 'ABORTED' }), { once: true });

@@ -14,7 +14,8 @@ export interface ViewMeta {
   readonly s: number;
   /** server time of the publication, epoch ms; absent in an answer to a subscription */
   readonly at?: number;
-  readonly cause: 'snapshot' | 'delta' | 'cache';
+  /** `optimistic`: what a command under way is expected to change was put on top, or taken away */
+  readonly cause: 'snapshot' | 'delta' | 'cache' | 'optimistic';
 }
 
 export interface ItemMeta {
@@ -30,6 +31,19 @@ export interface Gap {
   readonly reason: 'retention' | 'epoch';
   readonly from: number;
   readonly to: number;
+}
+
+/** Where a client stood in a topic. Views of logs are not kept. */
+export interface Saved {
+  readonly cursor: Cursor;
+  readonly view?: unknown;
+}
+
+/** What survives a reload; `persist()` of `@thrum/client/storage`. */
+export interface Memory {
+  load(name: string): Promise<{ readonly user: string | null; readonly topic: Saved } | undefined>;
+  save(user: string | null, name: string, topic: Saved): void;
+  erase(): void;
 }
 
 export interface Listener {
@@ -57,6 +71,10 @@ export interface Feed {
   ticket: number;
   failures: number;
   timer?: unknown;
+  /** whose view was found in the memory */
+  owner?: string | null;
+  /** the memory is being read; until then nothing is asked of the server */
+  loading?: Promise<void>;
 }
 
 export interface Link {
@@ -77,12 +95,22 @@ const isWanted = (f: Feed): boolean => f.listeners.size > 0 && f.holds === 0;
 
 export type Feeds = ReturnType<typeof createFeeds>;
 
-export function createFeeds(link: Link, timers: Timers) {
+export function createFeeds(link: Link, timers: Timers, memory?: Memory) {
   const feeds = new Map<string, Feed>();
   const counters: Record<Counter, number> = { gaps: 0, dups: 0, same: 0, delta: 0, snap: 0 };
   const waiters = new Set<() => void>();
   let queue: { feed: Feed; ticket: number; cursor: Cursor | undefined }[] = [];
   let user: string | null = null;
+
+  const overlays = new Set<{ readonly name: string; readonly fn: (view: unknown) => unknown }>();
+
+  const canonicalOf = (name: string): string => name.replace(/^user:me\//, link.user === null ? '$&' : `user:${link.user}/`);
+
+  /** The published view with what commands under way are expected to change. */
+  const shown = (feed: Feed): unknown =>
+    feed.r.view === undefined
+      ? undefined
+      : [...overlays].reduce<unknown>((view, o) => (canonicalOf(o.name) === canonicalOf(feed.name) ? o.fn(view) : view), feed.r.view);
 
   const named = (canonical: string): Feed[] => [...feeds.values()].filter((f) => f.canonical === canonical);
 
@@ -116,7 +144,7 @@ export function createFeeds(link: Link, timers: Timers) {
         later(feed, o.ms);
         return;
       case 'view':
-        tell(feed, 'view', o.view, { s: o.s, at: o.at, cause: o.cause });
+        tell(feed, 'view', shown(feed), { s: o.s, at: o.at, cause: o.cause });
         return;
       case 'items':
         o.items.forEach((item, i) => {
@@ -143,7 +171,11 @@ export function createFeeds(link: Link, timers: Timers) {
 
   function dispatch(feed: Feed, input: Input): void {
     const [next, outputs] = receive(feed.r, input);
+    const { cursor } = feed.r;
     feed.r = next;
+    if (memory !== undefined && next.cursor !== undefined && next.cursor !== cursor) {
+      memory.save(link.user, feed.name, { cursor: next.cursor, view: next.view });
+    }
     for (const o of outputs) perform(feed, o);
     if (waiters.size > 0) for (const w of waiters) w();
   }
@@ -159,7 +191,11 @@ export function createFeeds(link: Link, timers: Timers) {
   function start(feed: Feed): void {
     link.want();
     if (!link.online) return;
-    feed.canonical = feed.name.replace(/^user:me\//, link.user === null ? '$&' : `user:${link.user}/`);
+    if (feed.loading !== undefined) {
+      void feed.loading.then(() => isWanted(feed) && start(feed));
+      return;
+    }
+    feed.canonical = canonicalOf(feed.name);
     if (feed.status !== 'live') setStatus(feed, unproven(feed));
     dispatch(feed, { type: 'ask' });
   }
@@ -224,6 +260,18 @@ export function createFeeds(link: Link, timers: Timers) {
     if (link.online && !shared) link.request('unsub', { l: [feed.canonical] }).catch(() => undefined);
   }
 
+  /** Shows what was kept of the topic before the page was loaded. */
+  async function recall(feed: Feed, from: Memory): Promise<void> {
+    const found = await from.load(feed.name).catch(() => undefined);
+    feed.loading = undefined;
+    if (found === undefined || feed.r.cursor !== undefined || (link.online && found.user !== link.user)) return;
+    feed.owner = found.user;
+    feed.r = { ...feed.r, ...found.topic };
+    if (feed.listeners.size === 0) return;
+    setStatus(feed, unproven(feed));
+    if (feed.r.view !== undefined) tell(feed, 'view', shown(feed), { s: found.topic.cursor.s, cause: 'cache' });
+  }
+
   return {
     counters,
 
@@ -232,6 +280,7 @@ export function createFeeds(link: Link, timers: Timers) {
       if (feed === undefined) {
         feed = { name, canonical: name, status: 'idle', r: receiver, tail: [], listeners: new Set(), holds: 0, ticket: 0, failures: 0 };
         feeds.set(name, feed);
+        if (memory !== undefined) feed.loading = recall(feed, memory);
       }
       if (limit !== undefined) feed.limit = Math.max(limit, feed.limit ?? 0);
       return feed;
@@ -239,6 +288,26 @@ export function createFeeds(link: Link, timers: Timers) {
 
     /** What is known of a topic that somebody uses. */
     get: (name: string): Feed | undefined => feeds.get(name),
+
+    shown,
+
+    /** Puts expected changes on top of views until they are taken away. */
+    expect(changes: { readonly [name: string]: (view: unknown) => unknown }): () => void {
+      const mine = Object.entries(changes).map(([name, fn]) => ({ name, fn }));
+      const redraw = (): void => {
+        const names = mine.map(({ name }) => canonicalOf(name));
+        for (const f of feeds.values()) {
+          if (f.r.view !== undefined && names.includes(canonicalOf(f.name)))
+            tell(f, 'view', shown(f), { s: f.r.cursor?.s ?? 0, cause: 'optimistic' });
+        }
+      };
+      for (const o of mine) overlays.add(o);
+      redraw();
+      return () => {
+        for (const o of mine) overlays.delete(o);
+        redraw();
+      };
+    },
 
     /** Adds a consumer; the first one subscribes, and 5 s after the last one has left the subscription ends. */
     join(feed: Feed, listener: Listener): () => void {
@@ -278,8 +347,10 @@ export function createFeeds(link: Link, timers: Timers) {
     connected(): void {
       const changed = user !== null && user !== link.user;
       user = link.user;
+      if (changed) memory?.erase();
       for (const feed of feeds.values()) {
-        if (changed) {
+        if (changed || (feed.owner !== undefined && feed.owner !== user)) {
+          feed.owner = undefined;
           feed.r = receiver;
           feed.tail = [];
         }
@@ -296,6 +367,7 @@ export function createFeeds(link: Link, timers: Timers) {
 
     /** Forgets every view and cursor: the session is over. */
     erase(problem: Problem): void {
+      if (problem.code === 'REVOKED') memory?.erase();
       for (const feed of feeds.values()) deny(feed, problem);
     },
 

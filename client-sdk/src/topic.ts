@@ -24,14 +24,15 @@ export class Handle {
 /** A live view of one actor. Reading `value` does not subscribe; `subscribe` and `for await` do. */
 export class Topic<V> extends Handle implements AsyncIterable<V> {
   get value(): V | undefined {
-    return this.feeds.get(this.name)?.r.view as V | undefined;
+    const feed = this.feeds.get(this.name);
+    return (feed === undefined ? undefined : this.feeds.shown(feed)) as V | undefined;
   }
 
   /** Calls `next` with the present value, if there is one, and with each later one. `status` tells how far they can be trusted. */
   subscribe(next: (value: V, meta: ViewMeta) => void, status?: (status: TopicStatus) => void): () => void {
     const feed = this.feeds.feed(this.name);
-    const { view, cursor } = feed.r;
-    if (view !== undefined) next(view as V, { s: cursor?.s ?? 0, cause: 'cache' });
+    const view = this.feeds.shown(feed);
+    if (view !== undefined) next(view as V, { s: feed.r.cursor?.s ?? 0, cause: 'cache' });
     return this.feeds.join(feed, { view: next, status });
   }
 

@@ -77,7 +77,7 @@ export const AlertItem = z.strictObject({
 });
 export type AlertItem = z.infer<typeof AlertItem>;
 
-const fact = command({ input: z.strictObject({ item: AlertItem }), reply: z.null(), allow: platformOnly });
+const fact = command({ input: z.strictObject({ item: AlertItem }), reply: z.null(), allow: platformOnly, fuse: true });
 
 /** What a monitor tells its owner. An owner kind spreads these into its commands and publishes `item` in its log topic. */
 export const alertFacts = { 'alert.opened': fact, 'alert.updated': fact, 'alert.closed': fact } as const;

@@ -72,7 +72,7 @@ export const device = defineActor<DeviceContext>({
   commands: {
     'device.connect': command({ input: Connect, reply: Connected, allow: owner }),
     'device.sync': command({ input: Nothing, reply: SyncReply, rejects: ['SYNC_TOO_SOON', 'SYNC_IN_PROGRESS'], allow: owner }),
-    'device.autosync': command({ input: Autosync, reply: z.strictObject({ autoSync: z.boolean() }), allow: owner }),
+    'device.autosync': command({ offline: 'queue', input: Autosync, reply: z.strictObject({ autoSync: z.boolean() }), allow: owner }),
     'device.pause': command({ input: Nothing, reply: StateReply, allow: owner }),
     'device.resume': command({ input: Nothing, reply: StateReply, rejects: ['FORBIDDEN'], allow: owner }),
     'device.disconnect': command({ input: Nothing, reply: StateReply, allow: owner }),

@@ -27,7 +27,8 @@ import {
 import { viewOf as resourceViewOf } from './resource.steps.ts';
 import { AvailabilityView, availabilityView, Range, ScheduleView, scheduleView } from './views.ts';
 
-const fact = (input: z.ZodType, rejects: string[] = []) => command({ input, reply: z.null(), rejects, allow: platformOnly });
+/** What a booking and its resource tell each other: committed with what makes them say it, where both are at hand. */
+const told = (input: z.ZodType, rejects: string[] = []) => command({ input, reply: z.null(), rejects, allow: platformOnly, fuse: true });
 
 export const isStaff = (p: Principal): boolean => platformOnly(p) || p.roles.includes('staff') || p.roles.includes('admin');
 
@@ -210,11 +211,11 @@ export const resource = defineActor<ResourceContext>({
       rejects: ['NOT_FOUND', 'CLAIM_CONFLICT'],
       allow: staffOnly,
     }),
-    'claim.hold': fact(HoldRequest, claimRefusals),
-    'claim.confirm': fact(z.strictObject({ claimId: ClaimId }), ['CLAIM_CONFLICT']),
-    'claim.swap': fact(z.strictObject({ newClaimId: ClaimId, oldClaimId: ClaimId }), ['CLAIM_CONFLICT']),
-    'claim.release': fact(z.strictObject({ claimId: ClaimId }), ['CLAIM_CONFLICT']),
-    'claim.answer': fact(z.strictObject({ claimId: ClaimId, answer: z.enum(['pending', 'confirmed', 'aborted']) }), ['CLAIM_CONFLICT']),
+    'claim.hold': told(HoldRequest, claimRefusals),
+    'claim.confirm': told(z.strictObject({ claimId: ClaimId }), ['CLAIM_CONFLICT']),
+    'claim.swap': told(z.strictObject({ newClaimId: ClaimId, oldClaimId: ClaimId }), ['CLAIM_CONFLICT']),
+    'claim.release': told(z.strictObject({ claimId: ClaimId }), ['CLAIM_CONFLICT']),
+    'claim.answer': told(z.strictObject({ claimId: ClaimId, answer: z.enum(['pending', 'confirmed', 'aborted']) }), ['CLAIM_CONFLICT']),
     ...alertFacts,
   },
   queries: {
@@ -335,12 +336,12 @@ export const booking = defineActor<BookingContext>({
       allow: isParty,
     }),
     'booking.cancel': command({ input: Cancel, reply: Accepted, allow: isParty }),
-    'claim.held': fact(z.strictObject({ claimId: ClaimId, unit: z.number().int(), confirmed: z.boolean() })),
-    'claim.confirmed': fact(z.strictObject({ claimId: ClaimId })),
-    'claim.swapped': fact(z.strictObject({ claimId: ClaimId })),
-    'claim.released': fact(z.strictObject({ claimId: ClaimId })),
-    'claim.lost': fact(z.strictObject({ claimId: ClaimId })),
-    'claim.inquire': fact(z.strictObject({ claimId: ClaimId })),
+    'claim.held': told(z.strictObject({ claimId: ClaimId, unit: z.number().int(), confirmed: z.boolean() })),
+    'claim.confirmed': told(z.strictObject({ claimId: ClaimId })),
+    'claim.swapped': told(z.strictObject({ claimId: ClaimId })),
+    'claim.released': told(z.strictObject({ claimId: ClaimId })),
+    'claim.lost': told(z.strictObject({ claimId: ClaimId })),
+    'claim.inquire': told(z.strictObject({ claimId: ClaimId })),
   },
   queries: {
     booking: query<BookingContext>({ input: Nothing, output: BookingView, run: (s) => viewOf(s.context, stateOf(s.value)) }),

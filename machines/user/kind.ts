@@ -85,6 +85,8 @@ export const bookings = defineTopic({
 const name = z.string().trim().min(1).max(120);
 const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database');
 const fact = (input: z.ZodType) => command({ input, reply: z.null(), allow: platformOnly });
+/** What devices and bookings tell: committed with what makes them say it, where both are at hand. */
+const told = (input: z.ZodType) => command({ input, reply: z.null(), allow: platformOnly, fuse: true });
 const none = z.strictObject({});
 
 /** A person: `user:{id}`. */
@@ -99,6 +101,7 @@ export const user = defineActor<UserContext>({
   commands: {
     'user.register': fact(z.strictObject({ displayName: name, timeZone: zone })),
     'user.update': command({
+      offline: 'queue',
       input: z.strictObject({ displayName: name.optional(), timeZone: zone.optional() }),
       reply: z.null(),
       allow: (p, ref) => platformOnly(p) || self(p, idOf(ref)),
@@ -108,10 +111,10 @@ export const user = defineActor<UserContext>({
       reply: z.strictObject({ s: z.number().int() }),
       allow: (p, ref) => p.id === idOf(ref),
     }),
-    'device.changed': fact(z.strictObject({ device: DeviceHead })),
-    'device.removed': fact(z.strictObject({ deviceId: z.string() })),
+    'device.changed': told(z.strictObject({ device: DeviceHead })),
+    'device.removed': told(z.strictObject({ deviceId: z.string() })),
     'data.committed': fact(z.strictObject({ days: z.array(z.iso.date()).max(4_000) })),
-    'booking.noted': fact(z.strictObject({ item: BookingItem })),
+    'booking.noted': told(z.strictObject({ item: BookingItem })),
     ...alertFacts,
   },
   queries: {

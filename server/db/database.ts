@@ -26,6 +26,8 @@ export interface DatabaseConfig {
   readonly pool?: number;
   /** embedded: ms that a transaction may idle while other connections wait; default 10,000 */
   readonly idleInTransaction?: number;
+  /** nothing is written: no migration runs, every transaction is read-only */
+  readonly readOnly?: boolean;
 }
 
 export interface Database {
@@ -70,10 +72,11 @@ async function patiently<T>(connect: () => Promise<T>, log: Log, clock: Clock): 
 export async function openDatabase(config: DatabaseConfig, log: Log): Promise<Database> {
   return config.url === undefined
     ? openEmbedded(config, log)
-    : open('postgres', { connectionString: config.url }, config.pool ?? 8, log, async () => undefined);
+    : open('postgres', { connectionString: config.url }, { pool: 8, ...config }, log, async () => undefined);
 }
 
-async function openEmbedded({ dataDir, pool = 4, idleInTransaction = 10_000 }: DatabaseConfig, log: Log): Promise<Database> {
+async function openEmbedded(config: DatabaseConfig, log: Log): Promise<Database> {
+  const { dataDir, idleInTransaction = 10_000 } = config;
   mkdirSync(dataDir, { recursive: true });
   const release = takeLock(join(dataDir, 'pg.lock'));
   let engine: Embedded | undefined;
@@ -98,17 +101,21 @@ async function openEmbedded({ dataDir, pool = 4, idleInTransaction = 10_000 }: D
   };
   try {
     await start();
-    return await open('pglite', { stream, user: 'postgres', database: 'postgres', password: '' }, pool, log, stop);
+    return await open('pglite', { stream, user: 'postgres', database: 'postgres', password: '' }, { pool: 4, ...config }, log, stop);
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+const READ_ONLY = 'set default_transaction_read_only = on';
+const makeReadOnly = (client: Client, done: (error: Error | null, client: Client) => void): void =>
+  client.query(READ_ONLY, (error) => done(error, client));
+
 async function open(
   engine: Database['engine'],
   connection: ClientConfig,
-  pool: number,
+  { pool, readOnly = false }: DatabaseConfig & { readonly pool: number },
   log: Log,
   stop: () => Promise<void>,
 ): Promise<Database> {
@@ -118,12 +125,13 @@ async function open(
     client.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
     await client.connect();
     await client.query(`set search_path to ${SEARCH_PATH.join(', ')}`);
+    if (readOnly) await client.query(READ_ONLY);
     return client;
   };
   const first = await patiently(connect, log, systemClock);
   let facts: { version: string; durable: boolean };
   try {
-    await first.query('create schema if not exists thrum');
+    if (!readOnly) await first.query('create schema if not exists thrum');
     const { rows } = await first.query<typeof facts>(
       `select current_setting('server_version') as version,
               current_setting('synchronous_commit') <> 'off' and current_setting('fsync') = 'on' as durable`,
@@ -136,11 +144,11 @@ async function open(
     client: 'pg',
     connection: settings as Knex.PgConnectionConfig,
     searchPath: SEARCH_PATH,
-    pool: { min: 0, max: pool },
+    pool: { min: 0, max: pool, ...(readOnly ? { afterCreate: makeReadOnly } : {}) },
     acquireConnectionTimeout: 10_000,
   });
   try {
-    const migrated = await migrate(knex);
+    const migrated = readOnly ? [] : await migrate(knex);
     return {
       engine,
       durability: facts.durable ? 'power' : 'process',

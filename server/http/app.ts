@@ -3,7 +3,6 @@
  * validation, handler; one log line and one problem document at the most.
  */
 import { createHash } from 'node:crypto';
-import { Router } from '@koa/router';
 import Koa from 'koa';
 import type { Context } from 'koa';
 import type { Registry } from 'prom-client';
@@ -20,8 +19,10 @@ import { isProblem, Problem, toProblem } from '../problems.ts';
 import { clientAddress } from './address.ts';
 import { parseJson, readBody } from './body.ts';
 import { cors, fromOwnPages, secure } from './headers.ts';
-import { check, defaultParams, idempotencyKey, ifMatch, queryObject, rename } from './input.ts';
+import { check, checkParams, idempotencyKey, ifMatch, queryObject, rename } from './input.ts';
 import type { Answer, Auth, Route, RouteContext } from './route.ts';
+import { routeTable } from './table.ts';
+import type { Found } from './table.ts';
 
 export interface Credentials {
   readonly authorization: string | undefined;
@@ -53,54 +54,55 @@ type Ctx = Koa.ParameterizedContext<State>;
 
 export function createHttp(d: HttpDeps): Koa<State> {
   const app = new Koa<State>();
-  const router = new Router<State>();
+  const table = routeTable(d.routes);
   const metrics = httpMetrics(d.registry);
   const limiter = memoryLimiter({ perSecond: d.config.requestsPerMinute / 60, burst: Math.ceil(d.config.requestsPerMinute / 4) }, () =>
     d.clock.mono(),
   );
 
-  app.use(async (ctx, next) => {
+  app.use(async (ctx) => {
     const started = d.clock.mono();
-    const sent = ctx.get('x-request-id');
-    ctx.state.requestId = /^[A-Za-z0-9_-]{8,64}$/.test(sent) ? sent : d.newId();
-    ctx.set('x-request-id', ctx.state.requestId);
+    const sent = ctx.req.headers['x-request-id'];
+    const requestId = typeof sent === 'string' && /^[A-Za-z0-9_-]{8,64}$/.test(sent) ? sent : d.newId();
+    ctx.state.requestId = requestId;
+    ctx.res.setHeader('x-request-id', requestId);
+    const { method, path } = ctx;
+    let found: Found | undefined;
     try {
       secure(ctx, d.config);
-      if (!cors(ctx, d.config)) await next();
+      if (!cors(ctx, d.config)) {
+        found = table.find(method, path);
+        await (found === undefined ? other(ctx) : handle(ctx, found));
+      }
     } catch (error) {
       fail(ctx, error);
     }
     const ms = d.clock.mono() - started;
-    const name = typeof ctx._matchedRoute === 'string' ? ctx._matchedRoute : 'none';
-    metrics.requests.inc({ method: ctx.method, route: name, status: ctx.status });
-    metrics.seconds.observe({ route: name }, ms / 1_000);
-    const { caller, requestId } = ctx.state;
-    const fields = { requestId, method: ctx.method, path: ctx.path, status: ctx.status, ms: Math.round(ms * 10) / 10 };
+    const status = ctx.res.statusCode;
+    metrics.requests.inc({ method, route: found?.path ?? 'none', status });
+    metrics.seconds.observe({ route: found?.path ?? 'none' }, ms / 1_000);
+    const { caller } = ctx.state;
+    const fields = { requestId, method, path, status, ms: Math.round(ms * 10) / 10 };
     d.log.info(caller?.session === undefined ? fields : { ...fields, userId: caller.session.userId }, 'request');
-  });
-
-  for (const r of d.routes) {
-    for (const path of [r.path, ...(r.aliases ?? [])]) router.register(path, [r.method.toLowerCase()], (ctx) => handle(ctx, r));
-  }
-  app.use(router.routes());
-  app.use(async (ctx) => {
-    const { path: known } = router.match(ctx.path, ctx.method);
-    if (known.length > 0) {
-      const allow = [...new Set(known.flatMap((l) => l.methods))];
-      ctx.set('allow', allow.join(', '));
-      if (ctx.method === 'OPTIONS') {
-        ctx.status = 204;
-        return;
-      }
-      throw new Problem('METHOD_NOT_ALLOWED', undefined, { allow });
-    }
-    const readable = ctx.method === 'GET' || ctx.method === 'HEAD';
-    if (!readable || d.pages === undefined || !(await d.pages(ctx))) throw new Problem('NOT_FOUND', `nothing is at ${ctx.path}`);
   });
   app.on('error', (error: unknown) => d.log.warn({ err: error }, 'response not sent'));
 
-  async function handle(ctx: Ctx & { params: Record<string, string> }, r: Route): Promise<void> {
-    const caller = await d.authenticate({ authorization: ctx.headers.authorization, cookie: ctx.headers.cookie });
+  /** What no route takes: a page, or a problem. */
+  async function other(ctx: Ctx): Promise<void> {
+    const allow = table.methods(ctx.path);
+    if (allow.length > 0) {
+      ctx.set('allow', allow.join(', '));
+      if (ctx.method !== 'OPTIONS') throw new Problem('METHOD_NOT_ALLOWED', undefined, { allow });
+      ctx.status = 204;
+      return;
+    }
+    const readable = ctx.method === 'GET' || ctx.method === 'HEAD';
+    if (!readable || d.pages === undefined || !(await d.pages(ctx))) throw new Problem('NOT_FOUND', `nothing is at ${ctx.path}`);
+  }
+
+  async function handle(ctx: Ctx, { route: r, params }: Found): Promise<void> {
+    const { headers } = ctx.req;
+    const caller = await d.authenticate({ authorization: headers.authorization, cookie: headers.cookie });
     ctx.state.caller = caller;
     if (caller.via === 'cookie' && ctx.method !== 'GET' && ctx.method !== 'HEAD' && !fromOwnPages(ctx, d.config)) throw new Problem('CSRF');
     const address = clientAddress(ctx.req, d.config.trustedProxies);
@@ -111,16 +113,16 @@ export function createHttp(d: HttpDeps): Koa<State> {
     permit(r, caller);
     const takesBody = r.body !== undefined || r.rawBody === true;
     const raw = takesBody ? await readBody(ctx.req, r.bodyBytes ?? d.config.bodyBytes) : NO_BYTES;
-    const sentKey = r.idempotent === true ? idempotencyKey(ctx.headers['idempotency-key']?.toString()) : undefined;
-    const version = r.ifMatch === true ? ifMatch(ctx.headers['if-match']) : undefined;
+    const sentKey = r.idempotent === true ? idempotencyKey(headers['idempotency-key']?.toString()) : undefined;
+    const version = r.ifMatch === true ? ifMatch(headers['if-match']) : undefined;
     const principal = caller.principal;
     const key = sentKey === undefined ? d.newId() : kernelKey(sentKey);
     const c: RouteContext = {
-      params: check(r.params ?? defaultParams, ctx.params, 'path'),
+      params: r.params === undefined ? checkParams(params) : check(r.params, params, 'path'),
       query: r.query === undefined ? undefined : check(r.query, rename(queryObject(ctx.querystring), r.rename), 'query'),
-      body: r.body === undefined ? undefined : check(r.body, rename(parseJson(raw, ctx.headers['content-type']), r.rename), ''),
+      body: r.body === undefined ? undefined : check(r.body, rename(parseJson(raw, headers['content-type']), r.rename), ''),
       raw,
-      header: (name) => ctx.headers[name]?.toString(),
+      header: (name) => headers[name]?.toString(),
       caller: principal,
       session: caller.session,
       address,
@@ -167,8 +169,7 @@ export function createHttp(d: HttpDeps): Koa<State> {
       ctx.body = a.body;
       return;
     }
-    ctx.type = 'application/json; charset=utf-8';
-    ctx.body = JSON.stringify(a.body);
+    end(ctx, 'application/json; charset=utf-8', JSON.stringify(a.body));
   }
 
   function fail(ctx: Ctx, error: unknown): void {
@@ -180,11 +181,20 @@ export function createHttp(d: HttpDeps): Koa<State> {
     if (problem.status === 401) ctx.set('www-authenticate', 'Bearer');
     if (problem.retryAfterMs !== undefined) ctx.set('retry-after', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1_000))));
     else if (problem.status === 503) ctx.set('retry-after', '1');
-    ctx.type = 'application/problem+json; charset=utf-8';
-    ctx.body = JSON.stringify(problem);
+    end(ctx, 'application/problem+json; charset=utf-8', JSON.stringify(problem));
   }
 
   return app;
+}
+
+/** Answers with text at once, past Koa's own way out, which would look at type and length once more. */
+function end(ctx: Ctx, type: string, text: string): void {
+  ctx.respond = false;
+  if (!ctx.writable) return;
+  ctx.res.setHeader('content-type', type);
+  ctx.res.setHeader('content-length', Buffer.byteLength(text));
+  if (ctx.method === 'HEAD') ctx.res.end();
+  else ctx.res.end(text);
 }
 
 const NO_BYTES = Buffer.alloc(0);

@@ -23,28 +23,19 @@ export async function readBody(req: IncomingMessage, limit: number): Promise<Buf
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const done = (): void => {
-      req.off('data', onData).off('end', onEnd).off('error', onError).off('aborted', onError);
-    };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
       if (size <= limit) {
         chunks.push(chunk);
         return;
       }
-      done();
+      req.off('data', onData);
       discard(req);
       reject(tooLarge());
     };
-    const onEnd = (): void => {
-      done();
-      resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks));
-    };
-    const onError = (): void => {
-      done();
-      reject(new Problem('VALIDATION', 'the body ended early'));
-    };
-    req.on('data', onData).on('end', onEnd).on('error', onError).on('aborted', onError);
+    req.on('data', onData);
+    req.on('end', () => resolve(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks)));
+    req.on('error', () => reject(new Problem('VALIDATION', 'the body ended early')));
   });
 }
 
@@ -66,11 +57,7 @@ function discard(req: IncomingMessage): void {
  */
 export function parseJson(raw: Buffer, contentType: string | undefined): unknown {
   if (raw.length === 0) return {};
-  const [media = '', ...params] = (contentType ?? '').toLowerCase().split(';');
-  const charset = params.map((p) => /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(p)?.[1]).find((c) => c !== undefined) ?? 'utf-8';
-  if (!/^application\/(?:json|[\w.+-]+\+json)$/.test(media.trim()) || (charset !== 'utf-8' && charset !== 'utf8')) {
-    throw new Problem('UNSUPPORTED_MEDIA_TYPE');
-  }
+  if (contentType !== 'application/json' && !isJson(contentType ?? '')) throw new Problem('UNSUPPORTED_MEDIA_TYPE');
   let value: unknown;
   try {
     value = JSON.parse(utf8.decode(raw));
@@ -80,6 +67,12 @@ export function parseJson(raw: Buffer, contentType: string | undefined): unknown
   const fault = jsonFault(value);
   if (fault !== undefined) throw invalid([{ path: '', message: fault }]);
   return value;
+}
+
+function isJson(contentType: string): boolean {
+  const [media = '', ...params] = contentType.toLowerCase().split(';');
+  const charset = params.map((p) => /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(p)?.[1]).find((c) => c !== undefined) ?? 'utf-8';
+  return /^application\/(?:json|[\w.+-]+\+json)$/.test(media.trim()) && (charset === 'utf-8' || charset === 'utf8');
 }
 
 /** What is wrong with the shape of any incoming JSON value (realtime R9), or nothing. */

@@ -1,9 +1,15 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { invalid, Problem } from '../problems.ts';
 import type { Route } from './route.ts';
 
-const id = z.string().regex(/^[A-Za-z0-9_.:-]{1,120}$/, 'must be 1 to 120 of A-Z a-z 0-9 _ . : -');
-export const defaultParams = z.record(z.string(), id);
+/** Parameters of a path that declares no schema for them. @throws Problem VALIDATION */
+export function checkParams(params: { readonly [name: string]: string }): unknown {
+  for (const name in params) {
+    if (!/^[A-Za-z0-9_.:-]{1,120}$/.test(params[name] ?? ''))
+      throw invalid([{ path: `path.${name}`, message: 'must be 1 to 120 of A-Z a-z 0-9 _ . : -' }]);
+  }
+  return params;
+}
 
 /** Query string as an object: repeated keys and keys that end in `[]` become arrays. */
 export function queryObject(search: string): Record<string, unknown> {

@@ -6,6 +6,8 @@ export interface Session {
   readonly userId: string;
   readonly roles: readonly string[];
   readonly exp: number;
+  /** the user as the kernel knows them: one object for all requests with one token */
+  readonly principal: Principal;
 }
 
 /** Who stands behind a request or a socket, and how we know. */

@@ -128,8 +128,4 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
   };
 }
 
-export const callerOf = (session: Session, via: 'bearer' | 'cookie'): Caller => ({
-  principal: { kind: 'user', id: session.userId, roles: session.roles },
-  session,
-  via,
-});
+export const callerOf = (session: Session, via: 'bearer' | 'cookie'): Caller => ({ principal: session.principal, session, via });

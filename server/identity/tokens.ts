@@ -121,5 +121,5 @@ function sessionOf(payload: JWTPayload): Session {
   if (!claims.success || claims.data.exp - claims.data.iat > LONGEST_S)
     throw new Problem('UNAUTHENTICATED', 'the access token lacks claims');
   const { sub, sid, roles, exp } = claims.data;
-  return { userId: sub, sid, roles, exp: exp * 1_000 };
+  return { userId: sub, sid, roles, exp: exp * 1_000, principal: { kind: 'user', id: sub, roles } };
 }

@@ -34,8 +34,27 @@ function redacted(fields: object, depth = 0): object {
   return copy ?? fields;
 }
 
+/** Lines are gathered up to so many bytes or ms before they are written: a system call for each was a sixth of the time of a request. */
+const GATHERED_BYTES = 4_096;
+const GATHERED_MS = 100;
+
+/** `,"time":"2026-03-01T10:00:00.000Z"` of now; only the milliseconds are written anew within one second. */
+function timestamps(): () => string {
+  let second = -1;
+  let text = '';
+  return () => {
+    const now = Date.now();
+    const own = Math.floor(now / 1_000);
+    if (own !== second) {
+      second = own;
+      text = `,"time":"${new Date(own * 1_000).toISOString().slice(0, 20)}`;
+    }
+    return `${text}${String(now - own * 1_000).padStart(3, '0')}Z"`;
+  };
+}
+
 /**
- * JSON lines on standard output. Personal data and secrets do not belong in a log; the redaction by name, at any depth, is the second line of
+ * JSON lines on standard output, written within 100 ms and at the exit of the process at the latest. Personal data and secrets do not belong in a log; the redaction by name, at any depth, is the second line of
  * defence. It is our own because the logger's, with wildcards, took a twentieth of the time of a request.
  */
 export function createLog(level: string, to?: DestinationStream): Logger {
@@ -43,9 +62,9 @@ export function createLog(level: string, to?: DestinationStream): Logger {
     {
       level,
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: timestamps(),
       formatters: { level: (label) => ({ level: label }), log: (fields) => redacted(fields) as Record<string, unknown> },
     },
-    to ?? pino.destination({ fd: 1, sync: true }),
+    to ?? pino.destination({ fd: 1, sync: false, minLength: GATHERED_BYTES, periodicFlush: GATHERED_MS }),
   );
 }

@@ -4,6 +4,9 @@ import test from 'ava';
 import { Registry } from 'prom-client';
 import { registryOf } from '../../actors/companion.ts';
 import { actorIdOf } from '../../actors/ids.ts';
+import { replayActor } from '../../actors/replay.ts';
+import type { Mismatch } from '../../actors/replay.ts';
+import { runtimeOf } from '../../actors/runtime.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import { createPgStore } from '../../actors/store/pg.ts';
 import type { JournalStore } from '../../actors/store/store.ts';
@@ -16,6 +19,7 @@ import { embeddedDir } from '../support/embedded.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
 import { quiet } from '../support/log.ts';
+import '../support/purity.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -28,6 +32,7 @@ const SCHEMA = `
 
 const alice = user('alice');
 const registry = registryOf([counter]);
+const counterRuntime = runtimeOf(counter);
 
 function start(store: JournalStore): ActorSystem {
   return createActorSystem({
@@ -55,7 +60,9 @@ test.after.always(async () => {
 });
 
 /** Births, refusals, messages, effects, timers, items, companion rows, a restart in the middle; gives every history without its times. */
-async function story(open: () => JournalStore): Promise<unknown> {
+async function story(
+  open: () => JournalStore,
+): Promise<{ readonly replays: readonly { checked: number; mismatches: readonly Mismatch[] }[] }> {
   let kernel = start(open());
   await kernel.start();
   const ask = async (id: string, command: { type: string; [field: string]: unknown }, key?: string) =>
@@ -96,7 +103,14 @@ async function story(open: () => JournalStore): Promise<unknown> {
     ),
   );
   await kernel.drain(2_000);
-  return JSON.parse(JSON.stringify({ answers, histories, items: slice.kind === 'log' ? slice.d : [] }));
+  const store = open();
+  const replays = [];
+  for (const actor of await store.scan.actors({ kind: 'counter', limit: 100 })) {
+    const { checked, mismatches } = await replayActor(store, counterRuntime, registry, actor);
+    replays.push({ checked, mismatches });
+  }
+  await store.stop();
+  return JSON.parse(JSON.stringify({ answers, replays, histories, items: slice.kind === 'log' ? slice.d : [] })) as never;
 }
 
 const places = {
@@ -114,7 +128,9 @@ const expected = story(
 
 for (const { name, db } of databases) {
   test.serial(`a story of every kind of event gives over ${name} the histories that it gives over memory`, async (t) => {
-    t.deepEqual(await story(() => createPgStore(db, registry)), await expected);
+    const found = await story(() => createPgStore(db, registry));
+    t.deepEqual(found, await expected);
+    for (const { checked, mismatches } of found.replays) t.true(checked > 3 && mismatches.length === 0, JSON.stringify(mismatches));
   });
 
   test.serial(`K37 half of a surrogate pair is refused before it reaches ${name}`, async (t) => {

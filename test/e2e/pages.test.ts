@@ -189,12 +189,12 @@ paged('days and free times are reached by keyboard alone', async (t) => {
   t.is(await page.evaluate<string>(FOCUSED), at, 'focus returns to where it was');
 });
 
-paged('without a connection the page says so, keeps its data and recovers by itself', async (t) => {
+paged('without a connection the page says so, keeps its data and recovers at once when asked', async (t) => {
   const { open, server } = await stage(t);
   const page = await open();
   await signIn(page, 'Mara');
   await page.locator('.gauge').waitFor();
-  server.refuse = { code: 'DRAINING', status: 503, retryable: true };
+  server.refuse = { code: 'DRAINING', status: 503, retryable: true, retryAfterMs: 300_000 };
   server.cut();
   await page.getByText('Reconnecting…').waitFor();
   await page.getByTestId('offline').waitFor();

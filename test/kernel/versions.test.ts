@@ -10,6 +10,7 @@ import { actorIdOf } from '../../actors/ids.ts';
 import { migrate } from '../../actors/migrate.ts';
 import { apply, emptyState, fold } from '../../actors/patch.ts';
 import type { Patch } from '../../actors/patch.ts';
+import { rehearse } from '../../actors/rehearse.ts';
 import { runtimeOf } from '../../actors/runtime.ts';
 import { settle } from '../support/clock.ts';
 import { as, system, testKernel } from '../support/kernel.ts';
@@ -328,4 +329,27 @@ test('the fold of a migrated history equals the live state', async (t) => {
   const patches = two.store.journal(id).map((row) => JSON.parse(row.patch) as Patch);
   t.deepEqual(fold(emptyState, patches), (await two.system.inspect.one(ref)).state);
   t.deepEqual(apply(emptyState, patches[0]!).context, { opened: 0 });
+});
+
+test('a rehearsal finds who would not get through, by kind, version and state, and writes nothing', async (t) => {
+  const one = await start(first);
+  for (const name of ['a', 'b', 'c']) await one.system.ask(`door:${name}`, { type: 'door.open' }, as(system));
+  await one.system.ask('door:c', { type: 'door.close' }, as(system));
+  await one.system.drain(0);
+  const before = JSON.stringify(one.store.journal(id));
+  const at = (kind: ActorKind) => rehearse(one.store, new Map([['door', runtimeOf(kind)]]));
+  t.deepEqual(await at(first), { current: 3, migrated: 0, failures: [] });
+  t.deepEqual(await at(second), { current: 0, migrated: 3, failures: [] });
+  const partly = await at(later(2, { migrations: { 1: (s) => (s.value === 'open' ? broken['names an unknown state']!(s) : up(s)) } }));
+  t.is(partly.migrated, 1);
+  t.is(partly.failures.length, 1);
+  t.like(partly.failures[0], { kind: 'door', version: 1, state: 'open', code: 'MIGRATION_FAILED', actors: 2 });
+  const forgotten = await at(later(1, {}));
+  t.is(
+    forgotten.failures.reduce((sum, f) => sum + f.actors, 0),
+    3,
+    'another schema under the same version',
+  );
+  t.deepEqual(await rehearse(one.store, new Map([['door', runtimeOf(second)]]), 'window'), { current: 0, migrated: 0, failures: [] });
+  t.is(JSON.stringify(one.store.journal(id)), before);
 });

@@ -4,7 +4,7 @@ import type { Timers, WireEvents } from '#sdk/deps';
 import type { Hello } from '#sdk/protocol';
 
 /** A clock that moves only when told to. */
-export function fakeTimers(): Timers & { advance(ms: number): Promise<void> } {
+export function fakeTimers(): Timers & { advance(ms: number): Promise<void>; sleep(ms: number): void } {
   let now = 1_700_000_000_000;
   const armed = new Map<object, { readonly at: number; readonly fn: () => void }>();
   return {
@@ -16,6 +16,10 @@ export function fakeTimers(): Timers & { advance(ms: number): Promise<void> } {
       return handle;
     },
     clear: (handle) => void armed.delete(handle as object),
+    /** time passes and nothing runs, as on a laptop that is closed */
+    sleep(ms) {
+      now += ms;
+    },
     async advance(ms) {
       const end = now + ms;
       for (;;) {

@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import type { Page } from 'playwright-core';
-import { build } from 'vite';
+import type { Browser, Page } from 'playwright-core';
 import { startBrowser } from '../support/browser.ts';
-import { startFakeServer } from '../support/fake-server.ts';
+import { servePage } from '../support/page.ts';
 import type { FakeServer } from '../support/fake-server.ts';
 
 const PAGE = `
@@ -39,41 +38,14 @@ function App() {
 createRoot(document.body).render(h(ThrumProvider, { client: createClient({ app: 'test' }) }, h(App)));
 `;
 
-/** The module bundled for a browser; `jsx` is transformed for React. */
-async function bundle(source: string): Promise<string> {
-  const id = '\0page.jsx';
-  const made = await build({
-    configFile: false,
-    logLevel: 'silent',
-    plugins: [
-      { name: 'page', resolveId: (name) => (name === 'page' ? id : undefined), load: (name) => (name === id ? source : undefined) },
-    ],
-    build: { write: false, target: 'es2022', modulePreload: false, rolldownOptions: { input: 'page', output: { format: 'es' } } },
-  });
-  if (!('output' in made)) throw new Error('the page was not built');
-  return made.output[0].code;
-}
-
 const browser = await startBrowser();
 const paged = browser === undefined ? test.skip : test;
 test.after.always(() => browser?.close());
 
 async function show(t: ExecutionContext, source: string): Promise<{ server: FakeServer; open: () => Promise<Page> }> {
-  const script = await bundle(source);
-  const server = await startFakeServer({
-    handler(req, res) {
-      const js = req.url === '/page.js';
-      res.setHeader('content-type', js ? 'text/javascript' : 'text/html');
-      res.end(js ? script : '<!doctype html><body><script type="module" src="/page.js"></script>');
-    },
-  });
+  const { server, newPage } = await servePage(browser as Browser, source);
   t.teardown(() => server.close());
-  const open = async (): Promise<Page> => {
-    const page = await (await (browser as NonNullable<typeof browser>).newContext()).newPage();
-    await page.goto(server.url);
-    return page;
-  };
-  return { server, open };
+  return { server, open: newPage };
 }
 
 paged('the React example of the README runs as it is printed', async (t) => {

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import test from 'ava';
 import * as sdk from '@thrum/client';
 import type { Client } from '@thrum/client';
+import { createOutbox } from '@thrum/client/outbox';
+import type { KeyValueStore } from '@thrum/client/outbox';
+import { persist } from '@thrum/client/storage';
 import { createTestServer } from '@thrum/client/testing';
 import { startFakeServer } from '../support/fake-server.ts';
 
@@ -20,11 +23,12 @@ test('the examples of the README run as they are printed', async (t) => {
   t.teardown(() => server.close());
   server.show('user:u1/energy', { score: 65 });
   server.append('user:u1/alerts', { type: 'alert.opened' });
+  server.onCommand('user.update', () => ({ ok: true, seq: 2 }));
   let answer: object = { ok: true, seq: 1, reply: { state: 'cancelled' } };
   server.onCommand('booking.cancel', () => answer as never);
 
-  t.is(blocks.length, 6);
-  const [create, views, logs, command, connection, testing] = blocks;
+  t.is(blocks.length, 7);
+  const [create, views, logs, command, offline, connection, testing] = blocks;
   const thrum = (await run(`${create}; return thrum;`, { ...sdk, url: server.url, token: 'x' })) as Client;
   t.teardown(() => thrum.close());
 
@@ -52,6 +56,18 @@ test('the examples of the README run as they are printed', async (t) => {
   await until('state');
   await thrum.close();
   await listening;
+  const texts = new Map<string, string>();
+  await run(`${offline}; await thrum.close();`, {
+    createClient: (o: object) => sdk.createClient({ ...o, url: server.url, token: 'x' }),
+    createOutbox,
+    persist,
+    indexedDb: (): KeyValueStore => ({
+      getItem: (key) => texts.get(key) ?? null,
+      setItem: (key, value) => texts.set(key, value),
+      removeItem: (key) => texts.delete(key),
+    }),
+  });
+  t.is(server.commands.at(-1)?.type, 'user.update');
   await run(testing, { createTestServer, show });
   await until(70);
 });

@@ -9,6 +9,7 @@ import { createActorSystem } from '../../actors/system.ts';
 import type { ActorSystem, ActorSystemOptions } from '../../actors/system.ts';
 import type { Log, Principal } from '../../actors/types.ts';
 import { FakeClock } from './clock.ts';
+import './purity.ts';
 
 /** A log that keeps its lines. */
 export class KeptLog implements Log {
@@ -44,6 +45,12 @@ export const user = (id: string, ...roles: string[]): Principal => ({ kind: 'use
 
 let keys = 0;
 let kernels = 0;
+let fuse: ActorSystemOptions['fuse'];
+
+/** From now on messages are fused in every test kernel of this process that does not say otherwise. */
+export function fuseByDefault(): void {
+  fuse = () => true;
+}
 
 /** A started kernel on the memory store with a clock that stands still. */
 export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
@@ -62,6 +69,7 @@ export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
     effects: {},
     freeze: true,
     random: seeded('5eed0001'.repeat(4), kernels),
+    ...(fuse === undefined ? {} : { fuse }),
     ...o,
     store,
     clock,

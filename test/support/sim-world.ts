@@ -10,6 +10,7 @@ import { createActorSystem } from '../../actors/system.ts';
 import type { ActorSystem, CommandInput, ReadOptions } from '../../actors/system.ts';
 import type { ActorRef, Json, Log, Principal, Reply } from '../../actors/types.ts';
 import { claimTables, holder, room } from './sim-claims.ts';
+import './purity.ts';
 import { account, hold, list, pulse } from './sim-kinds.ts';
 import { Chance, Faults, SimLoop, SimProcess } from './sim-loop.ts';
 import { simStore } from './sim-store.ts';

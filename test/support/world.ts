@@ -18,6 +18,7 @@ import { FakeClock } from './clock.ts';
 import { embeddedDir } from './embedded.ts';
 import { KeptLog } from './kernel.ts';
 import { until } from './until.ts';
+import './purity.ts';
 
 export interface WorldOptions {
   /** default: those of the product */
