@@ -12,9 +12,15 @@ export interface BannerFacts {
   readonly startedMs: number;
 }
 
+const row = (name: string, value: string): string => `  ${name.padEnd(12)}${value}`;
+const loginRows = (logins: BannerFacts['logins']): string[] =>
+  logins.map((l) => row(l.role, `${l.email.padEnd(24)}password: ${l.password}`));
+
+/** What a person reads when the demo studio has its rooms, bookings and wearables. */
+export const completeText = (url: string, logins: BannerFacts['logins']): string =>
+  ['', '  The demo studio is complete', '', row('dashboard', `${url}/`), ...loginRows(logins), '', ''].join('\n');
+
 export function bannerText(f: BannerFacts): string {
-  const row = (name: string, value: string): string => `  ${name.padEnd(12)}${value}`;
-  const logins = f.logins.map((l) => row(l.role, `${l.email.padEnd(24)}password: ${l.password}`));
   return [
     '',
     `  Thrum ${f.version} is ready (${(f.startedMs / 1_000).toFixed(1)} s)`,
@@ -24,7 +30,7 @@ export function bannerText(f: BannerFacts): string {
     row('API', `${f.url}/docs/api`),
     row('health', `${f.url}/readyz   ${f.url}/metrics`),
     '',
-    ...(logins.length === 0 ? [] : ['  demo logins', ...logins, '']),
+    ...(f.logins.length === 0 ? [] : ['  demo logins', ...loginRows(f.logins), '']),
     row('database', f.database),
     row('durability', `${f.durability}: ${durabilityText[f.durability]}`),
     ...(f.cluster ? [row('cluster', 'REDIS_URL is set, but this version runs on one node; Redis is not used')] : []),

@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildApp } from './app.ts';
 import type { App } from './app.ts';
-import { bannerText } from './banner.ts';
+import { bannerText, completeText } from './banner.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { LockedError } from './db/lock.ts';
 
@@ -21,6 +21,8 @@ async function start(started: number): Promise<App> {
     database.engine === 'pglite' ? `embedded PostgreSQL ${database.version} in ${config.dataDir}` : `PostgreSQL ${database.version}`;
   const cluster = config.redisUrl !== undefined;
   process.stdout.write(bannerText({ version, url, database: engine, durability, cluster, logins, startedMs: performance.now() - started }));
+  // the log of the set-up has moved the banner out of sight
+  void app.demo?.ready.then((complete) => complete && process.stdout.write(completeText(url, logins)));
   log.info({ url, engine: database.engine, durability }, 'ready');
   if (cluster) log.warn({}, 'REDIS_URL is set, but this version runs on one node');
   return app;

@@ -31,8 +31,8 @@ export interface Demo {
   readonly logins: typeof demoLogins;
   /** Begins in the background; the server is ready without it. */
   start(url: string): void;
-  /** Resolves when the studio is set up, or the demo was stopped. */
-  readonly ready: Promise<void>;
+  /** True when the studio is set up; false when that failed or was stopped. */
+  readonly ready: Promise<boolean>;
   stop(): Promise<void>;
 }
 
@@ -70,8 +70,8 @@ export async function wantsDemo(users: Users, knex: Knex): Promise<boolean> {
 
 export function createDemo(d: DemoDeps): Demo {
   const stopping = new AbortController();
-  let setUp: () => void = () => undefined;
-  const ready = new Promise<void>((resolve) => {
+  let setUp: (complete: boolean) => void = () => undefined;
+  const ready = new Promise<boolean>((resolve) => {
     setUp = resolve;
   });
   let running: Promise<void> | undefined;
@@ -83,7 +83,7 @@ export function createDemo(d: DemoDeps): Demo {
     const { steps, actions } = partsOf(d, url, stopping.signal);
     await marks.set('begun');
     await runSteps(steps, marks, d.log, stopping.signal);
-    setUp();
+    setUp(!stopping.signal.aborted);
     if (stopping.signal.aborted) return;
     d.log.info({ ms: Math.round(d.clock.mono() - began) }, 'demo studio is set up');
     live = createLiveDemo({ clock: d.clock, log: d.log, random: d.random, watched: () => d.connections() > 0, actions });
@@ -96,14 +96,14 @@ export function createDemo(d: DemoDeps): Demo {
     start(url) {
       running = run(url).catch((error: unknown) => {
         if (!stopping.signal.aborted) d.log.error({ err: error }, 'the demo studio could not be set up');
-        setUp();
+        setUp(false);
       });
     },
     async stop() {
       stopping.abort();
       await running;
       await live?.stop();
-      setUp();
+      setUp(false);
     },
   };
 }

@@ -87,7 +87,7 @@ export function DayColumn(p: Props) {
         <span class="small muted">
           {open === 0 ? 'closed' : `${Math.round((taken / open) * 100)} % taken`}
           {room.status === 'suspended' ? ' · suspended' : ''}
-          {room.price === undefined ? '' : ` · ${money(room.price.amountMinor, room.price.currency)} an hour`}
+          {room.price === undefined ? '' : ` · ${money(room.price.amountMinor, room.price.currency)}/h`}
         </span>
       </div>
       <div class="track" ref={track} style={{ height: height(range.end - range.start) }} aria-busy={source.status === 'loading'}>

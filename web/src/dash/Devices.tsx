@@ -1,3 +1,4 @@
+import type { ViewOf } from '@thrum/client';
 import { useState } from 'preact/hooks';
 import { words } from '../lib/format.ts';
 import { useThrum, useTopic } from '@thrum/client/react';
@@ -86,13 +87,7 @@ function Device({
           </span>
         </div>
         <p class="small muted">
-          {value?.lastSyncAt === undefined ? (
-            'not synchronised yet'
-          ) : (
-            <>
-              synchronised <RelTime at={value.lastSyncAt} />
-            </>
-          )}
+          <LastData view={value} />
           {value?.nextAt !== undefined && (
             <>
               {' · next '}
@@ -105,5 +100,18 @@ function Device({
         <Icon name="sync" size={15} /> Sync now<span class="vh">, {head.label}</span>
       </button>
     </li>
+  );
+}
+
+/** When the device was last heard of: a synchronisation that we began, or what it sent by itself. */
+function LastData({ view }: { readonly view: ViewOf<`device:${string}/sync`> | undefined }) {
+  const sync = view?.lastSyncAt ?? 0;
+  const data = view?.lastDataAt ?? 0;
+  if (sync === 0 && data === 0) return <>no data yet</>;
+  return (
+    <>
+      {sync >= data ? 'synchronised ' : 'data came '}
+      <RelTime at={Math.max(sync, data)} />
+    </>
   );
 }
