@@ -180,6 +180,7 @@ test('an undelivered message waits for room in memory to be reported', async (t)
   slow = true;
   await k.system.ask('counter:a', { type: 'counter.send', to: 'counter:b', times: 1 }, as(alice));
   const behind = k.system.ask('counter:b', { type: 'counter.back' }, as(alice));
+  await settle(); // each is read by a query of its own
   const loading = k.system.ask('counter:c', { type: 'counter.add', by: 1 }, as(alice));
   await settle();
   loads.b.keep();
