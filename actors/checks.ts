@@ -116,6 +116,7 @@ function checkTopic(kind: string, t: Topic, fault: Fault): void {
   const path = `topics.${t.view}`;
   if (t.subject !== kind) fault(path, `the subject is '${t.subject}'`);
   if (!/^[a-z0-9-]{1,40}$/.test(t.view)) fault(path, 'the view is 1 to 40 of a-z 0-9 -');
+  if (t.kind === 'state' && (t.maxBytes ?? 0) > 262_144) fault(path, 'maxBytes is at most 262,144');
   if (t.kind === 'state' && hasNull(t.schema)) fault(path, 'a view holds no null: an absent key says it, and merge patches delete by null');
 }
 

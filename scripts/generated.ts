@@ -3,6 +3,7 @@ import type { ActorKind } from '../actors/define.ts';
 import { openApi } from '../server/http/openapi.ts';
 import type { Computed } from '../server/live/computed.ts';
 import type { Route } from '../server/http/route.ts';
+import { asyncApiText, schemasText } from './asyncapi.ts';
 import { contractText, offlineText } from './contract.ts';
 import { configurationText, errorsText, metricsText, topicsText } from './reference.ts';
 
@@ -21,6 +22,8 @@ export function generated(o: {
       'docs/reference/openapi.json',
       `${JSON.stringify(openApi(o.routes, { version: o.version, publicUrl: 'http://localhost:3000' }), null, 2)}\n`,
     ],
+    ['docs/reference/asyncapi.json', asyncApiText(o.kinds, o.computed, o.version)],
+    ['docs/reference/topics.schema.json', schemasText(o.kinds, o.computed)],
     ['docs/reference/configuration.md', configurationText()],
     ['docs/reference/errors.md', errorsText()],
     ['docs/reference/metrics.md', metricsText(o.registry)],

@@ -46,7 +46,7 @@ import type { Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
 import { pruneJob } from './jobs/prune.ts';
 import { createTableJobs } from './jobs/table.ts';
-import { withComputed } from './live/computed.ts';
+import { checkCatalogue, withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
 import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
@@ -207,6 +207,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
   const presence = createPresence({ clock, actors });
   const computed = [status, presence.topic];
+  checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),

@@ -1,6 +1,7 @@
 /** Topics that no journal backs: one node publishes them, with an epoch of its own per start (realtime R3, R4). */
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
+import type { ActorKind } from '../../actors/define.ts';
 import { KernelProblem, refusal } from '../../actors/errors.ts';
 import type { ActorSystem, Cursor, Publication, TopicSlice } from '../../actors/system.ts';
 import type { Json, Principal } from '../../actors/types.ts';
@@ -97,4 +98,11 @@ export function withComputed(actors: TopicSource, topics: readonly Computed[]): 
     },
     follow: (followers) => actors.follow(followers),
   };
+}
+
+/** @throws Error naming the topics that are declared twice */
+export function checkCatalogue(kinds: readonly ActorKind[], topics: readonly Computed[]): void {
+  const names = [...kinds.flatMap((k) => (k.topics ?? []).map((t) => `${t.subject}:{id}/${t.view}`)), ...topics.map((t) => t.name)];
+  const twice = names.filter((name, i) => names.indexOf(name) !== i);
+  if (twice.length > 0) throw new Error(`declared twice: ${twice.join(', ')}`);
 }

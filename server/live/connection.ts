@@ -3,7 +3,8 @@ import type { Server, Socket } from 'socket.io';
 import type { TimerHandle } from '../../actors/types.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { ConnectionLimits } from './limits.ts';
-import type { Bye, ClientEvents, ServerEvents } from './protocol.ts';
+import type { Bye } from './outgoing.ts';
+import type { ClientEvents, ServerEvents } from './protocol.ts';
 
 export interface Connection {
   caller: Caller;

@@ -16,7 +16,7 @@ import type { LiveSocket } from './connection.ts';
 import type { CongestionWatch } from './congestion.ts';
 import type { Rates } from './limits.ts';
 import type { Presence } from './presence.ts';
-import type { Bye } from './protocol.ts';
+import type { Bye } from './outgoing.ts';
 import type { Rights } from './rights.ts';
 import type { TopicSource } from './computed.ts';
 import type { coalescedSlices } from './slices.ts';

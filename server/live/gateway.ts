@@ -22,7 +22,7 @@ import type { GatewayDeps, LiveContext } from './context.ts';
 import { ConnectionLimits, ratesOf } from './limits.ts';
 import { armExpiry, forget, listen, signedIn } from './messages.ts';
 import { Handshake } from './protocol.ts';
-import type { Bye } from './protocol.ts';
+import type { Bye } from './outgoing.ts';
 import { watchRights } from './rights.ts';
 import { watchRooms } from './rooms.ts';
 import { coalescedSlices } from './slices.ts';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Publication, TopicSlice } from '../../actors/system.ts';
 import type { Json } from '../../actors/types.ts';
 import type { ProblemDocument } from '../problems.ts';
+import type { Bye, Hello } from './outgoing.ts';
 
 export const Handshake = z.object({
   /** absent when the session cookie of our own pages is used */
@@ -34,6 +35,7 @@ export const Auth = z.object({
 export const Seen = z.object({ t: topicName, s: z.int().min(1), how: z.enum(['rendered', 'opened', 'dismissed']) });
 /** Whether somebody looks at the page or app; `input`: epoch ms of the last input, rounded to a minute. */
 export const Vis = z.object({ visible: z.boolean(), input: z.int().min(0).optional() });
+export const Ping = z.object({});
 export const Cmd = z.object({
   id: z.string().regex(/^[\x21-\x7e]{8,64}$/),
   to: z.string().min(3).max(160),
@@ -58,31 +60,6 @@ export type Ack =
 export type SubResult =
   | ({ readonly ok: true; readonly a?: string; readonly seen?: number } & TopicSlice)
   | { readonly ok: false; readonly t: string; readonly error: ProblemDocument };
-
-export interface Hello {
-  readonly proto: 1;
-  readonly conn: string;
-  readonly node: string;
-  readonly user: string | null;
-  readonly exp: number | null;
-  readonly now: number;
-  readonly limits: { readonly topics: number; readonly cmdPerSec: number; readonly bytes: number };
-}
-
-export type ByeCode =
-  | 'DRAINING'
-  | 'TOKEN_EXPIRED'
-  | 'REVOKED'
-  | 'IDENTITY_CHANGED'
-  | 'SLOW_CONSUMER'
-  | 'RATE_LIMITED'
-  | 'TOO_MANY_CONNECTIONS';
-
-export interface Bye {
-  readonly code: ByeCode;
-  readonly retry: boolean;
-  readonly retryAfterMs?: number;
-}
 
 type Answered<T> = (payload: unknown, ack?: (answer: T) => void) => void;
 interface Refused {

@@ -4,6 +4,7 @@ import { inject } from 'light-my-request';
 import type { InjectOptions, Response } from 'light-my-request';
 import { io } from 'socket.io-client';
 import type { Socket } from 'socket.io-client';
+import type { z } from 'zod';
 import type { ActorKind } from '../../actors/define.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import type { EffectFunctions } from '../../actors/effects.ts';
@@ -11,6 +12,7 @@ import type { Clock } from '../../actors/types.ts';
 import { buildApp } from '../../server/app.ts';
 import type { App, AppDeps } from '../../server/app.ts';
 import { readConfig } from '../../server/config.ts';
+import { acks, notices } from '../../server/live/outgoing.ts';
 import { newSecrets } from '../../server/identity/keys.ts';
 import type { Secrets } from '../../server/identity/keys.ts';
 import type { NewUser } from '../../server/identity/users.ts';
@@ -155,7 +157,11 @@ function liveOn(socket: Socket): Promise<Live> {
       socket,
       hello: first,
       seen,
-      send: (event, payload) => socket.timeout(10_000).emitWithAck(event, payload),
+      async send(event, payload) {
+        const ack: unknown = await socket.timeout(10_000).emitWithAck(event, payload);
+        if (Object.hasOwn(acks, event)) (acks as Record<string, z.ZodType>)[event]?.parse(ack);
+        return ack as never;
+      },
       next: (event, fits = () => true) =>
         new Promise((done, fail) => {
           const late = setTimeout(() => fail(new Error(`no ${event} within 10 s; seen: ${seen.map((m) => m.event).join(' ')}`)), 10_000);
@@ -171,6 +177,7 @@ function liveOn(socket: Socket): Promise<Live> {
         }),
     });
     socket.onAny((event: string, data: Record<string, unknown>) => {
+      (notices as Record<string, z.ZodType>)[event]?.parse(data);
       if (hello === undefined) {
         hello = { event, ...data };
         resolve(live(hello));
