@@ -98,6 +98,7 @@ export class Cluster implements ActorSystem {
     const admitted = admit(this.#node.kinds, ref, command, o);
     if ('code' in admitted) return this.#node.declined(ref, command.type, admitted);
     const slot = slotOfRef(ref);
+    const end = this.#node.clock.mono() + admitted.deadline;
     if (this.#placement.serves(slot)) {
       const reply = await this.#node.accept(ref, admitted);
       if (reply.ok || reply.error.code !== 'MOVED') return reply;
@@ -115,7 +116,7 @@ export class Cluster implements ActorSystem {
     };
     const reply = await this.#router.run<Reply>({
       slot,
-      left: admitted.deadline,
+      left: end - this.#node.clock.mono(),
       here: async (left) => {
         const here = await this.#node.accept(ref, { ...admitted, deadline: left });
         return here.ok || here.error.code !== 'MOVED' ? here : 'moved';

@@ -260,6 +260,10 @@ export class Placement {
     this.#members = members;
     this.#stableSince = now;
     this.#target = assign(this.#nodes);
+    if (!this.#nodes.some((n) => n.build > this.#o.build)) return;
+    // Somebody may be able now to run what this build cannot.
+    const ahead = [...this.#residents.hot.values()].filter((a) => a.closed?.code === 'VERSION_AHEAD');
+    for (const a of ahead) this.#residents.leave(a);
   }
 
   #unreachable(error: unknown): void {
