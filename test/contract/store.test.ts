@@ -138,6 +138,22 @@ each('a place that one row gives up is free for another row of the same statemen
   );
 });
 
+each('a place that a later row gives up is free too, whatever the database looks at first', async (t, s, _store, lane) => {
+  await lane.commit(plan([event(1, 1, [hold(1, 5)]), event(2, 1, [hold(2, 6)])]));
+  await lane.commit(plan([event(3, 1, [hold(7, 8)]), event(1, 2, [release(1)]), event(1, 3, [hold(3, 5)])]));
+  const all = await claimed(s);
+  t.deepEqual(
+    all.map(([claim, place, state]) => [claim, place, state]),
+    [
+      [1, 5, 'released'],
+      [2, 6, 'held'],
+      [3, 5, 'held'],
+      [7, 8, 'held'],
+    ],
+    s.name,
+  );
+});
+
 each('a claim inserted and released in one batch is one released row; inserted and deleted none (K41)', async (t, s, _store, lane) => {
   await lane.commit(plan([event(1, 1, [hold(1, 5), hold(2, 6)]), event(1, 2, [release(1), ['claims', 'delete', { claim_id: 2 }]])]));
   t.deepEqual(await claimed(s), [[1, 5, 'released', 2]], s.name);

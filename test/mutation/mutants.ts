@@ -1,0 +1,211 @@
+/**
+ * Mutation checks (kernel specification 16.2.6): deliberate faults in the kernel, each with the tests that must notice it. A fault is a
+ * replacement in the compiled output that must match exactly once, so that a change of the kernel cannot turn a check into nothing.
+ */
+
+/** Who must notice: so many seeds of the simulation, or at least one test of these suites below `dist/test/`. */
+export type Finder = { readonly seeds: number } | { readonly suites: readonly string[] };
+
+export interface Mutant {
+  readonly name: string;
+  /** below `dist/` */
+  readonly file: string;
+  readonly edits: readonly (readonly [text: string, instead: string])[];
+  readonly found: Finder;
+}
+
+const simulation: Finder = { seeds: 300 };
+const kernel: Finder = { suites: ['kernel/commands.test.js', 'kernel/commits.test.js', 'kernel/outbox.test.js', 'kernel/topics.test.js'] };
+const store: Finder = { suites: ['contract/store.test.js'] };
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'a command is answered before its commit',
+    file: 'actors/activation.js',
+    edits: [['(this.#units ??= []).push(unit);', '(this.#units ??= []).push(unit); answer(e, reply);']],
+    found: simulation,
+  },
+  {
+    name: 'a read or a refusal leaves before the state that it was computed from is committed',
+    file: 'actors/activation.js',
+    edits: [['last.waiters.push({ envelope: e, reply });', 'answer(e, reply);']],
+    found: simulation,
+  },
+  {
+    name: 'two statements of an actor are under way',
+    file: 'actors/committer.js',
+    edits: [['if (this.#busy || this.#stopped || this.#open.empty)', 'if (this.#stopped || this.#open.empty)']],
+    found: simulation,
+  },
+  {
+    name: 'a conflict is taken for an own attempt without comparing the commit id',
+    file: 'actors/committer.js',
+    edits: [['if (stored === cid) {', 'if (stored !== undefined) {']],
+    found: simulation,
+  },
+  {
+    name: 'a result is applied without asking which call it belongs to',
+    file: 'actors/internal.js',
+    edits: [['if (base.state.calls[invoke] !== id.seq) {', 'if (false) {']],
+    found: simulation,
+  },
+  {
+    name: 'the rows of a batch are not reduced',
+    file: 'actors/companion.js',
+    edits: [
+      [
+        'const key = keyText(declared, journal.actorId, change.row);',
+        'const key = `${keyText(declared, journal.actorId, change.row)} ${journal.seq} ${change.n}`;',
+      ],
+    ],
+    found: simulation,
+  },
+  {
+    name: 'a slice shows the current view instead of the published one',
+    file: 'actors/topics.js',
+    edits: [
+      [
+        'return this.#sliceState(this.#hotState(a, topic, name, t, query), cursor);',
+        'return this.#sliceState({ ...this.#hotState(a, topic, name, t, query), view: this.#project(a, topic, query, a.committed) }, cursor);',
+      ],
+    ],
+    found: simulation,
+  },
+  {
+    name: 'messages carry no key',
+    file: 'actors/envelope.js',
+    edits: [['idem: derivedIdem(key),', 'idem: null,']],
+    found: simulation,
+  },
+  {
+    name: 'a rollback does not evict',
+    file: 'actors/activation.js',
+    edits: [
+      ['this.#k.topics.evicted(this);\n        this.#load();', 'this.#k.schedule(this);'],
+      [
+        'this.#spec = undefined;\n        this.#committed = undefined;\n        this.#ring = undefined;\n        this.#callIds = undefined;',
+        '',
+      ],
+    ],
+    found: simulation,
+  },
+  {
+    name: 'a split separates a group',
+    file: 'actors/components.js',
+    edits: [['if (group === undefined)', 'if (true)']],
+    found: simulation,
+  },
+  {
+    name: 'the cut of a batch separates a group',
+    file: 'actors/batch.js',
+    edits: [['if (group !== undefined)', 'if (false)']],
+    found: simulation,
+  },
+  {
+    name: 'a fused message runs again by itself beside the event that sends it anew',
+    file: 'actors/activation.js',
+    edits: [['verdict === undefined ? !fused(unit.envelope) :', 'verdict === undefined ? true :']],
+    found: simulation,
+  },
+  {
+    name: 'a fused message has an outbox row too, and is sent',
+    file: 'actors/fusion.js',
+    edits: [['tell.fused = true;', '']],
+    found: simulation,
+  },
+  {
+    name: 'a message overtakes an earlier one of its pair by being fused',
+    file: 'actors/fusion.js',
+    edits: [['if (this.#waiting.get(pair)?.[0] !== tell || this.#k.outbox.busy(pair))', 'if (false)']],
+    found: simulation,
+  },
+  {
+    name: 'an actor keeps the events of a group that another one has lost',
+    file: 'actors/batch.js',
+    edits: [['lost.has(owner) || cut.has(owner)', 'lost.has(owner)']],
+    found: simulation,
+  },
+  {
+    name: 'an actor that lost a group does not read its state anew',
+    file: 'actors/activation.js',
+    edits: [["this.#status = 'ending';", 'this.scheduled = false;']],
+    found: simulation,
+  },
+  {
+    name: 'a command is answered before its commit (suites)',
+    file: 'actors/activation.js',
+    edits: [['this.#k.committer(this.at.slot).submit(unit);', 'this.#k.committer(this.at.slot).submit(unit); answer(e, reply);']],
+    found: kernel,
+  },
+  {
+    name: 'a refusal leaves before the state that it was computed from is committed (suites)',
+    file: 'actors/activation.js',
+    edits: [['last.waiters.push({ envelope: e, reply });', 'answer(e, reply);']],
+    found: kernel,
+  },
+  {
+    name: 'two statements of an actor are under way (suites)',
+    file: 'actors/committer.js',
+    edits: [['if (this.#busy || this.#stopped || this.#open.empty)', 'if (this.#stopped || this.#open.empty)']],
+    found: kernel,
+  },
+  {
+    name: 'a conflict is taken for an own attempt without comparing the commit id (suites)',
+    file: 'actors/committer.js',
+    edits: [['if (stored === cid) {', 'if (stored !== undefined) {']],
+    found: kernel,
+  },
+  {
+    name: 'a result is applied without asking which call it belongs to (suites)',
+    file: 'actors/internal.js',
+    edits: [['if (base.state.calls[invoke] !== id.seq)', 'if (base.state.calls[invoke] === undefined)']],
+    found: kernel,
+  },
+  {
+    name: 'the rows of a batch are not reduced (suites)',
+    file: 'actors/companion.js',
+    edits: [
+      [
+        'const key = keyText(declared, journal.actorId, change.row);',
+        'const key = `${keyText(declared, journal.actorId, change.row)} ${journal.seq} ${change.n}`;',
+      ],
+    ],
+    found: { suites: ['actors/plan.test.js'] },
+  },
+  {
+    name: 'a split separates a group (suites)',
+    file: 'actors/components.js',
+    edits: [['if (group === undefined)', 'if (true)']],
+    found: { suites: ['kernel/fusion.test.js'] },
+  },
+  {
+    name: 'a fused message runs again by itself beside the event that sends it anew (suites)',
+    file: 'actors/activation.js',
+    edits: [['verdict === undefined ? !fused(unit.envelope) :', 'verdict === undefined ? true :']],
+    found: { suites: ['kernel/fusion.test.js'] },
+  },
+  {
+    name: 'a journal row that stands already is passed over in silence',
+    file: 'actors/statement.js',
+    edits: [['    from jsonb_array_elements($1::jsonb) r`;', '    from jsonb_array_elements($1::jsonb) r on conflict do nothing`;']],
+    found: store,
+  },
+  {
+    name: 'the takes of a companion table do not wait for the journal',
+    file: 'actors/statement.js',
+    edits: [["let released = after('j');", "let released = '';"]],
+    found: store,
+  },
+  {
+    name: 'the takes of a companion table do not wait for its updates',
+    file: 'actors/statement.js',
+    edits: [['released += after(cu);', '']],
+    found: store,
+  },
+  {
+    name: 'the takes of a companion table do not wait for its deletions',
+    file: 'actors/statement.js',
+    edits: [['released += after(cd);', '']],
+    found: store,
+  },
+];
