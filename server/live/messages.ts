@@ -44,11 +44,12 @@ const handlers = new Map<string, Handler>(
 );
 
 export function listen(x: LiveContext, socket: LiveSocket): void {
-  socket.onAny((event: string, ...args: unknown[]) => {
+  // the parser lets events without a name through
+  socket.onAny((event: unknown, ...args: unknown[]) => {
     socket.data.connection.lastUsedAt = x.clock.mono();
     const ack = args.at(-1);
     const payload = typeof args[0] === 'function' ? {} : args[0];
-    void answer(x, socket, event, payload, typeof ack === 'function' ? (ack as (a: unknown) => void) : undefined);
+    void answer(x, socket, String(event), payload, typeof ack === 'function' ? (ack as (a: unknown) => void) : undefined);
   });
 }
 
