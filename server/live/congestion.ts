@@ -16,6 +16,7 @@ const LOOK_MS = 250;
 const LONGEST_MS = 30_000;
 const RELAPSE_MS = 60_000;
 const MOST_RELAPSES = 3;
+const GRACE_MS = 5_000;
 
 interface Congested {
   readonly since: number;
@@ -59,7 +60,10 @@ export function watchCongestion(
     congested.delete(socket);
     x.metrics.congested.set(congested.size);
     x.metrics.slowDisconnects.inc();
+    const ws = (socket.conn as unknown as Waiting).transport?.socket;
     x.bye(socket, { code: 'SLOW_CONSUMER' });
+    // an orderly end waits for the peer to read, and this one does not
+    x.clock.setTimer(GRACE_MS, () => ws?.terminate?.());
   };
 
   const look = (): void => {
@@ -101,7 +105,7 @@ export function watchCongestion(
 
 interface Waiting {
   readonly writeBuffer?: readonly { readonly data?: unknown }[];
-  readonly transport?: { readonly socket?: { readonly bufferedAmount?: number } };
+  readonly transport?: { readonly socket?: { readonly bufferedAmount?: number; terminate?(): void } };
 }
 
 const waitingPackets = (socket: LiveSocket): number => (socket.conn as unknown as Waiting).writeBuffer?.length ?? 0;

@@ -2,6 +2,7 @@
  * The Socket.IO gateway (realtime R1 to R9). It keeps room membership and limits per connection; the position of a client in its topics
  * lives in the client. Views, numbers and deltas are the kernel's.
  */
+import type { Duplex } from 'node:stream';
 import { Server } from 'socket.io';
 import type { z } from 'zod';
 import type { Clock } from '../../actors/types.ts';
@@ -176,6 +177,13 @@ export function createGateway(d: GatewayDeps): Gateway {
     });
   });
 
+  /** a peer that does not read would hold up an orderly end */
+  const upgraded = new Set<Duplex>();
+  d.http.on('upgrade', (_req, socket: Duplex) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+  });
+
   let published = 0;
   const stopPublishing = d.topics.onPublish((p) => {
     metrics.publications.inc({ kind: p.k });
@@ -223,7 +231,9 @@ export function createGateway(d: GatewayDeps): Gateway {
       stopPublishing();
       rights.stop();
       congestion.stop();
-      await io.close();
+      const closed = io.close();
+      for (const socket of upgraded) socket.destroy();
+      await closed;
     },
   };
 }

@@ -92,3 +92,42 @@ test.serial('a client that does not read for 30 s is disconnected (37)', async (
   t.true(other.socket.connected);
   tcp(slow).resume();
 });
+
+test.serial('a topic that is subscribed by a client that does not read is joined when it reads again (R10)', async (t) => {
+  const { w, clock, p, slow, topic } = t.context;
+  await w.app.actors.ask('counter:slow', { type: 'counter.add', by: 1 }, { key: 'slow-1', from: system });
+  tcp(slow).pause();
+  await flood(w, p);
+  const answered = slow.send<{ l: [Slice] }>('sub', { l: [{ t: 'counter:slow/value' }] });
+  await until(async () => (await metric(w, 'thrum_rt_subscriptions')) === 3, 'the subscription');
+  const delivered = async (): Promise<number> => metric(w, 'thrum_rt_deliveries_total');
+  const before = await delivered();
+  await w.app.actors.ask('counter:slow', { type: 'counter.add', by: 1 }, { key: 'slow-2', from: system });
+  t.is(await delivered(), before, 'nothing is written for it');
+  tcp(slow).resume();
+  t.true((await answered).l[0].ok);
+  let resync: Record<string, unknown> | undefined;
+  void slow.next('resync').then((r) => (resync = r));
+  await until(async () => {
+    await clock.advance(250);
+    return resync !== undefined;
+  }, 'resync');
+  t.deepEqual(resync?.['t'], [topic, 'counter:slow/value']);
+});
+
+test.serial('a client that stops reading for the third time in a minute is disconnected (R10)', async (t) => {
+  const { w, clock, p, slow } = t.context;
+  for (let time = 1; time <= 2; time += 1) {
+    tcp(slow).pause();
+    await flood(w, p);
+    tcp(slow).resume();
+    await until(async () => {
+      await clock.advance(250);
+      return (await metric(w, 'thrum_rt_congested')) === 0;
+    }, 'calm');
+    await slow.send('sub', { l: [{ t: 'user:me/mood' }] });
+  }
+  tcp(slow).pause();
+  await t.throwsAsync(flood(w, p), { message: 'the server never noticed' });
+  t.is(await metric(w, 'thrum_rt_slow_disconnects_total'), 1);
+});

@@ -3,6 +3,7 @@ import type { TestFn } from 'ava';
 import { request } from 'node:http';
 import { createTokens } from '../../server/identity/tokens.ts';
 import { FakeClock } from '../support/clock.ts';
+import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 import { liveWorld } from './setup.ts';
 import type { Refusal, Slice } from './setup.ts';
@@ -117,7 +118,7 @@ test.serial('a token of another session ends the connection (6)', async (t) => {
   await gone;
 });
 
-test.serial('a renewed token extends the connection, and one that is not renewed ends it', async (t) => {
+test.serial('a renewed token extends the connection, and one that is not renewed ends it (5)', async (t) => {
   const { w, clock } = t.context;
   const p = await w.person();
   const pair = await w.app.identity.login({ email: p.email, password: p.password, address: 'x', userAgent: undefined });
@@ -134,7 +135,7 @@ test.serial('a renewed token extends the connection, and one that is not renewed
   t.true(live.socket.connected);
 });
 
-test.serial('the end of a session closes its sockets and no others', async (t) => {
+test.serial('the end of a session closes its sockets and no others (7)', async (t) => {
   const { w } = t.context;
   const p = await w.person();
   const again = await w.app.identity.login({ email: p.email, password: p.password, address: 'x', userAgent: undefined });
@@ -172,6 +173,62 @@ test.serial('the 21st socket of a user sends the one that was idle longest away'
   t.like(await second.next('bye'), { code: 'TOO_MANY_CONNECTIONS', retry: false });
   t.true(first.socket.connected);
   t.true(third.socket.connected);
+});
+
+test.serial('sockets leave in twenty batches over the time of the drain, each closed half a second after its goodbye (38)', async (t) => {
+  const clock = new FakeClock(Date.now());
+  const w = await liveWorld({ clock });
+  t.teardown(w.close);
+  const lives = await Promise.all(Array.from({ length: 40 }, () => w.live()));
+  const told = (): number => lives.filter((l) => l.seen.some((m) => m.event === 'bye')).length;
+  const drained = w.app.gateway.drain(20_000);
+  await until(() => told() === 2, 'the first batch');
+  t.is((await upgrade(w, {})).status, 503);
+  await clock.advance(499);
+  t.is(w.app.gateway.connections, 40);
+  await clock.advance(1);
+  t.is(w.app.gateway.connections, 38);
+  await clock.advance(9_000);
+  await until(() => told() === 20, 'half of them');
+  t.is(w.app.gateway.connections, 20);
+  await clock.advance(11_000);
+  await drained;
+  t.is(w.app.gateway.connections, 0);
+  const waits = lives.map((l) => l.seen.find((m) => m.event === 'bye')?.data['retryAfterMs'] as number);
+  t.true(waits.every((ms) => ms >= 0 && ms < 2_000));
+  t.true(new Set(waits).size > 20, 'they do not come back at the same moment');
+});
+
+test.serial('while the event loop is late newcomers are refused, and those who are there stay (R9)', async (t) => {
+  const w = await liveWorld({ env: { RT_LOOP_DELAY_MS: '20' } });
+  t.teardown(w.close);
+  const live = await w.live();
+  const end = performance.now() + 11_000;
+  const busy = (): void => {
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    if (performance.now() < end) setImmediate(busy);
+  };
+  busy();
+  await new Promise((resolve) => setTimeout(resolve, 10_500));
+  const refused = await upgrade(w, {});
+  t.is(refused.status, 503);
+  t.is((JSON.parse(refused.body) as { code: string }).code, 'OVERLOADED');
+  t.true(Number(refused.retryAfter) >= 1);
+  t.true(live.socket.connected);
+});
+
+test.serial('a person who signs in on an open connection has his rights from then on (R2)', async (t) => {
+  const { w } = t.context;
+  const p = await w.person();
+  const live = await w.live();
+  const { l } = await live.send<{ l: [Refusal] }>('sub', { l: [{ t: `user:${p.id}/mood` }] });
+  t.is(l[0].error.code, 'UNAUTHENTICATED');
+  t.true((await live.send<{ ok: boolean }>('auth', { token: p.token })).ok);
+  const again = await live.send<{ l: [Slice] }>('sub', { l: [{ t: 'user:me/mood' }] });
+  t.like(again.l[0], { ok: true, t: `user:${p.id}/mood`, a: 'user:me/mood' });
+  t.is((await w.inject({ method: 'POST', url: '/v1/auth/logout', token: p.token })).statusCode, 204);
+  t.like(await live.next('bye'), { code: 'REVOKED' });
 });
 
 test.serial('a server that stops says goodbye and refuses new sockets', async (t) => {
