@@ -20,7 +20,8 @@ export type Resolved =
 /** Whether the runtime's time zone database knows the identifier. */
 export function isTimeZone(zone: string): boolean {
   try {
-    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone).timeZoneId !== '';
+    // Temporal also takes the zone out of a timestamp
+    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone).timeZoneId.toLowerCase() === zone.toLowerCase();
   } catch {
     return false;
   }

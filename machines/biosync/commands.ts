@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { isTimeZone } from '../../calc/time/civil.ts';
 import { Counts, Day, ProviderId } from './schema.ts';
 
 export const Nothing = z.strictObject({});
-const zone = z.string().min(1).max(64);
+const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database');
 
 export const Connect = z.strictObject({
   userId: z.uuid(),

@@ -307,6 +307,6 @@ export const bookingMachine = setup({
         completed: { tags: ['terminal'], entry: 'enterCompleted' },
       },
     },
-    payment: { initial: 'none', states: { none: {} } },
+    payment: { initial: 'none', states: { none: { meta: { resting: 'payments come with their own module' } } } },
   },
 });

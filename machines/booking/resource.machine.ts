@@ -206,6 +206,9 @@ export const resourceMachine = setup({
         ],
       },
     },
-    retired: { on: { 'claim.hold': [{ guard: 'isGranted', actions: 'grantAgain' }, { actions: 'refuseRetired' }] } },
+    retired: {
+      meta: { resting: 'a resource that is retired never comes back' },
+      on: { 'claim.hold': [{ guard: 'isGranted', actions: 'grantAgain' }, { actions: 'refuseRetired' }] },
+    },
   },
 });

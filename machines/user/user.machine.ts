@@ -216,6 +216,7 @@ const machine = setup({
       states: {
         unknown: { on: { 'user.register': { target: 'active', actions: ['register', { type: 'reply', params: null }] } } },
         active: {
+          meta: { resting: 'a person who has registered stays one' },
           on: {
             'user.register': { actions: ['update', { type: 'reply', params: null }] },
             'user.update': { actions: ['update', { type: 'reply', params: null }] },

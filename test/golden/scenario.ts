@@ -73,6 +73,7 @@ type Send = (ref: string, type: string, payload?: object, from?: ReturnType<type
 async function people(k: TestKernel, send: Send): Promise<void> {
   await send(`user:${MIA}`, 'user.register', { displayName: 'Mia', timeZone: 'Europe/Berlin' });
   await send(`user:${MIA}`, 'user.update', { displayName: 'Mia B.' }, mia);
+  await send(`user:${MIA}`, 'notification.seen', { topic: `user:${MIA}/bookings`, s: 1, how: 'rendered' }, mia);
   await send(`user:${BEN}`, 'user.register', { displayName: 'Ben', timeZone: 'America/New_York' });
   await addResource(k);
   await addResource(k, { ...ROOM, resourceId: 'hall', capacity: 4, capacityMode: 'pool' });

@@ -69,4 +69,6 @@ test('dates, days and weekdays agree', (t) => {
   t.is(localDate('Pacific/Kiritimati', utc('2027-01-01T12:00:00Z')), '2027-01-02');
   t.true(isTimeZone('Europe/Berlin'));
   t.false(isTimeZone('Mars/Olympus'));
+  t.false(isTimeZone('2027-03-10T10:00:00.000Z'), 'a time is no zone');
+  t.true(isTimeZone('europe/berlin'));
 });
