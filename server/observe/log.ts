@@ -65,6 +65,6 @@ export function createLog(level: string, to?: DestinationStream): Logger {
       timestamp: timestamps(),
       formatters: { level: (label) => ({ level: label }), log: (fields) => redacted(fields) as Record<string, unknown> },
     },
-    to ?? pino.destination({ fd: 1, sync: false, minLength: GATHERED_BYTES, periodicFlush: GATHERED_MS }),
+    to ?? pino.destination({ fd: 1, sync: true, minLength: GATHERED_BYTES, periodicFlush: GATHERED_MS }),
   );
 }
