@@ -13,7 +13,7 @@ export function visibleTo(rt: Runtime, at: Address, live: Live, p: Principal): b
 export function wouldAccept(rt: Runtime, at: Address, live: Live, type: string, p: Principal, now: number): boolean {
   if (live.state.status === 'done') return false;
   const stamp = { at: Math.max(now, live.at), seq: live.seq + 1, from: p };
-  const scope = { ref: at.ref, actorId: at.actorId, stamp, last: (view: string) => live.state.logs[view] ?? 0 };
+  const scope = { ref: at.ref, actorId: at.actorId, stamp, logs: live.state.logs };
   try {
     return withScope(scope, () => rt.runner.enabled(live.snap, { type, $: stamp }));
   } catch {

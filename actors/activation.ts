@@ -340,10 +340,10 @@ export class Activation implements UnitOwner {
   }
 
   #accept(e: Envelope, steps: readonly Step[], reply: Reply): void {
-    const { next } = steps.at(-1) as Step;
-    const events = steps.map((s, i) =>
-      eventRows(this, s, i === 0 && steps.length === 2 ? undefined : e, reply, (invoke, seq) => this.#callId(invoke, seq)),
-    );
+    const last = steps.at(-1) as Step;
+    const { next } = last;
+    const own = eventRows(this, last, e, reply);
+    const events = steps.length === 1 ? [own] : [eventRows(this, steps[0] as Step, undefined, reply), own];
     const unit = unitOf(this, e, events, steps, reply);
     if (e.idem !== null) {
       const ring = (this.#ring ??= new Map());
@@ -357,7 +357,8 @@ export class Activation implements UnitOwner {
     this.#k.fusion?.deliver(this, unit);
   }
 
-  #callId(invoke: string, seq: number): EffectId | undefined {
+  /** Effect id of an invocation, of this activation or of the one before it. */
+  callId(invoke: string, seq: number): EffectId | undefined {
     const own = this.#callIds?.get(invoke);
     return own?.seq === seq ? own : this.#k.outbox.idOf(this.actorId, invoke, seq);
   }

@@ -122,7 +122,7 @@ function checkTopic(kind: string, t: Topic, fault: Fault): void {
 
 function checkInitial(kind: Omit<ActorKind, 'hash'>, fault: Fault): void {
   const stamp = { at: 0, seq: 1, from: { kind: 'system', id: 'check', roles: [] } } as const;
-  const scope = { ref: `${kind.kind}:check`, actorId: '0'.repeat(32), stamp, last: () => 0 };
+  const scope = { ref: `${kind.kind}:check`, actorId: '0'.repeat(32), stamp, logs: {} };
   try {
     const { snapshot } = withScope(scope, () => new MachineRunner(kind.machine).initial({ id: 'check' }));
     const problem = parsesUnchanged(kind.context, snapshot.context);

@@ -218,27 +218,27 @@ export class Node implements ActorSystem, Kernel {
 
   ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
     const admitted = admit(this.kinds, ref, command, o);
-    return 'code' in admitted ? Promise.resolve(this.declined(ref, command.type, admitted)) : this.accept(ref, admitted);
+    return 'code' in admitted ? this.#decline(ref, command.type, admitted) : this.accept(ref, admitted);
   }
 
   /** Takes in a command that fits its schema; of this caller or, in a cluster, from another node. */
-  async accept(ref: ActorRef, c: Admitted): Promise<Reply> {
+  accept(ref: ActorRef, c: Admitted): Promise<Reply> {
     const { rt, type } = c;
-    if (this.#state !== 'running') return this.declined(ref, type, refusal('DRAINING', undefined, undefined, 1_000));
-    if (this.#inflight >= this.limits.inflight) return this.declined(ref, type, refusal('OVERLOADED', undefined, undefined, 500));
+    if (this.#state !== 'running') return this.#decline(ref, type, refusal('DRAINING', undefined, undefined, 1_000));
+    if (this.#inflight >= this.limits.inflight) return this.#decline(ref, type, refusal('OVERLOADED', undefined, undefined, 500));
     let a: Activation;
     try {
       a = this.activation(ref, rt);
     } catch (error) {
       if (error instanceof KernelProblem)
-        return this.declined(ref, type, refusal('OVERLOADED', error.detail, undefined, error.retryAfterMs));
-      throw error;
+        return this.#decline(ref, type, refusal('OVERLOADED', error.detail, undefined, error.retryAfterMs));
+      return Promise.reject(error);
     }
     const troubled = this.committer(a.at.slot).troubledSince;
     const mono = this.clock.mono();
     if (troubled !== undefined && mono - troubled > TROUBLE_MS)
-      return this.declined(ref, type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
-    if (a.mailboxLength >= rt.def.limits.mailbox) return this.declined(ref, type, refusal('MAILBOX_FULL', undefined, undefined, 100));
+      return this.#decline(ref, type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+    if (a.mailboxLength >= rt.def.limits.mailbox) return this.#decline(ref, type, refusal('MAILBOX_FULL', undefined, undefined, 100));
     this.#inflight += 1;
     return new Promise((resolve) => {
       a.deliver({
@@ -249,8 +249,8 @@ export class Node implements ActorSystem, Kernel {
         idem: c.idem,
         chk: c.chk,
         from: c.from,
-        ...(c.trace === undefined ? {} : { cause: c.trace }),
-        ...(c.expect === undefined ? {} : { expect: c.expect }),
+        cause: c.trace,
+        expect: c.expect,
         deadline: mono + c.deadline,
         tries: 0,
         failures: 0,
@@ -263,6 +263,10 @@ export class Node implements ActorSystem, Kernel {
         },
       });
     });
+  }
+
+  #decline(ref: ActorRef, type: string, error: Refusal): Promise<Reply> {
+    return Promise.resolve(this.declined(ref, type, error));
   }
 
   /** The answer to a command that is not run. */

@@ -36,38 +36,45 @@ function checkKey(key: string): void {
 }
 
 interface ContextDiff {
-  readonly set: Json[][];
-  readonly del: string[][];
+  set: Json[][] | undefined;
+  del: string[][] | undefined;
 }
 
-function diffDict(old: Dict, next: Dict, depth: (key: string) => number, path: readonly string[], out: ContextDiff): void {
-  for (const key of Object.keys(next)) {
+/** `depth`: how far the entries below are dictionaries, by key or for all of them. Allocates for what has changed only. */
+function diffDict(old: Dict, next: Dict, depth: Maps | number, path: readonly string[], out: ContextDiff): void {
+  for (const key in next) {
     const value = next[key];
     const before = old[key];
     if (Object.is(before, value)) {
       if (value !== undefined || Object.hasOwn(old, key)) continue;
     }
     if (value === undefined) {
-      if (before !== undefined) out.del.push([...path, key]);
+      if (before !== undefined) (out.del ??= []).push([...path, key]);
       continue;
     }
     checkKey(key);
-    const below = depth(key);
-    if (below > 0 && isDict(before) && isDict(value)) diffDict(before, value, () => below - 1, [...path, key], out);
-    else out.set.push([...path, key, value]);
+    const below = typeof depth === 'number' ? depth : (depth[key] ?? 0);
+    if (below > 0 && isDict(before) && isDict(value)) diffDict(before, value, below - 1, [...path, key], out);
+    else (out.set ??= []).push(path.length === 0 ? [key, value] : [...path, key, value]);
   }
-  for (const key of Object.keys(old)) {
-    if (old[key] !== undefined && !Object.hasOwn(next, key)) out.del.push([...path, key]);
+  for (const key in old) {
+    if (old[key] !== undefined && !Object.hasOwn(next, key)) (out.del ??= []).push([...path, key]);
   }
 }
+
+const top: readonly string[] = [];
 
 /** The difference of two contexts; `undefined` when there is none. Shared references are skipped at every level. */
 export function diffContext(old: Dict, next: Dict, maps: Maps): Patch['c'] {
   if (old === next) return undefined;
-  const out: ContextDiff = { set: [], del: [] };
-  diffDict(old, next, (key) => maps[key] ?? 0, [], out);
-  if (out.set.length === 0 && out.del.length === 0) return undefined;
-  return { ...(out.set.length > 0 ? { set: out.set } : {}), ...(out.del.length > 0 ? { del: out.del as unknown as Path[] } : {}) };
+  const out: ContextDiff = { set: undefined, del: undefined };
+  diffDict(old, next, maps, top, out);
+  const { set, del } = out;
+  if (set === undefined && del === undefined) return undefined;
+  const c: { set?: readonly Entry[]; del?: readonly Path[] } = {};
+  if (set !== undefined) c.set = set;
+  if (del !== undefined) c.del = del as unknown as Path[];
+  return c;
 }
 
 /** Structural equality of state values, outputs and histories; cheap because they are small. */

@@ -55,13 +55,11 @@ function timerRows(a: Activation, s: Step, e: Envelope | undefined): TimerChange
 
 const none: readonly never[] = [];
 
-type Withdrawn = (invoke: string, seq: number) => EffectId | undefined;
-
 /** Outbox rows that the event finishes: the one whose result it is, and those of the states that it leaves. */
-function finishedBy(s: Step, e: Envelope | undefined, withdrawn: Withdrawn): readonly EffectId[] {
+function finishedBy(a: Activation, s: Step, e: Envelope | undefined): readonly EffectId[] {
   const own = e?.kind === 'result' ? [e.call.id] : e?.kind === 'undelivered' ? [e.done] : none;
   if (s.stopped.length === 0) return own;
-  const left = s.stopped.map(({ invoke, seq }) => withdrawn(invoke, seq)).filter((id) => id !== undefined);
+  const left = s.stopped.map(({ invoke, seq }) => a.callId(invoke, seq)).filter((id) => id !== undefined);
   return [...own, ...left];
 }
 
@@ -83,7 +81,7 @@ function replyText(e: Envelope | undefined, reply: Reply): string | null {
 }
 
 /** The rows of one event. Without envelope it is the birth of the actor, `thrum.init`. */
-export function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply, withdrawn: Withdrawn): EventRows {
+export function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply): EventRows {
   const { kind, version: mver } = a.rt.def;
   const { actorId, slot, id } = a.at;
   const rows: { -readonly [K in keyof EventRows]: EventRows[K] } = {
@@ -102,7 +100,7 @@ export function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply
     },
     timers: s.patch.t === undefined && e?.kind !== 'timer' ? none : timerRows(a, s, e),
     outbox: outboxRows(s, slot),
-    outboxDone: finishedBy(s, e, withdrawn),
+    outboxDone: finishedBy(a, s, e),
     companions: s.companions,
   };
   if (e === undefined) rows.born = { actorId, kind, id, slot, mver };

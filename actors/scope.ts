@@ -6,7 +6,8 @@ export interface Scope {
   readonly ref: ActorRef;
   readonly actorId: string;
   readonly stamp: Stamp;
-  readonly last: (view: string) => number;
+  /** number of the last item of each log topic before the event */
+  readonly logs: { readonly [view: string]: number };
 }
 
 let current: Scope | undefined;
@@ -50,7 +51,7 @@ export const selfId = (): string => self().slice(self().indexOf(':') + 1);
 export const from = (): Principal => scope('from').stamp.from;
 
 /** Number of the last item of the log topic `view` before this event; 0 when there is none. */
-export const last = (view: string): number => scope('last').last(view);
+export const last = (view: string): number => scope('last').logs[view] ?? 0;
 
 /** Next number in [0, 1) of the stream that belongs to this actor and event; a replay draws the same numbers. */
 export function rnd(): number {

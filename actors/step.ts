@@ -324,7 +324,9 @@ function finish(rt: Runtime, old: Live | undefined, type: string, result: Macros
  * @throws whatever the machine throws; KernelProblem when a limit is passed
  */
 export function birth(rt: Runtime, at: Address, input: object, stamp: Stamp): Step {
-  const result = withScope({ ref: at.ref, actorId: at.actorId, stamp, last: () => 0 }, () => rt.runner.initial({ ...input, id: at.id }));
+  const result = withScope({ ref: at.ref, actorId: at.actorId, stamp, logs: emptyState.logs }, () =>
+    rt.runner.initial({ ...input, id: at.id }),
+  );
   return finish(rt, undefined, 'thrum.init', result, new Collector(rt, at, stamp, emptyState));
 }
 
@@ -339,7 +341,7 @@ export function step(rt: Runtime, at: Address, old: Live, input: StepInput): Ste
   const c = new Collector(rt, at, stamp, { timers: without(timers, input.timer), calls: without(calls, input.call), logs });
   if (input.run === false) return finish(rt, old, input.type, { snapshot: old.snap, actions: [], handled: false }, c, false);
   const event = { ...input.payload, type: input.type, $: stamp };
-  const scope = { ref: at.ref, actorId: at.actorId, stamp, last: (view: string) => logs[view] ?? 0 };
+  const scope = { ref: at.ref, actorId: at.actorId, stamp, logs };
   const result = withScope(scope, () => rt.runner.step(old.snap, event));
   return finish(rt, old, input.type, result, c);
 }

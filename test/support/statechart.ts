@@ -65,7 +65,7 @@ export class Statechart<Context> {
 
   #scoped<T>(from: Principal, fn: () => T): T {
     const stamp = { at: this.now, seq: this.#seq, from };
-    return withScope({ ref: this.#ref, actorId: '0'.repeat(32), stamp, last: () => 0 }, fn);
+    return withScope({ ref: this.#ref, actorId: '0'.repeat(32), stamp, logs: {} }, fn);
   }
 
   send(event: { readonly type: string; readonly [field: string]: unknown }, from: Principal = SYSTEM): Outcome {
