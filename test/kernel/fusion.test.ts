@@ -283,7 +283,7 @@ test('a batch that is split keeps its groups together', async (t) => {
   ]);
 });
 
-test('nothing is fused across lanes, to actors that are not in memory, or while the node drains', async (t) => {
+test('nothing is fused across lanes or to actors that are not in memory', async (t) => {
   const k = await start({ lanes: 2 });
   const lane = (ref: string): number => Number.parseInt(actorIdOf(ref).replaceAll('-', '').slice(0, 3), 16) >> 2;
   const ids = Array.from({ length: 20 }, (_, i) => `peer:n${i}`);
