@@ -32,6 +32,12 @@ export const UNREACHED: { readonly [name: string]: string } = {
   'committer: await this.#commitOne(one, cid)':
     'a part of a batch that one statement could hold fits into one; the branch is there in case that ever changes',
   'keeper: await new Promise((resolve) => this.#deferral.yield(resolve))': 'between two idle actors of very many; nothing is under way',
+  'node: await this.store.recent(this.clock.wall() - ms - CLOCKS_MS, slots)': 'a question of a node that has taken over slots',
+  'node: await this.store.refs(page.map((r) => r.actorId))': 'a question of a node that has taken over slots',
+  'outbox: await this.#takeUpDue(clock.wall() - ORPHAN_MS)': 'only with several nodes',
+  'outbox: await router.run({ slot: slotOf(actorIdOf(tells.to)), left: FRAME_MS, here: async (...': 'only with several nodes',
+  'outbox: await this.receive(tells)': 'only with several nodes',
+  'timers: await this.#read(clock.wall() - ORPHAN_MS, undefined)': 'only with several nodes',
   "node: await this.#evaluate(a, 'allowed', run, 'session')": 'a question; the node does nothing after it',
   'node: await this.#active(`${name.kind}:${name.id}`)': 'a question; the node does nothing after it',
   'node: await this.#active(`${name.kind}:${name.id}`) (2)': 'a question; the node does nothing after it',
