@@ -10,6 +10,7 @@ export type Bench = (plan: Plan, say: (line: string) => void) => Promise<{ rows:
 const benches: { readonly [name: string]: () => Promise<Bench> } = {
   http: async () => (await import('./http.ts')).httpBench,
   kernel: async () => (await import('./kernel.ts')).kernelBench,
+  realtime: async () => (await import('./realtime.ts')).realtimeBench,
   pairs: async () => (await import('./pairs.ts')).pairsBench,
 };
 

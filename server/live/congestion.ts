@@ -11,6 +11,7 @@ const MOST_PACKETS = 256;
 const MOST_BYTES = 1_048_576;
 const CALM_BYTES = 65_536;
 const CONTROL_BYTES = 4_194_304;
+/** this runs for every packet of every socket, so it looks at each 16th */
 const SAMPLE = 16;
 const LOOK_MS = 250;
 const LONGEST_MS = 30_000;
@@ -85,9 +86,8 @@ export function watchCongestion(
       let packets = 0;
       socket.conn.on('packetCreate', () => {
         packets += 1;
-        if (congested.has(socket) || socket.data.connection.ended) return;
-        const tooMany = waitingPackets(socket) > MOST_PACKETS;
-        if (tooMany || (packets % SAMPLE === 0 && waitingBytes(socket) > MOST_BYTES)) enter(socket);
+        if (packets % SAMPLE !== 0 || congested.has(socket) || socket.data.connection.ended) return;
+        if (waitingPackets(socket) > MOST_PACKETS || waitingBytes(socket) > MOST_BYTES) enter(socket);
       });
     },
     forget(socket) {

@@ -1,0 +1,375 @@
+/** The realtime edge against Socket.IO alone, with the same options, payloads and clients; servers and load in processes of their own (R17). */
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { startPostgres } from '../scripts/private-postgres.ts';
+import { REST } from './board.ts';
+import { alternate, compare, median } from './harness.ts';
+import type { Contender, Plan, Row } from './harness.ts';
+import type { LoadOrder, State } from './realtime-load.ts';
+import type { ServerOrder, Spread, Started, Usage } from './realtime-server.ts';
+import type { Bench } from './run.ts';
+
+const SUBSCRIBERS = 1_000;
+const BYTES = 300;
+const WINDOW = 8;
+const LIVE = ['board:b/live'];
+const SIX = ['board:b/live', 'board:b/calm', 'board:0/live', 'board:1/live', 'board:2/live', 'board:3/live'];
+const STORM = Number(process.env['BENCH_CLIENTS'] ?? 2_000);
+const SNAPSHOT = JSON.stringify({ stamp: 0, text: 'x'.repeat(60), rest: REST }).length;
+const MIB = 1_048_576;
+
+/** A child process that is asked and told. */
+class Peer<Order> {
+  readonly #child: ChildProcess;
+  #listener: ((message: object) => void) | undefined;
+
+  constructor(file: string, args: readonly string[] = []) {
+    const path = fileURLToPath(new URL(file, import.meta.url));
+    this.#child = fork(path, args, { execArgv: ['--expose-gc', '--max-semi-space-size=32'] });
+    this.#child.on('message', (message) => this.#listener?.(message as object));
+    this.#child.on('error', () => undefined);
+  }
+
+  tell(order: Order): void {
+    this.#child.send(order as object);
+  }
+
+  next<T>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const ended = (code: number | null): void => reject(new Error(`a process ended with ${code}`));
+      this.#child.once('exit', ended);
+      this.#listener = (message) => {
+        this.#child.off('exit', ended);
+        this.#listener = undefined;
+        resolve(message as T);
+      };
+    });
+  }
+
+  ask<T>(order: Order): Promise<T> {
+    const answer = this.next<T>();
+    this.tell(order);
+    return answer;
+  }
+
+  on(listener: ((message: object) => void) | undefined): void {
+    this.#listener = listener;
+  }
+
+  end(): void {
+    this.#child.removeAllListeners('exit');
+    this.#child.kill('SIGKILL');
+  }
+}
+
+interface Rig {
+  readonly server: Peer<ServerOrder>;
+  readonly load: Peer<LoadOrder>;
+  readonly started: Started;
+  end(): void;
+}
+
+async function rig(file: string, n: number, topics: readonly string[], args: readonly string[] = []): Promise<Rig> {
+  const server = new Peer<ServerOrder>(file, args);
+  const started = await server.next<Started>();
+  const load = new Peer<LoadOrder>('realtime-load.js');
+  const r = { server, load, started, end: () => [server, load].forEach((p) => p.end()) };
+  if (n > 0) await open(r, n, topics);
+  return r;
+}
+
+const open = ({ load, started: { port, token } }: Rig, n: number, topics: readonly string[]): Promise<unknown> =>
+  load.ask({ do: 'open', port, n, topics, ...(token === undefined ? {} : { token }) });
+
+/** Publications as fast as all subscribers take them, at most a window under way; deliveries a second. */
+function fanOut(name: string, { server, load }: Rig, costs: Map<string, number[]>): Contender {
+  return {
+    name,
+    async run(ms) {
+      await load.ask({ do: 'follow', on: true });
+      const before = await server.ask<Usage>({ do: 'usage', gc: false });
+      const began = performance.now();
+      let done = 0;
+      let sent = 0;
+      await new Promise<void>((resolve) => {
+        load.on((message) => {
+          done = (message as { done: number }).done;
+          if (performance.now() - began > ms) {
+            if (done >= sent) resolve();
+          } else for (; sent < done + WINDOW; sent += 1) server.tell({ do: 'publish', bytes: BYTES });
+        });
+        for (; sent < WINDOW; sent += 1) server.tell({ do: 'publish', bytes: BYTES });
+      });
+      const seconds = (performance.now() - began) / 1_000;
+      load.on(undefined);
+      const after = await server.ask<Usage>({ do: 'usage', gc: false });
+      const deliveries = done * SUBSCRIBERS;
+      costs.set(name, [...(costs.get(name) ?? []), ((after.cpu - before.cpu) * 1_000) / deliveries]);
+      return deliveries / seconds;
+    },
+  };
+}
+
+const atMost = (row: Omit<Row, 'min' | 'ratio'>, limit: number, by: 'value' | 'ratio', target = `<= ${limit}`): Row => {
+  const ratio = row.baseline === undefined ? undefined : row.value / row.baseline;
+  const measured = by === 'ratio' ? (ratio ?? Number.NaN) : row.value;
+  return {
+    ...row,
+    min: row.value,
+    ...(ratio === undefined ? {} : { ratio }),
+    target,
+    ok: measured <= limit,
+    broken: measured > limit * 1.3,
+  };
+};
+
+async function paced(
+  { server, load }: Rig,
+  perSecond: number,
+  ms: number,
+  bytes: number,
+): Promise<Spread & { received: number; sent: number }> {
+  await load.ask({ do: 'follow', on: false });
+  const { sent } = await server.ask<{ sent: number }>({ do: 'pace', perSecond, ms, bytes });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return { ...(await load.ask<Spread & { received: number }>({ do: 'latencies' })), sent };
+}
+
+/** P1, P2, P6: a thousand subscribers of one topic. */
+async function broadcast(plan: Plan, say: (line: string) => void): Promise<Row[]> {
+  const thrum = await rig('realtime-thrum.js', SUBSCRIBERS, LIVE);
+  const raw = await rig('realtime-raw.js', SUBSCRIBERS, LIVE);
+  try {
+    const costs = new Map<string, number[]>();
+    const both = [fanOut('thrum', thrum, costs), fanOut('socket.io', raw, costs)];
+    for (const { run } of both) await run(1_000);
+    costs.clear();
+    const rates = await alternate(both, plan, say);
+    const times = { thrum: [] as Spread[], raw: [] as Spread[] };
+    for (let round = 0; round < plan.rounds; round += 1) {
+      times.raw.push(await paced(raw, 10, plan.ms, BYTES));
+      times.thrum.push(await paced(thrum, 10, plan.ms, BYTES));
+    }
+    const of = (all: readonly Spread[], q: 'p50' | 'p99'): number => median(all.map((s) => s[q]));
+    const [cost, bare] = [median(costs.get('thrum') ?? []), median(costs.get('socket.io') ?? [])];
+    return [
+      compare(rates, { id: 'P1', what: 'deliveries, 1 topic, 1,000 subscribers, 300 B', of: 'thrum', by: 'socket.io', atLeast: 0.8 }),
+      atMost({ id: 'P2', what: 'CPU of the server per delivery', value: cost, baseline: bare, unit: 'us' }, 1.25, 'ratio'),
+      atMost(
+        { id: 'P6', what: 'send to client, 10/s, median', value: of(times.thrum, 'p50'), baseline: of(times.raw, 'p50'), unit: 'ms' },
+        3,
+        'value',
+      ),
+      atMost(
+        { id: 'P6', what: 'send to client, 10/s, p99', value: of(times.thrum, 'p99'), baseline: of(times.raw, 'p99'), unit: 'ms' },
+        of(times.raw, 'p99') + 20,
+        'value',
+        '<= baseline + 20',
+      ),
+    ];
+  } finally {
+    thrum.end();
+    raw.end();
+  }
+}
+
+/** P3: what an idle connection keeps. */
+async function memory(n: number): Promise<Row[]> {
+  const perConnection = async (file: string, topics: readonly string[]): Promise<{ rss: number; heap: number }> => {
+    const r = await rig(file, 0, []);
+    try {
+      const before = await r.server.ask<Usage>({ do: 'usage', gc: true });
+      await open(r, n, topics);
+      const after = await r.server.ask<Usage>({ do: 'usage', gc: true });
+      return { rss: (after.rss - before.rss) / n / 1_024, heap: (after.heap - before.heap) / n / 1_024 };
+    } finally {
+      r.end();
+    }
+  };
+  const raw = await perConnection('realtime-raw.js', []);
+  const thrum = await perConnection('realtime-thrum.js', SIX);
+  return [
+    atMost(
+      { id: 'P3', what: `memory per idle connection, 6 topics, ${n} of them`, value: thrum.rss, baseline: raw.rss, unit: 'KiB' },
+      1.4,
+      'ratio',
+    ),
+    { id: 'P3', what: '  of it heap', value: thrum.heap, min: thrum.heap, baseline: raw.heap, ratio: thrum.heap / raw.heap, unit: 'KiB' },
+  ];
+}
+
+/** P4, P5: questions and durable commands. */
+async function answers(plan: Plan): Promise<Row[]> {
+  const rows: Row[] = [];
+  const [thrum, raw] = [await rig('realtime-thrum.js', 100, LIVE), await rig('realtime-raw.js', 100, LIVE)];
+  const ping = (r: Rig): Promise<Spread> => r.load.ask({ do: 'ask', event: 'ping1', perSecond: 1_000, ms: plan.ms });
+  try {
+    const [ours, theirs]: [Spread[], Spread[]] = [[], []];
+    for (let round = 0; round <= plan.rounds; round += 1) {
+      const [a, b] = [await ping(raw), await ping(thrum)];
+      if (round === 0) continue;
+      theirs.push(a);
+      ours.push(b);
+    }
+    for (const [q, limit] of [
+      ['p50', 1.5],
+      ['p99', 2],
+    ] as const) {
+      const [value, baseline] = [median(ours.map((s) => s[q])), median(theirs.map((s) => s[q]))];
+      rows.push(atMost({ id: 'P4', what: `acknowledgement, 100 connections, 1,000/s, ${q}`, value, baseline, unit: 'ms' }, limit, 'ratio'));
+    }
+  } finally {
+    thrum.end();
+    raw.end();
+  }
+  const postgres = await startPostgres({ shared_buffers: '256MB' }, '/var/tmp');
+  if (postgres === undefined) return rows;
+  const durable = await rig('realtime-thrum.js', 100, [], [postgres.url]);
+  try {
+    const cmd = (): Promise<Spread> => durable.load.ask({ do: 'ask', event: 'cmd', perSecond: 500, ms: plan.ms });
+    await cmd();
+    await durable.server.ask({ do: 'asks' });
+    const acks: Spread[] = [];
+    for (let round = 0; round < plan.rounds; round += 1) acks.push(await cmd());
+    const kernel = await durable.server.ask<Spread>({ do: 'asks' });
+    const ack = median(acks.map((s) => s.p99));
+    rows.push(
+      atMost(
+        {
+          id: 'P5',
+          what: `durable command, 500/s, ack p99 beyond commit p99 (${kernel.p99.toFixed(1)} ms)`,
+          value: ack - kernel.p99,
+          unit: 'ms',
+        },
+        5,
+        'value',
+      ),
+    );
+  } finally {
+    durable.end();
+    await postgres.stop();
+  }
+  return rows;
+}
+
+/** P10: one client of a hundred does not read. */
+async function slowClient(plan: Plan): Promise<Row[]> {
+  const r = await rig('realtime-thrum.js', 100, LIVE);
+  const ms = plan.ms * 20;
+  try {
+    await paced(r, 100, 2_000, 10_000);
+    const alone = await paced(r, 100, ms / 4, 10_000);
+    const before = await r.server.ask<Usage>({ do: 'usage', gc: true });
+    r.load.tell({ do: 'pause' });
+    const beside = await paced(r, 100, ms, 10_000);
+    const after = await r.server.ask<Usage>({ do: 'usage', gc: true });
+    return [
+      atMost(
+        {
+          id: 'P10',
+          what: `growth beside a paused client, 1 MB/s for ${ms / 1_000} s`,
+          value: (after.heap - before.heap) / MIB,
+          unit: 'MiB',
+        },
+        2,
+        'value',
+      ),
+      atMost({ id: 'P10', what: '  p99 of the others', value: beside.p99, baseline: alone.p99, unit: 'ms' }, 1.2, 'ratio'),
+    ];
+  } finally {
+    r.end();
+  }
+}
+
+/** P11, P12: conflation and resuming. */
+async function numbers(plan: Plan): Promise<Row[]> {
+  const r = await rig('realtime-thrum.js', 10, ['board:b/calm']);
+  try {
+    const ms = Math.max(2_000, plan.ms);
+    const { received } = await paced(r, 1_000, ms, BYTES);
+    const { correct } = await r.load.ask<State>({ do: 'state' });
+    const same = await r.load.ask<{ bytes: number }>({ do: 'bytes' });
+    const perSecond = received / 10 / (ms / 1_000);
+    await r.load.ask({ do: 'close' });
+    await open(r, 1, LIVE);
+    await r.load.ask({ do: 'follow', on: true });
+    for (let i = 0; i < 5; i += 1) {
+      r.server.tell({ do: 'publish', bytes: 60 });
+      await r.load.next();
+    }
+    const delta = await r.load.ask<{ bytes: number }>({ do: 'bytes' });
+    return [
+      atMost(
+        {
+          id: 'P11',
+          what: `publications of 1,000 commits/s at 100 ms; ${correct} of 10 at the end, which resume in ${same.bytes} B`,
+          value: perSecond,
+          unit: '/s',
+        },
+        11,
+        'value',
+      ),
+      atMost(
+        { id: 'P12', what: 'bytes to resume after 5 deltas, of a snapshot of 4 kB', value: delta.bytes, baseline: SNAPSHOT, unit: 'B' },
+        0.3,
+        'ratio',
+      ),
+    ];
+  } finally {
+    r.end();
+  }
+}
+
+/** All clients are cut and come back at once while publications go on. */
+async function storm(n: number): Promise<Row[]> {
+  const r = await rig('realtime-thrum.js', n, LIVE);
+  try {
+    await r.load.ask({ do: 'follow', on: false });
+    const before = await r.server.ask<Usage>({ do: 'usage', gc: true });
+    const published = r.server.ask<{ sent: number }>({ do: 'pace', perSecond: 10, ms: 15_000, bytes: BYTES });
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const { ms } = await r.load.ask<{ ms: number }>({ do: 'storm' });
+    await published;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const after = await r.server.ask<Usage>({ do: 'usage', gc: false });
+    const { correct, gaps } = await r.load.ask<State>({ do: 'state' });
+    return [
+      atMost(
+        { id: 'S1', what: `${n} clients cut and back at once, ${correct} of them correct`, value: ms / 1_000, unit: 's' },
+        correct === n ? 30 : 0,
+        'value',
+        '<= 30, all',
+      ),
+      atMost({ id: 'S2', what: '  gaps', value: gaps, unit: '' }, 0, 'value'),
+      atMost(
+        { id: 'S3', what: '  memory after against before', value: after.rss / MIB, baseline: before.rss / MIB, unit: 'MiB' },
+        1.5,
+        'ratio',
+      ),
+    ];
+  } finally {
+    r.end();
+  }
+}
+
+export const realtimeBench: Bench = async (plan, say) => {
+  const quick = plan.rounds < 5;
+  const rows: Row[] = [];
+  const part = async (name: string, work: () => Promise<Row[]>): Promise<void> => {
+    say(name);
+    rows.push(...(await work()));
+  };
+  await part('broadcast', () => broadcast(plan, say));
+  await part('memory', () => memory(quick ? 1_000 : 5_000));
+  await part('answers', () => answers(plan));
+  await part('a slow client', () => slowClient(plan));
+  await part('numbers', () => numbers(plan));
+  await part('storm', () => storm(STORM));
+  return {
+    rows,
+    notes: [
+      'journal in memory but for P5 (private PostgreSQL); thrum: ES256 token, limits and rights as shipped, rates raised; load in processes of raw frames',
+    ],
+  };
+};
