@@ -23,9 +23,15 @@ function batchText(rows: readonly JournalRow[], actor: (id: string) => string, c
 
 /**
  * R: the same journal rows, inserted in batches of 256 by one prepared statement on `k` connections. The text of the batches is built before
- * the time is taken.
+ * the time is taken. `seen` is told the ms of each statement.
  */
-export function rawJournal(name: string, connect: Connect, k: number, sample: readonly JournalRow[]): Contender {
+export function rawJournal(
+  name: string,
+  connect: Connect,
+  k: number,
+  sample: readonly JournalRow[],
+  { batch = BATCH, seen }: { batch?: number; seen?: (ms: number) => void } = {},
+): Contender {
   const connections = Promise.all(Array.from({ length: k }, connect));
   let cid = 0;
   const fresh = (): string[] => {
@@ -36,7 +42,7 @@ export function rawJournal(name: string, connect: Connect, k: number, sample: re
       return known;
     };
     const texts: string[] = [];
-    for (let i = 0; i + BATCH <= sample.length; i += BATCH) texts.push(batchText(sample.slice(i, i + BATCH), actor, (cid += 1)));
+    for (let i = 0; i + batch <= sample.length; i += batch) texts.push(batchText(sample.slice(i, i + batch), actor, (cid += 1)));
     return texts;
   };
   return {
@@ -53,8 +59,10 @@ export function rawJournal(name: string, connect: Connect, k: number, sample: re
           while (next < texts.length && spent + performance.now() - began < ms) {
             const text = texts[next]!;
             next += 1;
+            const sent = performance.now();
             await client.query({ name: 'bench_raw', text: RAW, values: [text] });
-            rows += BATCH;
+            seen?.(performance.now() - sent);
+            rows += batch;
           }
         };
         await Promise.all(clients.map(worker));

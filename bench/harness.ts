@@ -82,6 +82,30 @@ export function compare(rates: Rates, o: { id: string; what: string; of: string;
   return { ...row, baseline, ratio, target: `>= ${o.atLeast}`, ok: ratio >= o.atLeast, broken: ratio < TOLERANCE * o.atLeast };
 }
 
+/** A row whose value should be at most `atMost` times its baseline, or at most `atMost` when there is none. */
+export function bounded(o: {
+  id: string;
+  what: string;
+  values: readonly number[];
+  unit: string;
+  by?: readonly number[];
+  atMost?: number;
+}): Row {
+  const value = median(o.values);
+  const row = { id: o.id, what: o.what, value, min: Math.min(...o.values), unit: o.unit };
+  const baseline = o.by === undefined ? undefined : median(o.by);
+  const measured = baseline === undefined ? value : value / baseline;
+  const compared = baseline === undefined ? row : { ...row, baseline, ratio: measured };
+  if (o.atMost === undefined) return compared;
+  return { ...compared, target: `<= ${o.atMost}`, ok: measured <= o.atMost, broken: measured > o.atMost / TOLERANCE };
+}
+
+/** The value below which a share `q` of the numbers lies. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
+}
+
 export function format(n: number | undefined): string {
   if (n === undefined) return '';
   if (Math.abs(n) >= 100) return Math.round(n).toLocaleString('en-US');

@@ -6,6 +6,9 @@ import type { Clock, Log, Principal } from '../actors/types.ts';
 import { flood } from './harness.ts';
 import { stepCommand, stepKind } from './kind.ts';
 
+export const ACTORS = 10_000;
+export const IN_FLIGHT = 1_000;
+
 const silent = (): void => undefined;
 const tell = (fields: object, message: string): void => void process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
 

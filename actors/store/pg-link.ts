@@ -3,6 +3,9 @@ import type { Client, QueryResultRow } from 'pg';
 import { storeError } from './pg-errors.ts';
 import type { PgSource, TimedQuery } from './pg-lane.ts';
 
+/** Estimates for many actors at once pass the threshold of the compiler, which then takes half a second for a query of milliseconds. */
+const SETTINGS = 'set jit = off';
+
 export class PgLink {
   readonly #source: PgSource;
   readonly #timeout: number;
@@ -49,6 +52,7 @@ export class PgLink {
       const client = await this.#source.connect({ pipeline: true });
       client.on('error', forget);
       client.on('end', forget);
+      if (this.#source.engine === 'postgres') await client.query(SETTINGS);
       return client;
     };
     mine = open();
