@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import type { ActorKind, Companion, Topic } from './define.ts';
 import { definitionOf, MachineRunner, nameOf } from './machine.ts';
+import { canonicalJson } from './patch.ts';
 import { withScope } from './scope.ts';
 import { hasNull, parsesUnchanged, recordDepth } from './schema-walk.ts';
 
@@ -187,13 +188,8 @@ export function checkKind(kind: Omit<ActorKind, 'hash'>): string {
   return definitionHash(machine);
 }
 
-const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
-
 /** SHA-256 of the machine's definition as JSON with sorted keys; functions stand by their names, so what they do is not in it. */
-export function definitionHash(machine: AnyStateMachine): string {
-  const canonical = (_key: string, value: unknown): unknown =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(byKey)) : value;
-  return createHash('sha256')
-    .update(JSON.stringify(definitionOf(machine.root), canonical))
+export const definitionHash = (machine: AnyStateMachine): string =>
+  createHash('sha256')
+    .update(canonicalJson(definitionOf(machine.root)))
     .digest('hex');
-}

@@ -6,11 +6,12 @@ import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { splitRef } from './ids.ts';
 import { stateText, valueOf } from './machine.ts';
+import { apply, canonicalJson, emptyState } from './patch.ts';
 import type { Known } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { birth, deepFreeze, MachineFault, step } from './step.ts';
 import type { Step, StepInput } from './step.ts';
-import type { Json, Refusal, Reply, Stamp } from './types.ts';
+import type { ActorState, Json, Refusal, Reply, Stamp } from './types.ts';
 
 /** The actor that decides and what it may know of the node. */
 export interface Decider {
@@ -52,7 +53,7 @@ export function stampOf(e: Envelope, base: { readonly seq: number; readonly at: 
 }
 
 /** @throws MachineFault, KernelProblem when the step asks for what cannot be written or sent */
-function checkStep(d: Decider, done: Step): Step {
+function checkStep(d: Decider, old: ActorState, done: Step): Step {
   for (const t of done.tells) {
     const target = splitRef(t.to);
     if (target === undefined || !d.kinds.has(target.kind)) throw new MachineFault(`tell to '${t.to}', which is no actor of a known kind`);
@@ -63,11 +64,22 @@ function checkStep(d: Decider, done: Step): Step {
     if (fault !== undefined) throw new MachineFault(fault.detail);
   }
   if (d.freeze) deepFreeze(done.next.state.context);
+  // What the journal gives back must be what was committed; in production a sample of one step in 1,024.
+  if (d.freeze || ((done.stamp.at + done.stamp.seq) & SAMPLE_MASK) === 0) checkFold(old, done);
   return done;
 }
 
+const SAMPLE_MASK = 1_023;
+
+/** @throws MachineFault when the state after the event is not the one that its patch leads to */
+function checkFold(old: ActorState, { type, patch, next }: Step): void {
+  const folded = canonicalJson(apply(old, patch));
+  const state = canonicalJson(next.state);
+  if (folded !== state) throw new MachineFault(`the patch of '${type}' does not lead to the state after it: ${folded} is not ${state}`);
+}
+
 /** One checked step. @throws whatever the machine throws */
-export const run = (d: Decider, base: Live, input: StepInput): Step => checkStep(d, step(d.rt, d.at, base, input));
+export const run = (d: Decider, base: Live, input: StepInput): Step => checkStep(d, base.state, step(d.rt, d.at, base, input));
 
 function notAllowed(d: Decider, spec: Live | undefined, e: Envelope): Decision {
   if (spec === undefined) return { reply: failed(0, refusal('NOT_FOUND')) };
@@ -96,7 +108,11 @@ export function decide(d: Decider, spec: Live | undefined, e: Envelope): Decisio
   if (spec !== undefined && !visibleTo(d.rt, d.at, spec, e.from)) return { reply: failed(0, refusal('NOT_FOUND')) };
   const born =
     spec === undefined
-      ? checkStep(d, birth(d.rt, d.at, d.rt.def.createInput?.({ ...e.payload, type: e.type }) ?? {}, stampOf(e, { seq: 0, at: 0 }, d.wall)))
+      ? checkStep(
+          d,
+          emptyState,
+          birth(d.rt, d.at, d.rt.def.createInput?.({ ...e.payload, type: e.type }) ?? {}, stampOf(e, { seq: 0, at: 0 }, d.wall)),
+        )
       : undefined;
   const base = (spec ?? born?.next) as Live;
   if (declared.allow !== undefined && !declared.allow(e.from, d.at.ref, base.snap)) return { reply: failed(seq, refusal('FORBIDDEN')) };

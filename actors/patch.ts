@@ -86,6 +86,12 @@ export function sameJson(a: unknown, b: unknown): boolean {
   return keys.every((key) => Object.hasOwn(b, key) && sameJson((a as Dict)[key], (b as Dict)[key]));
 }
 
+const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
+
+/** JSON text that is equal for equal values, in whatever order their keys were set. */
+export const canonicalJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, v: unknown) => (isDict(v) ? Object.fromEntries(Object.entries(v).sort(byKey)) : v));
+
 function diffTimers(old: ActorState['timers'], next: ActorState['timers']): Patch['t'] {
   if (old === next) return undefined;
   const set: Record<string, [number, number, string]> = {};

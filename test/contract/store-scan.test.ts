@@ -65,3 +65,16 @@ each('companion rows differ when nothing has changed them since and they hold so
   t.deepEqual(await differing('claims', net(1, 4, release(1), { state: 'held' })), [[4, 1]]);
   t.deepEqual(await store.scan.differing('room/none', [net(1, 1, note)]), []);
 });
+
+each('a quarantine remembers the version that failed, and a pause does not touch it', async (t, s, store, lane) => {
+  await lane.commit(plan([event(1, 1)]));
+  const found = async () => {
+    const { status, mver } = (await store.load([actor(1)], 0)).get(actor(1))!;
+    return { status, mver };
+  };
+  t.deepEqual(await found(), { status: 'active', mver: 1 }, s.name);
+  await store.setStatus(actor(1), 'quarantined', 2);
+  t.deepEqual(await found(), { status: 'quarantined', mver: 2 });
+  await store.setStatus(actor(1), 'paused');
+  t.deepEqual(await found(), { status: 'paused', mver: 2 });
+});
