@@ -6,7 +6,7 @@ import { coldActivations } from './cold.ts';
 import { companionRows } from './companions.ts';
 import { onEmbedded, onPostgres } from './databases.ts';
 import type { Measured } from './databases.ts';
-import { format, QUICK } from './harness.ts';
+import { format } from './harness.ts';
 import type { Plan, Row } from './harness.ts';
 import type { HeapResult } from './heap.ts';
 import { depths, macrosteps, nullKernel } from './pure.ts';
@@ -49,7 +49,7 @@ const sections: readonly Section[] = [
   { ids: ['P1', 'P3', 'P4', 'P7', 'P7p99'], run: (plan, say, wanted) => onPostgres((db) => onServer(db, plan, say, wanted)) },
   { ids: ['P15', 'P16', 'P17'], run: (plan, say) => onPostgres((db) => companionRows(db, plan, say)) },
   { ids: ['P8'], run: (plan, say) => onPostgres((db) => coldActivations(db, plan, say)) },
-  { ids: ['P10'], run: (plan, say) => onPostgres((db) => timersDue(db, plan, plan === QUICK, say)) },
+  { ids: ['P10'], run: (plan, say) => onPostgres((db) => timersDue(db, plan, say)) },
   { ids: ['P2', 'P2n', 'P2h'], run: (plan, say) => onEmbedded((db) => onWorker(db, plan, say)) },
   { ids: ['P5'], run: (plan, say) => pure(nullKernel(plan, say)) },
   { ids: ['P6', 'P6t'], run: (plan, say) => pure(macrosteps(plan, say)) },
