@@ -171,7 +171,7 @@ function* companionRows(rt: Runtime, at: Address, steps: readonly Step[], regist
 
 const PAGE = 500;
 
-type Source = Pick<JournalStore, 'scan' | 'load'>;
+type Source = Pick<JournalStore, 'scan' | 'load' | 'admin'>;
 
 /** What is still there of the outputs must be what the events give. */
 async function checkOutputs(scan: ScanStore, rt: Runtime, at: Address, check: Check, registry: Registry): Promise<void> {
@@ -197,10 +197,12 @@ async function checkOutputs(scan: ScanStore, rt: Runtime, at: Address, check: Ch
   steps.length = 0;
 }
 
-/** Where the check of an actor begins: before its first row, or at its snapshot when the beginning is no longer kept. */
+/** Where the check of an actor begins: before its first row, or at a snapshot when the beginning is no longer kept. */
 async function baseOf(source: Source, actorId: string): Promise<{ state: ActorState; seq: number }> {
   const [first] = await source.scan.rows(actorId, { after: 0, limit: 1 });
   if (first === undefined || first.seq === 1) return { state: emptyState, seq: 0 };
+  const { snapshot: oldest } = await source.admin.past(actorId, first.seq);
+  if (oldest !== undefined && oldest.seq >= first.seq - 1) return oldest;
   const snapshot = (await source.load([actorId], Number.MAX_SAFE_INTEGER)).get(actorId)?.snapshot;
   return { state: snapshot?.state ?? emptyState, seq: snapshot?.seq ?? 0 };
 }
