@@ -131,7 +131,7 @@ export const settings = {
   loopDelayMs: setting(
     'RT_LOOP_DELAY_MS',
     int(20, 1_000_000),
-    'New sockets are refused while the event loop is later than this, at the 99th percentile of 5 s.',
+    'While the event loop is later than this, at the 99th percentile of 5 s, ten new sockets a second are let in and not 500.',
     { default: '200', unit: 'ms' },
   ),
   polling: setting(
