@@ -44,6 +44,8 @@ export class Activation implements UnitOwner {
   #status: Status = 'cold';
   /** why no command runs: quarantine, pause, erasure, a failed load */
   #closed: Refusal | undefined;
+  /** why no command runs for a while, whatever the store says: it is being erased */
+  #held: Refusal | undefined;
   #spec: Live | undefined;
   #committed: Live | undefined;
   #mailbox: Envelope[] | undefined;
@@ -99,12 +101,37 @@ export class Activation implements UnitOwner {
   }
 
   get closed(): Refusal | undefined {
-    return this.#closed;
+    return this.#held ?? this.#closed;
+  }
+
+  /** From now on commands and internal events are refused, until the release. */
+  hold(why: Refusal): void {
+    this.#held = why;
+  }
+
+  release(): void {
+    this.#held = undefined;
+  }
+
+  /** Nothing of the actor is left but that it was. */
+  erased(): void {
+    this.#spec = undefined;
+    this.#committed = undefined;
+    this.#ring = undefined;
+    this.rowsSinceSnapshot = 0;
+    this.published = false;
+    this.#closed = closedBy('erased');
+    this.#status = 'ready';
   }
 
   /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
   get quiet(): boolean {
-    return this.mailboxLength === 0 && this.#units === undefined && (this.#status === 'ready' || this.#status === 'broken');
+    return (
+      this.#held === undefined &&
+      this.mailboxLength === 0 &&
+      this.#units === undefined &&
+      (this.#status === 'ready' || this.#status === 'broken')
+    );
   }
 
   /** Quiet, and no effect will come back to it soon. */
@@ -166,7 +193,8 @@ export class Activation implements UnitOwner {
   }
 
   /** Folds what the store gave; `undefined` means that the actor has no history. */
-  loaded(found: Loaded | undefined): void {
+  loaded(stored: Loaded | undefined): void {
+    const found = stored?.status === 'erased' ? undefined : stored;
     this.#rowsDue = undefined;
     let restored: Restored | undefined;
     try {
@@ -178,7 +206,7 @@ export class Activation implements UnitOwner {
       this.snapshotBytes = restored?.live.size ?? 0;
       this.heads = restored?.heads;
       this.#ring = found === undefined ? undefined : ringOf(found.ring);
-      this.#closed = closedBy(found?.status);
+      this.#closed = closedBy(stored?.status);
       this.#status = 'ready';
       if (found !== undefined && isReleased(this.rt, found)) {
         this.#closed = undefined;
@@ -252,7 +280,8 @@ export class Activation implements UnitOwner {
       return this.#gated(e, e.run(this.#spec));
     }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
-    if (this.#closed !== undefined) return refuse(e, this.#closed, this.#spec?.seq);
+    const { closed } = this;
+    if (closed !== undefined) return refuse(e, closed, this.#spec?.seq);
     if (e.idem !== null) {
       const known = this.#ring?.get(e.idem);
       if (known !== undefined) {

@@ -2,6 +2,7 @@
 import { admit } from './admission.ts';
 import type { Admitted } from './admission.ts';
 import type { RemoteCommand, RemoteQuestion } from './bus/bus.ts';
+import type { EraseOptions, Erased } from './erase.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, slotOf } from './ids.ts';
 import type { Inspect } from './inspect.ts';
@@ -192,6 +193,12 @@ export class Cluster implements ActorSystem {
       [...bySlot].map(([slot, list]) => this.#question(slot, { method: 'behind', args: [list] }, () => this.#node.behind(list))),
     );
     return moved.flat();
+  }
+
+  /** Repeated, it changes nothing; so it is asked like a question. */
+  erase(ref: ActorRef, o: EraseOptions): Promise<Erased> {
+    const args = [ref, o] as unknown as readonly Json[];
+    return this.#question(slotOfRef(ref), { method: 'erase', args }, () => this.#node.erase(ref, o));
   }
 
   onPublish(fn: (p: Publication) => void): Unsubscribe {

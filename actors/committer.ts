@@ -45,6 +45,13 @@ const NO_VERDICTS: ReadonlyMap<CommitUnit, Verdict> = new Map();
 /** Ends a commit that waits for a database while the committer is stopped; nothing is decided about its events. */
 class Stopped extends Error {}
 
+/** A random 63-bit number as decimal text. */
+export function newCid(random: () => number): string {
+  const high = Math.floor(random() * 2 ** 31);
+  const low = Math.floor(random() * 2 ** 32);
+  return (BigInt(high) * 4_294_967_296n + BigInt(low)).toString();
+}
+
 export class Committer {
   readonly #o: CommitterOptions;
   readonly #open = new OpenBatch();
@@ -151,7 +158,7 @@ export class Committer {
       outboxDone: this.#done.splice(0, MAX_COMPANIONS),
       timersGone: this.#gone.splice(0, MAX_COMPANIONS),
     };
-    const cid = this.#cid();
+    const cid = newCid(this.#o.random);
     const { units, batch, broken } = this.#open.take(this.#share(), this.#o.registry, cid, housekeeping);
     if (broken) return this.#giveBack(units, housekeeping, release);
     this.#inflight = units;
@@ -182,12 +189,6 @@ export class Committer {
     this.#settle(units);
     if (housekeeping.outboxDone.length > 0) this.#o.onDropped(housekeeping.outboxDone);
     this.#o.onProgress();
-  }
-
-  #cid(): string {
-    const high = Math.floor(this.#o.random() * 2 ** 31);
-    const low = Math.floor(this.#o.random() * 2 ** 32);
-    return (BigInt(high) * 4_294_967_296n + BigInt(low)).toString();
   }
 
   /** Half of what waits, so that computing and committing overlap. */

@@ -188,7 +188,7 @@ export class Effects {
       call: { invoke: call.invoke, id: call.id, failed: isError },
       cause: effectKey(call.id),
       resolve: (reply) => {
-        if (reply.ok) this.#end(call);
+        if (reply.ok || reply.error.code === 'ACTOR_ERASED') this.#end(call);
         // paused or quarantined: the result is kept and comes again
         else this.#k.clock.setTimer(HELD_MS, () => this.#result(call, type, payload, isError));
       },

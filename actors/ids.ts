@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import type { ActorRef, Principal } from './types.ts';
 import type { EffectId } from './store/store.ts';
 
@@ -23,6 +23,9 @@ export const derivedIdem = (...parts: readonly (string | number)[]): string => s
 
 /** `<actor_id>/<seq>/<n>`, the idempotency key that an effect hands to the outside world. */
 export const effectKey = (e: EffectId): string => `${e.actorId}/${e.seq}/${e.n}`;
+
+/** What stands for the id of an erased actor: 32 hexadecimal digits that only the holder of the key can connect with it. */
+export const pseudonymOf = (key: string, ref: ActorRef): string => createHmac('sha256', key).update(ref).digest('hex').slice(0, 32);
 
 /** Splits `kind:id` at the first colon; `undefined` when it is no ref. */
 export function splitRef(ref: ActorRef): { kind: string; id: string } | undefined {

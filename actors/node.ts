@@ -8,8 +8,10 @@ import { Committer } from './committer.ts';
 import { registryOf } from './companion.ts';
 import { refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
+import { eraseActor } from './erase.ts';
+import type { EraseOptions, Erased } from './erase.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, SLOTS, slotOf, splitRef } from './ids.ts';
+import { actorIdOf, pseudonymOf, SLOTS, slotOf, splitRef } from './ids.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
 import { Fusion } from './fusion.ts';
@@ -338,6 +340,18 @@ export class Node implements ActorSystem, Kernel {
     });
   }
 
+  async erase(ref: ActorRef, o: EraseOptions): Promise<Erased> {
+    const { erasureKey } = this.#o;
+    if (erasureKey === undefined) throw new Error('this kernel has no key for erasures');
+    const { a: target } = this.#target(ref);
+    const parts = {
+      kernel: this,
+      pseudonym: (r: ActorRef) => pseudonymOf(erasureKey, r),
+      settle: (a: Activation) => this.#evaluate(a, 'erase', (live) => ({ ok: true, seq: live?.seq ?? 0, reply: null }), 'session'),
+    };
+    return eraseActor(parts, target, o);
+  }
+
   async allowed(ref: ActorRef, p: Principal): Promise<{ seq: number; commands: string[] }> {
     const { rt, a } = this.#target(ref);
     const run = (live: Live | undefined): Reply => {
@@ -373,7 +387,6 @@ export class Node implements ActorSystem, Kernel {
     const name = parseTopic(topic);
     const { topic: declared } = this.topics.declared(name);
     const refused = new Map<Principal, Refusal>();
-    if (declared.public === true) return refused;
     const a = await this.#active(`${name.kind}:${name.id}`);
     for (const p of readers) {
       try {

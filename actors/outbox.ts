@@ -209,6 +209,14 @@ export class Outbox {
     return this.#effects.idOf(actorId, invoke, seq);
   }
 
+  /** The rows of an actor have gone with it: its messages that are not under way are not sent any more. */
+  forget(actorId: string): void {
+    for (const [key, pair] of this.#pairs) {
+      if (!key.startsWith(`${actorId}>`)) continue;
+      for (const m of pair.queue.splice(0)) this.finished(m.tell.id);
+    }
+  }
+
   // ------------------------------------------------------------------------------------------------------------- messages
 
   #enqueue(m: Message): void {
@@ -391,7 +399,7 @@ export class Outbox {
       idem: derivedIdem(effectKey(id), 'undelivered'),
       cause: effectKey(id),
       resolve: (reply) => {
-        if (reply.ok) {
+        if (reply.ok || reply.error.code === 'ACTOR_ERASED') {
           this.finished(id);
           next();
         } else this.#k.clock.setTimer(REPORT_MS, () => this.#report(ref, rt, id, payload, next));

@@ -1,5 +1,6 @@
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { ActorKind } from './define.ts';
+import type { EraseOptions, Erased } from './erase.ts';
 import type { Inspect } from './inspect.ts';
 import { Cluster } from './cluster.ts';
 import { Node } from './node.ts';
@@ -119,6 +120,12 @@ export interface ActorSystem {
   onTakeover(fn: (slots: number[]) => void): Unsubscribe;
   /** Actors of these slots with a commit in the last `ms`. */
   recent(slots: readonly number[], ms: number): AsyncIterable<{ ref: ActorRef; seq: number }>;
+  /**
+   * Erases an actor: every row of it is blank or gone, and its id is replaced by a keyed hash. Again, it changes nothing (`fresh: false`).
+   *
+   * @throws KernelProblem VALIDATION, UNKNOWN_KIND, NOT_FOUND, UNAVAILABLE
+   */
+  erase(ref: ActorRef, o: EraseOptions): Promise<Erased>;
   readonly inspect: Inspect;
   start(): Promise<void>;
   /** Stops admission, waits at most `ms` for what was accepted, writes snapshots, stops. */
@@ -140,6 +147,8 @@ export interface ActorSystemOptions {
   readonly onJob?: (queue: string) => void;
   /** called when the database was replaced by a restored one: what is in memory is void, the process must start afresh */
   readonly onReplaced?: () => void;
+  /** makes the keyed hash that stands in the directory for an erased id; without it nothing can be erased */
+  readonly erasureKey?: string;
   /** commit pipelines, each with a connection of its own: 1 to 16, default 1 */
   readonly lanes?: number;
   /** deep-freeze contexts after every macrostep, so that a mutating assigner throws; default false */

@@ -420,6 +420,13 @@ export class Topics {
     for (const key of names) this.#resume(a, `${a.at.ref}/${key}`);
   }
 
+  /** The actor is no more: nothing is published, nothing is kept, and its followers may ask what has become of it. */
+  erased(a: Activation): void {
+    for (const hot of this.#hot.get(a)?.values() ?? []) if (hot.kind === 'state') this.#cool(hot);
+    this.#hot.delete(a);
+    this.#followers?.changed(a.at.ref);
+  }
+
   /** Publishes what is pending and forgets the actor. Gives the heads to keep beside its snapshot. */
   passivated(a: Activation): { [key: string]: number } {
     const heads: Record<string, number> = {};

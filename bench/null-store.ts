@@ -46,6 +46,7 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
       countTaken: ignore,
       taken: nothing,
     },
+    lifecycle: { erase: async () => undefined },
     recent: nothing,
     refs: async () => new Map(),
   };

@@ -36,9 +36,9 @@ export interface RemoteTells {
   readonly messages: readonly { readonly id: EffectId; readonly type: string; readonly payload: Json }[];
 }
 
-/** A question that changes nothing; `args` as the method of the same name has them. Of `refused` the readers are told by their index. */
+/** A question that changes nothing, or nothing more when it is asked again; `args` as the method of the same name has them. Of `refused` the readers are told by their index. */
 export interface RemoteQuestion {
-  readonly method: 'read' | 'allowed' | 'authorize' | 'refused' | 'slice' | 'behind';
+  readonly method: 'read' | 'allowed' | 'authorize' | 'refused' | 'slice' | 'behind' | 'erase';
   readonly args: readonly Json[];
 }
 

@@ -7,6 +7,7 @@ import { builtins, keyText } from '../companion.ts';
 import { scalarText, unstorable } from '../columns.ts';
 import { slotOf } from '../ids.ts';
 import type { Json } from '../types.ts';
+import { createMemLifecycle } from './mem-lifecycle.ts';
 import { companionChanges, memDiffering } from './mem-tables.ts';
 import { directoryPage } from './directory.ts';
 import { createMemAdmin } from './mem-admin.ts';
@@ -76,6 +77,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   let commits = 0;
 
   const items = (): Map<string, MemRow> => companions.get(builtins.items.table) ?? new Map();
+  const erased = (actorId: string): boolean => actors.get(actorId)?.status === 'erased';
   const rowsOf = (actorId: string): Stored[] => [...(journal.get(actorId)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
   const ofActor = (actorId: string): { kind: string; id: string } => {
     const { kind, id } = actors.get(actorId) ?? { kind: '', id: '' };
@@ -227,6 +229,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
     saveSnapshots: async (rows) => {
       for (const row of rows) {
+        if (erased(row.actorId)) continue;
         const others = (snapshots.get(row.actorId) ?? []).filter((other) => other.seq !== row.seq);
         const sorted = [...others, row].sort((a, b) => b.seq - a.seq);
         snapshots.set(row.actorId, sorted.slice(0, 2));
@@ -235,7 +238,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     touch: async (rows) => {
       for (const { actorId, state, lastSeq, lastAt, done, mver } of rows) {
         const row = actors.get(actorId);
-        if (!row || row.lastSeq > lastSeq) continue;
+        if (!row || row.lastSeq > lastSeq || row.status === 'erased') continue;
         Object.assign(row, { state, lastSeq, lastAt, mver, status: done && row.status === 'active' ? 'done' : row.status });
       }
     },
@@ -272,7 +275,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       }
     },
     bury: async (row, id) => {
-      if (id === undefined || outbox.delete(idOf(id))) dead.push(row);
+      if ((id === undefined || outbox.delete(idOf(id))) && !erased(row.actorId)) dead.push(row);
     },
 
     topicItems: async (actorId, view, q) => {
@@ -321,6 +324,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
           .map((row) => ({ ...row, payload: JSON.stringify(parse(row.payload)), state: 'pending' })),
       audited: () => companions.get(builtins.audit.table)?.values() ?? [],
     }),
+    lifecycle: createMemLifecycle({ registry, actors, journal, snapshots, timers, outbox, dead, companions }),
     recent: async (since, slots) => {
       const found: { actorId: string; seq: number }[] = [];
       for (const actorId of journal.keys()) {

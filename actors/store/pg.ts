@@ -7,6 +7,7 @@ import { CATALOGUE, CompanionMismatch, mismatches } from './catalogue.ts';
 import type { CatalogueTable } from './catalogue.ts';
 import { DIRECTORY, directorySql } from './directory.ts';
 import { createPgAdmin } from './pg-admin.ts';
+import { createPgLifecycle } from './pg-lifecycle.ts';
 import { PgLane } from './pg-lane.ts';
 import type { PgSource } from './pg-lane.ts';
 import { PgLink } from './pg-link.ts';
@@ -173,6 +174,7 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       return reads.query<HistoryRow>('history', text, [actorId, before ?? null, after, limit]);
     },
     admin: createPgAdmin(reads, chores),
+    lifecycle: createPgLifecycle(chores, registry),
     recent: async (since, slots) => {
       const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal
         where at >= $1 and seq > 0 and ($2::integer[] is null or thrum_slot_of(actor_id) = any($2)) group by actor_id`;
@@ -218,6 +220,7 @@ const SAVE_SNAPSHOTS = `
   insert into thrum_snapshot (actor_id, seq, mver, state, bytes, heads) 
   select actor_id, seq, mver, state, bytes, heads from n
    where (select count(*) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) < 2
+     and not exists (select 1 from thrum_actor a where a.actor_id = n.actor_id and a.status = 'erased')
   on conflict (actor_id, seq) do update
     set mver = excluded.mver, state = excluded.state, bytes = excluded.bytes, heads = excluded.heads, at = now()`;
 
@@ -227,7 +230,7 @@ const TOUCH = `
          status = case when n.done and a.status = 'active' then 'done' else a.status end
     from (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver
             from jsonb_array_elements($1::jsonb) r) n
-   where a.actor_id = n.id and a.last_seq <= n.seq`;
+   where a.actor_id = n.id and a.last_seq <= n.seq and a.status <> 'erased'`;
 
 /** By slot, because that is what the index begins with. */
 const TIMERS_DUE = `
@@ -266,7 +269,8 @@ const POSTPONE = `
 const BURY = `
   with gone as (delete from thrum_outbox where actor_id = $8::uuid and seq = $9::bigint and n = $10::smallint returning 1)
   insert into thrum_dead (actor_id, kind, id_text, source, event, error, attempts)
-  select $1::uuid, $2::text, $3::text, $4::text, $5::jsonb, $6::jsonb, $7::integer where $8::uuid is null or exists (select from gone)`;
+  select $1::uuid, $2::text, $3::text, $4::text, $5::jsonb, $6::jsonb, $7::integer 
+   where ($8::uuid is null or exists (select from gone)) and not exists (select from thrum_actor where actor_id = $1 and status = 'erased')`;
 
 const TRIM_TOPIC = `
   with mine as (select a.actor_id, (select n from thrum_topic_item i where i.actor_id = a.actor_id and i.view = $2 order by n desc limit 1) as top

@@ -3,6 +3,7 @@ import type { ActorRef, ActorState, Json, Refusal } from '../types.ts';
 import type { ScanStore } from './scan.ts';
 import type { AdminStore } from './admin.ts';
 import type { DirectoryQuery } from './directory.ts';
+import type { LifecycleStore } from './lifecycle.ts';
 
 /** One accepted event as it is journaled. Values that the database holds as jsonb are JSON text already. */
 export interface JournalRow {
@@ -257,6 +258,7 @@ export interface JournalStore {
    */
   refuse(actorId: string, refused: { idem: string; at: number; type: string; error: Refusal }): Promise<RingEntry | undefined>;
 
+  /** Rows of erased actors are passed over, here and below. */
   saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
   /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
   touch(rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number }[]): Promise<void>;
@@ -292,6 +294,7 @@ export interface JournalStore {
   /** Newest first. */
   history(actorId: string, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
   readonly admin: AdminStore;
+  readonly lifecycle: LifecycleStore;
   /** Actors with a journal row at or after `since` (epoch ms); of these slots only, if given. */
   recent(since: number, slots?: readonly number[]): Promise<{ actorId: string; seq: number }[]>;
   /** `kind:id` of at most 256 actors; those that the directory does not know are absent. */

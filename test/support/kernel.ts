@@ -68,6 +68,7 @@ export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
   const actors = createActorSystem({
     effects: {},
     freeze: true,
+    erasureKey: 'a key of the tests',
     random: seeded('5eed0001'.repeat(4), kernels),
     ...(fuse === undefined ? {} : { fuse }),
     ...o,

@@ -222,7 +222,13 @@ const machine = setup({
   },
 });
 
-export const notes = companion({ table: 'test_notes', key: ['actor_id', 'text'], mode: 'append', columns: { text: 'text', at: 'bigint' } });
+export const notes = companion({
+  table: 'test_notes',
+  key: ['actor_id', 'text'],
+  mode: 'append',
+  columns: { text: 'text', at: 'bigint' },
+  erase: 'delete',
+});
 export const totals = companion({
   table: 'test_totals',
   key: ['actor_id', 'name'],

@@ -42,6 +42,7 @@ const notes = companion({
   mode: 'append',
   columns: { note_id: 'bigint', body: 'jsonb?', at: 'timestamptz', raw: 'bytea', ok: 'boolean', ref: 'uuid?' },
   refuse: { code: 'NOTE_TWICE', alarm: true },
+  erase: 'delete',
 });
 const events = companion({ table: 'test_events', key: ['event_id'], mode: 'append', onDuplicate: 'skip', columns: { event_id: 'int' } });
 
