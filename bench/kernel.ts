@@ -1,4 +1,4 @@
-/** The kernel against its baselines (kernel.md 15.3: P1 to P10, P15 to P17, P19), on PostgreSQL, on the embedded database and without one. */
+/** The kernel against its baselines (kernel.md 15.3: P1 to P10, P15 to P19), on PostgreSQL, on the embedded database and without one. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { timersDue } from './alarms.ts';
@@ -9,6 +9,7 @@ import type { Measured } from './databases.ts';
 import { format } from './harness.ts';
 import type { Plan, Row } from './harness.ts';
 import type { HeapResult } from './heap.ts';
+import { pairRows } from './pairs.ts';
 import { depths, macrosteps, nullKernel } from './pure.ts';
 import type { Bench } from './run.ts';
 import { ACTORS, IN_FLIGHT } from './system.ts';
@@ -51,6 +52,8 @@ const sections: readonly Section[] = [
   { ids: ['P8'], run: (plan, say) => onPostgres((db) => coldActivations(db, plan, say)) },
   { ids: ['P10'], run: (plan, say) => onPostgres((db) => timersDue(db, plan, say)) },
   { ids: ['P2', 'P2n', 'P2h'], run: (plan, say) => onEmbedded((db) => onWorker(db, plan, say)) },
+  { ids: ['P18', 'P18p50'], run: (plan, say) => onPostgres((db) => pairRows(db, 'P18', 'PostgreSQL', plan, say)) },
+  { ids: ['P18e', 'P18ep50'], run: (plan, say) => onEmbedded((db) => pairRows(db, 'P18e', 'PGlite', plan, say)) },
   { ids: ['P5'], run: (plan, say) => pure(nullKernel(plan, say)) },
   { ids: ['P6', 'P6t'], run: (plan, say) => pure(macrosteps(plan, say)) },
   { ids: ['P9'], run: async (_, say) => ({ rows: [await heap(say)], notes: [] }) },

@@ -2,8 +2,6 @@
  * A request with an answer between two actors (kernel.md 15.3, P18): request, question, answer, each a commit of its own, against one commit
  * for all three where the messages are fused.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { registryOf } from '../actors/companion.ts';
 import { createPgStore } from '../actors/store/pg.ts';
@@ -11,21 +9,16 @@ import type { JournalStore } from '../actors/store/store.ts';
 import { createActorSystem } from '../actors/system.ts';
 import type { ActorSystem } from '../actors/system.ts';
 import type { Principal } from '../actors/types.ts';
-import { startPostgres } from '../scripts/private-postgres.ts';
-import { openDatabase } from '../server/db/database.ts';
 import type { Database } from '../server/db/database.ts';
-import { alternate, compare, flood, median } from './harness.ts';
+import { alternate, bounded, compare, flood, median } from './harness.ts';
 import type { Plan, Row } from './harness.ts';
 import { pairKind } from './pair-kind.ts';
-import type { Bench } from './run.ts';
 import { benchLog, realClock } from './system.ts';
 
 const PAIRS = 1_000;
 const IN_FLIGHT = 256;
 /** few enough that no exchange waits for another */
 const CALM = 4;
-/** on the disk, where the temporary folder may be memory */
-const DISK = '/var/tmp';
 
 const caller: Principal = { kind: 'user', id: 'bench', roles: ['user'] };
 
@@ -80,22 +73,23 @@ class Exchanges {
   }
 }
 
-async function measure(db: Database, name: string, id: string, plan: Plan, say: (line: string) => void): Promise<Row[]> {
+/**
+ * @param id of the row of the rates; the one of the latencies ends with `p50`
+ * @param where name of the database
+ */
+export async function pairRows(db: Database, id: string, where: string, plan: Plan, say: (line: string) => void): Promise<Row[]> {
   const exchanges = new Exchanges(db);
   await exchanges.start();
   const run = (fuse: boolean) => (ms: number) => {
     exchanges.fuse = fuse;
     return flood(IN_FLIGHT, ms, () => exchanges.one());
   };
-  const rates = await alternate(
-    [
-      { name: 'plain', run: run(false) },
-      { name: 'fused', run: run(true) },
-    ],
-    plan,
-    say,
-  );
-  /** median ms of an exchange, once a round */
+  const contenders = [
+    { name: 'plain', run: run(false) },
+    { name: 'fused', run: run(true) },
+  ];
+  const rates = await alternate(contenders, plan, say);
+  /** median ms of an exchange when none waits for another */
   const calm = async (fuse: boolean): Promise<number> => {
     exchanges.fuse = fuse;
     const times: number[] = [];
@@ -106,47 +100,16 @@ async function measure(db: Database, name: string, id: string, plan: Plan, say: 
     });
     return median(times);
   };
-  const times: { plain: number[]; fused: number[] } = { plain: [], fused: [] };
+  const plain: number[] = [];
+  const fused: number[] = [];
   for (let round = 0; round < plan.rounds; round += 1) {
-    times.plain.push(await calm(false));
-    times.fused.push(await calm(true));
+    plain.push(await calm(false));
+    fused.push(await calm(true));
   }
   await exchanges.stop();
-  const [fused, plain] = [median(times.fused), median(times.plain)];
+  const what = `exchanges of two actors, ${where}, fused against plain`;
   return [
-    compare(rates, { id, what: `exchanges of two actors, ${name}, fused against plain`, of: 'fused', by: 'plain', atLeast: 1.3 }),
-    {
-      id: `${id}p50`,
-      what: `p50 of one exchange, ${CALM} at a time, ${name}`,
-      value: fused,
-      min: Math.min(...times.fused),
-      unit: 'ms',
-      baseline: plain,
-      ratio: fused / plain,
-      target: '<= 0.6',
-      ok: fused / plain <= 0.6,
-      broken: fused / plain > 0.6 * 1.3,
-    },
+    compare(rates, { id, what, of: 'fused', by: 'plain', atLeast: 1.3 }),
+    bounded({ id: `${id}p50`, what: `p50 of ${what}, ${CALM} in flight`, values: fused, by: plain, unit: 'ms', atMost: 0.6 }),
   ];
 }
-
-export const pairsBench: Bench = async (plan, say) => {
-  const rows: Row[] = [];
-  const notes = [`${PAIRS} pairs, ${IN_FLIGHT} exchanges in flight, one lane; an exchange ends when the answer is durable`];
-  const server = await startPostgres({ shared_buffers: '256MB', max_wal_size: '4GB' }, DISK);
-  if (server === undefined) notes.push('PostgreSQL: not installed, P18 measured on PGlite alone');
-  else {
-    const db = await openDatabase({ url: server.url, dataDir: DISK }, benchLog);
-    say(`PostgreSQL ${db.version}`);
-    rows.push(...(await measure(db, 'PostgreSQL', 'P18', plan, say)));
-    await db.close();
-    await server.stop();
-  }
-  const dir = await mkdtemp(join(DISK, 'thrum-bench-'));
-  const db = await openDatabase({ dataDir: dir }, benchLog);
-  say(`PGlite, PostgreSQL ${db.version}`);
-  rows.push(...(await measure(db, 'PGlite', 'P18e', plan, say)));
-  await db.close();
-  await rm(dir, { recursive: true, force: true });
-  return { rows, notes };
-};

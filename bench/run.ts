@@ -15,7 +15,6 @@ const benches: { readonly [name: string]: () => Promise<Bench> } = {
   http: async () => (await import('./http.ts')).httpBench,
   kernel: async () => (await import('./kernel.ts')).kernelBench,
   realtime: async () => (await import('./realtime.ts')).realtimeBench,
-  pairs: async () => (await import('./pairs.ts')).pairsBench,
 };
 
 async function main(): Promise<number> {
