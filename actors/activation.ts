@@ -3,7 +3,7 @@ import { decide, failed, plain, repeatedAnswer } from './command.ts';
 import type { Decider, Decision } from './command.ts';
 import { answer, breakFrame, fused, mayRunAgain, refuse } from './envelope.ts';
 import type { Envelope, Message } from './envelope.ts';
-import { frozenOf, frozenText, thawed } from './frozen.ts';
+import { adopt, frozenOf, frozenText, keeps, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
@@ -11,7 +11,7 @@ import { migrationEvent } from './migrate.ts';
 import { closedBy, eventRows, isReleased, knownOf, restoreLive, ringOf } from './rows.ts';
 import type { Known, Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
-import { release } from './release.ts';
+import { expire, release } from './release.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
@@ -25,12 +25,6 @@ const TURN_EVENTS = 32;
 const RING = 256;
 const SLOW_TURN = 100;
 const STUCK_TURN = 1_000;
-/** a snapshot is kept at the end of an activation when this many rows follow the last one */
-const SNAPSHOT_ROWS = 16;
-/** heap bytes of an idle actor beside its context, of each byte of JSON in it, and of each remembered command */
-const BASE_WEIGHT = 1_024;
-const JSON_WEIGHT = 2;
-const KEY_WEIGHT = 320;
 
 /** `ending`: some uncommitted events are lost; those before them are awaited, then the state is read anew */
 type Status = 'cold' | 'loading' | 'ready' | 'broken' | 'ending';
@@ -95,6 +89,11 @@ export class Activation implements UnitOwner {
     return this.#mailbox?.length ?? 0;
   }
 
+  /** mono ms since which its oldest event waits for a turn */
+  get waitsSince(): number {
+    return this.#mailbox?.[0]?.since ?? Number.POSITIVE_INFINITY;
+  }
+
   /** events that are accepted and not yet durable */
   get uncommitted(): number {
     return this.#units?.length ?? 0;
@@ -126,12 +125,7 @@ export class Activation implements UnitOwner {
 
   /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
   get quiet(): boolean {
-    return (
-      this.#held === undefined &&
-      this.mailboxLength === 0 &&
-      this.#units === undefined &&
-      (this.#status === 'ready' || this.#status === 'broken')
-    );
+    return this.#held === undefined && this.mailboxLength === 0 && this.#units === undefined && this.#restored;
   }
 
   /** Quiet, and no effect will come back to it soon. */
@@ -141,14 +135,9 @@ export class Activation implements UnitOwner {
     return true;
   }
 
-  /** Whether a snapshot is due when the activation ends: the tail has grown, or somebody has seen a published view. */
-  get keep(): boolean {
-    return this.rowsSinceSnapshot >= SNAPSHOT_ROWS || this.published;
-  }
-
-  /** Estimated bytes in memory. */
-  get weight(): number {
-    return BASE_WEIGHT + JSON_WEIGHT * (this.snapshotBytes + this.bytesSinceSnapshot) + KEY_WEIGHT * (this.#ring?.size ?? 0);
+  /** commands that it remembers */
+  get keys(): number {
+    return this.#ring?.size ?? 0;
   }
 
   /** The actor as text, with which another activation can go on; undefined when there is nothing to keep or it must be read anew. */
@@ -159,7 +148,7 @@ export class Activation implements UnitOwner {
     const hot = this.#k.topics.hotNames(this);
     const heads = { ...this.heads, ...this.#k.topics.passivated(this) };
     const frozen = frozenOf(this, live, { heads, hot, ring: this.#ring });
-    return { ref: this.at.ref, text: frozenText(frozen, live.state), keep: this.keep };
+    return { ref: this.at.ref, text: frozenText(frozen, live.state), keep: keeps(this) };
   }
 
   /** Takes up where the frozen activation of this actor ended. */
@@ -168,11 +157,7 @@ export class Activation implements UnitOwner {
     const { seq, at, size } = frozen;
     this.#spec = { snap: this.rt.runner.restore(state), state, seq, at, size };
     this.#committed = this.#spec;
-    this.rowsSinceSnapshot = frozen.rowsSinceSnapshot;
-    this.bytesSinceSnapshot = frozen.bytesSinceSnapshot;
-    this.snapshotBytes = frozen.snapshotBytes;
-    this.published = frozen.published;
-    this.heads = frozen.heads;
+    adopt(this, frozen);
     if (frozen.ring !== undefined) this.#ring = new Map(frozen.ring);
     this.#status = 'ready';
     if (this.#k.freeze) deepFreeze(state.context);
@@ -183,6 +168,7 @@ export class Activation implements UnitOwner {
   deliver(e: Envelope): void {
     (this.#mailbox ??= []).push(e);
     this.lastUsed = this.#k.clock.mono();
+    e.since = this.lastUsed;
     if (this.#status === 'cold') this.#load();
     else if (this.#status !== 'loading') this.#k.schedule(this);
   }
@@ -244,9 +230,13 @@ export class Activation implements UnitOwner {
     return waiting;
   }
 
+  get #restored(): boolean {
+    return this.#status === 'ready' || this.#status === 'broken';
+  }
+
   /** Runs what waits, at most 32 events or until `until` (mono ms). True when more waits and could run. */
   turn(until: number): boolean {
-    if (this.#status !== 'ready' && this.#status !== 'broken') return false;
+    if (!this.#restored) return false;
     if (this.#k.placement?.mayRun(this) === false) return false;
     const committer = this.#k.committer(this.at.slot);
     const started = this.#k.clock.mono();
@@ -260,6 +250,7 @@ export class Activation implements UnitOwner {
       const e = this.#mailbox.shift();
       if (this.#mailbox.length === 0) this.#mailbox = undefined;
       if (e !== undefined) this.#process(e);
+      if (!this.#restored) return false;
       const now = this.#k.clock.mono();
       if (e !== undefined && now - started > SLOW_TURN) this.#slowTurn(e, now - started);
       if (now >= until && this.#mailbox !== undefined) return true;
@@ -277,6 +268,7 @@ export class Activation implements UnitOwner {
     if (e.deadline < this.#k.clock.mono()) return refuse(e, refusal('TIMEOUT'));
     if (e.kind === 'read') {
       if (this.#status === 'broken' && this.#closed !== undefined) return refuse(e, this.#closed);
+      if (e.min > (this.#spec?.seq ?? 0)) return this.#behind(e);
       return this.#gated(e, e.run(this.#spec));
     }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
@@ -296,6 +288,16 @@ export class Activation implements UnitOwner {
     } catch (error) {
       this.#threw(e, error);
     }
+  }
+
+  /** A read wants a state that this activation has not seen: somebody else has written, or there is no such state. */
+  #behind(e: Envelope): void {
+    const none = failed(this.#spec?.seq ?? 0, refusal('RETRY', 'the actor has no such state', undefined, 50));
+    // What is under way rests on an old state: it will be rolled back, and the read runs again with it.
+    if (e.tries > 0 || this.#units !== undefined) return this.#gated(e, none);
+    e.tries += 1;
+    this.#mailbox = [e, ...this.drain()];
+    this.#evict();
   }
 
   #command(e: Envelope): void {
@@ -504,11 +506,7 @@ export class Activation implements UnitOwner {
 
   /** Answers commands whose deadline has passed while the database is away. */
   expire(mono: number): void {
-    for (const unit of this.#units ?? []) {
-      if (unit.envelope.deadline < mono) refuse(unit.envelope, refusal('COMMIT_UNKNOWN'), unit.next.seq);
-      for (const w of unit.waiters) if (w.envelope.deadline < mono) refuse(w.envelope, refusal('TIMEOUT'));
-    }
-    for (const e of this.#mailbox ?? []) if (e.deadline < mono) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+    expire(this.#units, this.#mailbox, mono);
   }
 
   /** A view of the speculative or committed state for people; not part of any guarantee. */

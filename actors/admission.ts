@@ -4,11 +4,12 @@ import { unstorable } from './columns.ts';
 import type { Command } from './define.ts';
 import { kernelProblems, refusal } from './errors.ts';
 import { idemOf, splitRef } from './ids.ts';
+import type { Kernel } from './kernel.ts';
+import type { NodeLimits } from './limits.ts';
 import type { Runtime } from './runtime.ts';
 import type { AskOptions, CommandInput } from './system.ts';
 import type { ActorRef, Json, Principal, Refusal } from './types.ts';
 
-const MAX_PAYLOAD = 65_536;
 const DEADLINE = 10_000;
 const MAX_DEADLINE = 30_000;
 
@@ -28,8 +29,13 @@ export interface Admitted {
   readonly trace?: string;
 }
 
+/** Whether the JSON text of a payload has more bytes than one may have. */
+export const tooLarge = (text: string, { payloadBytes }: Pick<NodeLimits, 'payloadBytes'>): boolean =>
+  text.length > payloadBytes / 3 && Buffer.byteLength(text) > payloadBytes;
+
 /** The command as it may be run, or why not. */
-export function admit(kinds: ReadonlyMap<string, Runtime>, ref: ActorRef, command: CommandInput, o: AskOptions): Admitted | Refusal {
+export function admit(k: Pick<Kernel, 'kinds' | 'limits'>, ref: ActorRef, command: CommandInput, o: AskOptions): Admitted | Refusal {
+  const { kinds, limits } = k;
   const address = splitRef(ref);
   if (address === undefined) return malformed([{ path: 'to', message: 'expected kind:id' }]);
   const rt = kinds.get(address.kind);
@@ -43,8 +49,7 @@ export function admit(kinds: ReadonlyMap<string, Runtime>, ref: ActorRef, comman
     return malformed(parsed.error.issues.map((i) => ({ path: i.path.map(String).join('.'), message: i.message })));
   }
   const text = JSON.stringify(parsed.data);
-  if (text.length > MAX_PAYLOAD / 4 && Buffer.byteLength(text) > MAX_PAYLOAD)
-    return refusal('PAYLOAD_TOO_LARGE', `a payload has at most ${MAX_PAYLOAD} bytes`);
+  if (tooLarge(text, limits)) return refusal('PAYLOAD_TOO_LARGE', `a payload has at most ${limits.payloadBytes} bytes`);
   if (unstorable(text)) return malformed([{ path: '', message: 'text must not contain the character U+0000 or half of a surrogate pair' }]);
   return {
     rt,

@@ -182,7 +182,9 @@ export function checkKind(kind: Omit<ActorKind, 'hash'>): string {
     views.add(t.view);
     checkTopic(kind.kind, t, fault);
   }
-  if (kind.limits.stateBytes > 1_048_576) fault('limits.stateBytes', 'at most 1,048,576');
+  for (const name of ['stateBytes', 'eventBytes'] as const) {
+    if (kind.limits[name] > 1_048_576) fault(`limits.${name}`, 'at most 1,048,576');
+  }
   if (faults.length === 0) checkInitial(kind, fault);
   if (faults.length > 0) throw new DefinitionError(kind.kind, faults);
   return definitionHash(machine);

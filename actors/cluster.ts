@@ -96,7 +96,7 @@ export class Cluster implements ActorSystem {
   }
 
   async ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
-    const admitted = admit(this.#node.kinds, ref, command, o);
+    const admitted = admit(this.#node, ref, command, o);
     if ('code' in admitted) return this.#node.declined(ref, command.type, admitted);
     const slot = slotOfRef(ref);
     const end = this.#node.clock.mono() + admitted.deadline;

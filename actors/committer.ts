@@ -55,7 +55,7 @@ export function newCid(random: () => number): string {
 export class Committer {
   readonly #o: CommitterOptions;
   readonly #open = new OpenBatch();
-  #inflight: readonly CommitUnit[] = [];
+  #inflightRows = 0;
   #busy = false;
   #stopped = false;
   #done: EffectId[] = [];
@@ -71,11 +71,12 @@ export class Committer {
 
   /** Whether turns of this lane must wait for a commit. */
   get full(): boolean {
-    return this.#open.rows >= this.#o.limits.laneRows || this.#open.bytes >= this.#o.limits.laneBytes;
+    const { laneRows, laneBytes } = this.#o.limits;
+    return this.#open.rows + this.#inflightRows >= laneRows || this.#open.bytes >= laneBytes;
   }
 
   get uncommitted(): number {
-    return this.#open.rows + this.#inflight.reduce((sum, unit) => sum + unit.events.length, 0);
+    return this.#open.rows + this.#inflightRows;
   }
 
   /** Monotonic time of the first of the failures that still last; undefined while commits go through. */
@@ -161,7 +162,7 @@ export class Committer {
     const cid = newCid(this.#o.random);
     const { units, batch, broken } = this.#open.take(this.#share(), this.#o.registry, cid, housekeeping);
     if (broken) return this.#giveBack(units, housekeeping, release);
-    this.#inflight = units;
+    this.#inflightRows = batch.journal.length;
     const sent = this.#send(batch);
     release?.();
     try {
@@ -173,7 +174,7 @@ export class Committer {
       this.#o.onProgress();
       return undefined;
     } finally {
-      this.#inflight = [];
+      this.#inflightRows = 0;
     }
   }
 

@@ -255,12 +255,18 @@ export interface Limits {
   readonly mailbox: number;
   /** JSON bytes of the context; default 262,144, at most 1,048,576 */
   readonly stateBytes: number;
+  /** JSON bytes of the change that one event makes; default 262,144, at most 1,048,576 */
+  readonly eventBytes: number;
   /** companion rows per macrostep, items and jobs included; default 256 */
   readonly rows: number;
   /** armed timers; default 256 */
   readonly timers: number;
   /** live effects; default 64 */
   readonly calls: number;
+  /** messages to other actors per macrostep; default 128 */
+  readonly tells: number;
+  /** topics of one actor that are kept ready for readers; default 64 */
+  readonly hotTopics: number;
 }
 
 export interface ActorDefinition<C = AnyContext> {
@@ -308,6 +314,17 @@ export interface ActorKind extends ActorDefinition {
   readonly hash: string;
 }
 
+const defaultLimits: Limits = {
+  mailbox: 1_000,
+  stateBytes: 262_144,
+  eventBytes: 262_144,
+  rows: 256,
+  timers: 256,
+  calls: 64,
+  tells: 128,
+  hotTopics: 64,
+};
+
 /**
  * Declares an actor kind and checks it.
  *
@@ -316,7 +333,7 @@ export interface ActorKind extends ActorDefinition {
 export function defineActor<C>(def: ActorDefinition<C>): ActorKind {
   const kind: Omit<ActorKind, 'hash'> = {
     ...def,
-    limits: { mailbox: 1_000, stateBytes: 262_144, rows: 256, timers: 256, calls: 64, ...def.limits },
+    limits: { ...defaultLimits, ...def.limits },
     passivateAfter: def.passivateAfter ?? 120_000,
     snapshot: def.snapshot ?? { every: 64, bytes: 4 },
   };

@@ -17,6 +17,8 @@ interface Base {
   readonly cause?: string;
   /** monotonic ms; Infinity for the kernel's own events */
   readonly deadline: number;
+  /** monotonic ms since which it waits in a mailbox; 0 before */
+  since: number;
   /** how often it has been run on a state that was then lost */
   tries: number;
   /** how often the machine, or a companion table, failed on it */
@@ -50,7 +52,8 @@ export type Envelope = Base &
     | { readonly kind: 'result'; readonly call: { readonly invoke: string; readonly id: EffectId; readonly failed: boolean } }
     | { readonly kind: 'undelivered'; readonly done: EffectId }
     | { readonly kind: 'migration' }
-    | { readonly kind: 'read'; readonly run: (live: Live | undefined) => Reply }
+    /** `min`: the state must have at least this seq */
+    | { readonly kind: 'read'; readonly run: (live: Live | undefined) => Reply; readonly min: number }
   );
 
 /** It does not run again by itself: the event that sent it was lost with it, and sends it anew. */
@@ -92,6 +95,7 @@ export function internal(type: string, payload: object): Omit<Envelope, 'kind' |
     chk: 0,
     from: { kind: 'system', id: 'kernel', roles: [] },
     deadline: Number.POSITIVE_INFINITY,
+    since: 0,
     tries: 0,
     failures: 0,
     answered: false,
@@ -110,6 +114,7 @@ export function message(tell: { readonly id: EffectId; readonly type: string }, 
     from: { kind: 'actor', id: source, roles: [] },
     cause: key,
     deadline: Number.POSITIVE_INFINITY,
+    since: 0,
     tries: 0,
     failures: 0,
     answered: false,

@@ -1,4 +1,5 @@
 /** What is kept of a warm actor: one line with what the kernel knows of it, one line with its state; both JSON. */
+import type { Activation } from './activation.ts';
 import { actorIdOf } from './ids.ts';
 import type { Known } from './rows.ts';
 import type { Live } from './runtime.ts';
@@ -21,6 +22,12 @@ export interface Frozen {
   /** keys of the latest commands, oldest first */
   readonly ring?: readonly (readonly [idem: string, known: Known])[];
 }
+
+/** rows after the last snapshot for which another is due at the end of an activation */
+const SNAPSHOT_ROWS = 16;
+
+/** Whether a snapshot is due when the activation ends: the tail has grown, or somebody has seen a published view. */
+export const keeps = (a: Activation): boolean => a.rowsSinceSnapshot >= SNAPSHOT_ROWS || a.published;
 
 /** What stays of an actor beside its state. */
 export function frozenOf(
@@ -52,6 +59,15 @@ export const frozenText = (f: Frozen, state: ActorState): string => `${JSON.stri
 export function thawed(text: string): { frozen: Frozen; state: ActorState } {
   const end = text.indexOf('\n');
   return { frozen: JSON.parse(text.slice(0, end)) as Frozen, state: JSON.parse(text.slice(end + 1)) as ActorState };
+}
+
+/** Goes on counting where the frozen activation ended. */
+export function adopt(a: Activation, f: Frozen): void {
+  a.rowsSinceSnapshot = f.rowsSinceSnapshot;
+  a.bytesSinceSnapshot = f.bytesSinceSnapshot;
+  a.snapshotBytes = f.snapshotBytes;
+  a.published = f.published;
+  a.heads = f.heads;
 }
 
 /** The snapshot that a warm actor leaves when it becomes cold. */

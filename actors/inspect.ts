@@ -6,6 +6,7 @@ import { definitionOf, stateText } from './machine.ts';
 import type { Definition } from './machine.ts';
 import { apply, emptyState } from './patch.ts';
 import type { Patch } from './patch.ts';
+import type { Overload } from './overload.ts';
 import type { Residents } from './residents.ts';
 import type { AuditEntry, AuditRow } from './store/admin.ts';
 import { placeOf } from './store/directory.ts';
@@ -78,7 +79,12 @@ type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 const defined = <T extends object>(o: T): Partial<Defined<T>> =>
   Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<Defined<T>>;
 
-export function createInspect(k: Kernel, residents: Residents): Inspect {
+export function createInspect(k: Kernel, residents: Residents, overload: Overload): Inspect {
+  /** @throws KernelProblem OVERLOADED: people who look on are the first to give way */
+  const giveWay = (): void => {
+    const shed = overload.refusal('inspector', 0);
+    if (shed !== undefined) throw new KernelProblem(shed);
+  };
   const rtOf = (kind: string) => {
     const rt = k.kinds.get(kind);
     if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', kind));
@@ -92,6 +98,7 @@ export function createInspect(k: Kernel, residents: Residents): Inspect {
   };
   return {
     async list({ node, slot, limit, sort, ...rest }) {
+      giveWay();
       if (node !== undefined && node !== k.node) return { items: [], next: undefined };
       const slots = slot === undefined ? {} : { slots: [slot] };
       const found = await k.store.directory({ ...defined(rest), ...slots, sort, limit: limit + 1 });
@@ -100,6 +107,7 @@ export function createInspect(k: Kernel, residents: Residents): Inspect {
       return { items, next: found.length > limit && last !== undefined ? placeOf(last, sort) : undefined };
     },
     async busiest(by, { node, slot, limit, ...rest }) {
+      giveWay();
       if (node !== undefined && node !== k.node) return [];
       const ranked = [...residents.hot.values()]
         .map((a) => ({ actorId: a.actorId, slot: a.at.slot, n: a.inspect()[by] }))
@@ -111,6 +119,7 @@ export function createInspect(k: Kernel, residents: Residents): Inspect {
       return ranked.flatMap(({ actorId }) => byId.get(actorId) ?? []).slice(0, limit);
     },
     async one(ref) {
+      giveWay();
       const actorId = idOf(ref);
       const hot = residents.hot.get(ref);
       const loaded = (await k.store.load([actorId], k.clock.wall())).get(actorId);

@@ -1,6 +1,6 @@
 /** What is written beside the commits: snapshots, the directory, and the passivation of idle actors. All of it can be lost without harm. */
 import type { Activation } from './activation.ts';
-import { frozenSnapshot } from './frozen.ts';
+import { frozenSnapshot, keeps } from './frozen.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { stateText, valueOf } from './machine.ts';
@@ -204,7 +204,7 @@ export class Keeper {
     for (const a of list) {
       if (!a.quiet) continue;
       const heads = { ...a.heads, ...this.#k.topics.passivated(a) };
-      if (a.keep) rows.push(...this.#snapshotOf(a, heads));
+      if (keeps(a)) rows.push(...this.#snapshotOf(a, heads));
       this.#residents.leave(a);
       this.#k.metrics.passivations.add(reason);
     }

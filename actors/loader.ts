@@ -18,7 +18,7 @@ export class Loader {
   readonly #limits: NodeLimits;
   readonly #also: ((actorIds: readonly string[]) => Promise<void>) | undefined;
   #waiting: Activation[] = [];
-  #running = 0;
+  readonly #reading = new Set<readonly Activation[]>();
   #planned = false;
 
   /** @param o.also done after the actors were read and before they run */
@@ -40,20 +40,26 @@ export class Loader {
     this.#also = o.also;
   }
 
+  /** Actors that wait for a query or for its answer. */
+  *pending(): Generator<Activation> {
+    yield* this.#waiting;
+    for (const batch of this.#reading) yield* batch;
+  }
+
   load(a: Activation): void {
     this.#waiting.push(a);
     this.#plan();
   }
 
   #plan(): void {
-    if (this.#planned || this.#running >= this.#limits.loads || this.#waiting.length === 0) return;
+    if (this.#planned || this.#reading.size >= this.#limits.loads || this.#waiting.length === 0) return;
     this.#planned = true;
     this.#deferral.soon(() => {
       this.#planned = false;
       const batch = this.#waiting.splice(0, this.#limits.loadActors);
-      this.#running += 1;
+      this.#reading.add(batch);
       void this.#read(batch, 1).finally(() => {
-        this.#running -= 1;
+        this.#reading.delete(batch);
         this.#plan();
       });
       this.#plan();

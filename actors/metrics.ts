@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
+import type { NodeLimits } from './limits.ts';
 
 /**
  * Counts by one key that are cheap enough for the hot path: a map of numbers, read into a Prometheus counter only when it is scraped.
@@ -41,6 +42,12 @@ export interface Levels {
   readonly activations: () => { readonly hot: number; readonly warm: number };
   readonly activationBytes: () => number;
   readonly inflight: () => number;
+  readonly inflightBytes: () => number;
+  readonly queueAge: () => number;
+  readonly shedProbability: () => number;
+  readonly loadsWaiting: () => number;
+  readonly ringBytes: () => number;
+  readonly bounds: () => NodeLimits;
   readonly uncommitted: () => readonly number[];
   readonly outboxPending: () => number;
   readonly timersPending: () => number;
@@ -83,6 +90,12 @@ export function createMetrics(registry: Registry, levels: Levels) {
   };
   labelled('activations', 'Actors held in memory', 'temperature', () => Object.entries(levels.activations()));
   gauge('activation_bytes', 'Estimated bytes of the actors held in memory', levels.activationBytes);
+  gauge('inflight_bytes', 'Bytes of the payloads of commands accepted and not answered', levels.inflightBytes);
+  gauge('queue_age_seconds', 'How long the oldest queued command had waited when it was last looked at', () => levels.queueAge() / 1_000);
+  gauge('shed_probability', 'With which a new command of a client is refused', levels.shedProbability);
+  gauge('loads_waiting', 'Actors that are being read from the store or wait for it', levels.loadsWaiting);
+  gauge('ring_bytes', 'Bytes of the recent publications kept for reconnecting clients', levels.ringBytes);
+  labelled('bound', 'What the node holds at most, by the name of the bound', 'bound', () => Object.entries(levels.bounds()));
   gauge('inflight', 'Commands accepted and not answered', levels.inflight);
   gauge('outbox_pending', 'Messages and effects not finished', levels.outboxPending);
   gauge('timers_pending', 'Timers in the wheel', levels.timersPending);
@@ -110,6 +123,7 @@ export function createMetrics(registry: Registry, levels: Levels) {
     batchSplits: tally('batch_splits_total', 'Batches that were split', 'cause'),
     fused: tally('fused_total', 'Messages committed together with the event that sent them'),
     fuseSkipped: tally('fuse_skipped_total', 'Messages that could not be, by reason', 'reason'),
+    shed: tally('shed_total', 'Work refused because the node is overloaded', 'class'),
     publications: tally('publications_total', 'Publications by topic kind', 'kind'),
     topicItems: tally('topic_items_total', 'Items of log topics'),
     commandSeconds: histogram('command_seconds', 'From admission to answer, sampled one in 16'),

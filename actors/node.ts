@@ -24,6 +24,8 @@ import { createMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 import { sampleReplay } from './replay.ts';
 import { Placement } from './placement.ts';
+import { Overload, queueAge, readBy, workOf } from './overload.ts';
+import { Reads } from './reads.ts';
 import { Residents } from './residents.ts';
 import { Router } from './routing.ts';
 import { runtimeOf } from './runtime.ts';
@@ -50,7 +52,6 @@ import type {
 
 const EXPIRE_MS = 250;
 const TROUBLE_MS = 1_000;
-const READ_DEADLINE = 10_000;
 const ROOM_MS = 500;
 /** one activation in so many has its latest events handled once more */
 const REPLAY_SAMPLE = 10_000;
@@ -80,13 +81,14 @@ export class Node implements ActorSystem, Kernel {
   readonly #o: ActorSystemOptions;
   readonly limits: NodeLimits;
   readonly #residents: Residents;
+  readonly #overload: Overload;
+  readonly #reads: Reads;
   readonly #scheduler: Scheduler;
   readonly #loader: Loader;
   readonly #keeper: Keeper;
   /** actors that wait for a commit to make room in their lane */
   readonly #waiting = new Set<Activation>();
   #committers: Committer[] = [];
-  #inflight = 0;
   #loads = 0;
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
   /** what a former process left to be sent is in the outbox */
@@ -109,16 +111,24 @@ export class Node implements ActorSystem, Kernel {
     this.metrics = createMetrics(o.metrics, {
       activations: () => ({ hot: this.#residents.hot.size, warm: this.#residents.warm }),
       activationBytes: () => this.#residents.bytes,
-      inflight: () => this.#inflight,
+      inflight: () => this.#overload.inflight,
+      inflightBytes: () => this.#overload.bytes,
+      queueAge: () => this.#overload.age,
+      shedProbability: () => this.#overload.probability,
+      loadsWaiting: () => [...this.#loader.pending()].length,
+      ringBytes: () => this.topics.ringBytes,
+      bounds: () => this.limits,
       uncommitted: () => this.#committers.map((c) => c.uncommitted),
       outboxPending: () => this.outbox.pending,
       timersPending: () => this.timers.pending,
-      mailboxMax: () => this.#longestMailbox(),
+      mailboxMax: () => this.#residents.longestMailbox,
       slots: () => this.placement?.slots.length ?? SLOTS,
       leaseLeft: () => (this.placement?.leaseLeft ?? 0) / 1_000,
       roaming: () => (this.placement?.roaming === true ? 1 : 0),
     });
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
+    this.#overload = new Overload({ limits: this.limits, random: o.random, metrics: this.metrics });
+    this.#reads = new Reads(this, this.#overload);
     this.topics = new Topics(this);
     this.outbox = new Outbox(this, o.effects);
     this.timers = new Timers(this);
@@ -132,7 +142,7 @@ export class Node implements ActorSystem, Kernel {
     const also = this.placement === undefined ? undefined : (ids: readonly string[]) => this.outbox.takeUpOf(ids);
     this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits, also });
     this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
-    this.inspect = createInspect(this, this.#residents);
+    this.inspect = createInspect(this, this.#residents, this.#overload);
   }
 
   // ------------------------------------------------------------------------------------------------------- parts' view of it
@@ -155,12 +165,6 @@ export class Node implements ActorSystem, Kernel {
 
   grown(a: Activation): void {
     this.#residents.grown(a);
-  }
-
-  #longestMailbox(): number {
-    let most = 0;
-    for (const a of this.#residents.hot.values()) most = Math.max(most, a.mailboxLength);
-    return most;
   }
 
   deliver(ref: ActorRef, rt: Runtime, e: Envelope): void {
@@ -219,7 +223,7 @@ export class Node implements ActorSystem, Kernel {
   // ------------------------------------------------------------------------------------------------------------- commands
 
   ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
-    const admitted = admit(this.kinds, ref, command, o);
+    const admitted = admit(this, ref, command, o);
     return 'code' in admitted ? this.#decline(ref, command.type, admitted) : this.accept(ref, admitted);
   }
 
@@ -227,7 +231,9 @@ export class Node implements ActorSystem, Kernel {
   accept(ref: ActorRef, c: Admitted): Promise<Reply> {
     const { rt, type } = c;
     if (this.#state !== 'running') return this.#decline(ref, type, refusal('DRAINING', undefined, undefined, 1_000));
-    if (this.#inflight >= this.limits.inflight) return this.#decline(ref, type, refusal('OVERLOADED', undefined, undefined, 500));
+    const bytes = c.text.length;
+    const shed = this.#overload.refusal(workOf(c.from), bytes);
+    if (shed !== undefined) return this.#decline(ref, type, shed);
     let a: Activation;
     try {
       a = this.activation(ref, rt);
@@ -241,7 +247,7 @@ export class Node implements ActorSystem, Kernel {
     if (troubled !== undefined && mono - troubled > TROUBLE_MS)
       return this.#decline(ref, type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
     if (a.mailboxLength >= rt.def.limits.mailbox) return this.#decline(ref, type, refusal('MAILBOX_FULL', undefined, undefined, 100));
-    this.#inflight += 1;
+    this.#overload.begin(bytes);
     return new Promise((resolve) => {
       a.deliver({
         kind: 'command',
@@ -254,13 +260,14 @@ export class Node implements ActorSystem, Kernel {
         cause: c.trace,
         expect: c.expect,
         deadline: mono + c.deadline,
+        since: mono,
         tries: 0,
         failures: 0,
         answered: false,
         resolve: (reply) => {
-          this.#inflight -= 1;
+          this.#overload.end(bytes);
           this.metrics.commands.add(rt.def.kind, type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
-          if ((this.#inflight & 15) === 0) this.metrics.commandSeconds.observe((this.clock.mono() - mono) / 1_000);
+          if ((this.#overload.inflight & 15) === 0) this.metrics.commandSeconds.observe((this.clock.mono() - mono) / 1_000);
           resolve(reply);
         },
       });
@@ -300,7 +307,8 @@ export class Node implements ActorSystem, Kernel {
         return { ok: false, seq: live.seq, error: refusal('FORBIDDEN') };
       return { ok: true, seq: live.seq, reply: declared.run(live.snap, parsed.data, this.clock.wall()) as Json };
     };
-    const reply = await this.#evaluate(a, query, run, o.level ?? 'session');
+    const { level, min } = o;
+    const reply = await this.#reads.ask(a, { what: query, run, work: readBy(o.from), level, min });
     if (!reply.ok) throw new KernelProblem(reply.error);
     return { seq: reply.seq, value: reply.reply };
   }
@@ -314,32 +322,6 @@ export class Node implements ActorSystem, Kernel {
     return { rt, a: this.activation(ref, rt) };
   }
 
-  /** `eventual` reads answer from committed state without waiting; the others wait their turn and the commit of what they saw. */
-  #evaluate(a: Activation, what: string, run: (live: Live | undefined) => Reply, level: NonNullable<ReadOptions['level']>): Promise<Reply> {
-    if (level === 'eventual' && a.committed !== undefined) {
-      a.lastUsed = this.clock.mono();
-      return Promise.resolve(run(a.committed));
-    }
-    return new Promise((resolve) => {
-      const e: Envelope = {
-        kind: 'read',
-        run,
-        type: what,
-        payload: {},
-        text: '{}',
-        idem: null,
-        chk: 0,
-        from: { kind: 'system', id: 'read', roles: [] },
-        deadline: this.clock.mono() + READ_DEADLINE,
-        tries: 0,
-        failures: 0,
-        answered: false,
-        resolve,
-      };
-      a.deliver(e);
-    });
-  }
-
   async erase(ref: ActorRef, o: EraseOptions): Promise<Erased> {
     const { erasureKey } = this.#o;
     if (erasureKey === undefined) throw new Error('this kernel has no key for erasures');
@@ -347,7 +329,8 @@ export class Node implements ActorSystem, Kernel {
     const parts = {
       kernel: this,
       pseudonym: (r: ActorRef) => pseudonymOf(erasureKey, r),
-      settle: (a: Activation) => this.#evaluate(a, 'erase', (live) => ({ ok: true, seq: live?.seq ?? 0, reply: null }), 'session'),
+      settle: (a: Activation) =>
+        this.#reads.ask(a, { what: 'erase', work: 'admin', run: (live) => ({ ok: true, seq: live?.seq ?? 0, reply: null }) }),
     };
     return eraseActor(parts, target, o);
   }
@@ -358,7 +341,7 @@ export class Node implements ActorSystem, Kernel {
       if (live === undefined || !visibleTo(rt, a.at, live, p)) return { ok: false, seq: 0, error: refusal('NOT_FOUND') };
       return { ok: true, seq: live.seq, reply: allowedTo(rt, a.at, live, p, this.clock.wall()) };
     };
-    const reply = await this.#evaluate(a, 'allowed', run, 'session');
+    const reply = await this.#reads.ask(a, { what: 'allowed', run, work: readBy(p) });
     if (!reply.ok) throw new KernelProblem(reply.error);
     return { seq: reply.seq, commands: reply.reply as string[] };
   }
@@ -369,7 +352,8 @@ export class Node implements ActorSystem, Kernel {
   async #active(ref: ActorRef): Promise<Activation> {
     const { a } = this.#target(ref);
     if (a.committed !== undefined) return a;
-    const reply = await this.#evaluate(a, 'topic', (live) => ({ ok: true, seq: live?.seq ?? 0, reply: null }), 'session');
+    const run = (live: Live | undefined): Reply => ({ ok: true, seq: live?.seq ?? 0, reply: null });
+    const reply = await this.#reads.ask(a, { what: 'topic', run, work: 'query' });
     if (!reply.ok) throw new KernelProblem(reply.error);
     return a;
   }
@@ -473,7 +457,9 @@ export class Node implements ActorSystem, Kernel {
     this.#expiry = this.clock.setTimer(EXPIRE_MS, () => {
       const troubled = this.#committers.some((c) => c.troubledSince !== undefined);
       const mono = this.clock.mono();
-      if (troubled) for (const a of this.#residents.hot.values()) a.expire(mono);
+      for (const a of troubled ? this.#residents.hot.values() : this.#loader.pending()) a.expire(mono);
+      // Actors that are being read have a bound of their own.
+      this.#overload.sample(queueAge(mono, this.#scheduler.ready, this.#waiting), mono);
       this.#planExpiry();
     });
   }
@@ -483,7 +469,7 @@ export class Node implements ActorSystem, Kernel {
     this.#state = 'draining';
     const until = this.clock.mono() + ms;
     this.timers.stop();
-    while (this.#inflight > 0 && this.clock.mono() < until) {
+    while (this.#overload.inflight > 0 && this.clock.mono() < until) {
       await new Promise<void>((resolve) => {
         this.clock.setTimer(5, resolve);
       });

@@ -1,6 +1,7 @@
 /** What leaves an actor after its commit: messages to other actors and effects with a result. The rows are the record; this works from memory. */
 import type { Activation } from './activation.ts';
 import type { RemoteTells } from './bus/bus.ts';
+import { tooLarge } from './admission.ts';
 import { Effects } from './effects.ts';
 import type { EffectCallOf, EffectFunctions } from './effects.ts';
 import { internal, message } from './envelope.ts';
@@ -298,6 +299,7 @@ export class Outbox {
     const parsed = declared.input.safeParse(m.payload);
     if (!parsed.success)
       return resolve(error('VALIDATION', { issues: parsed.error.issues.map((i) => ({ path: i.path.join('.'), message: i.message })) }));
+    if (tooLarge(JSON.stringify(parsed.data), this.#k.limits)) return resolve(error('PAYLOAD_TOO_LARGE'));
     let receiver;
     try {
       receiver = this.#k.activation(to, rt);

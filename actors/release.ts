@@ -1,4 +1,7 @@
 import type { Activation } from './activation.ts';
+import { refuse } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
+import { refusal } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import type { Unit } from './unit.ts';
 
@@ -14,4 +17,13 @@ export function release(k: Kernel, a: Activation, unit: Unit): void {
     for (const c of s.companions) k.metrics.companionRows.add(c.into);
   }
   k.fusion?.over(a, unit);
+}
+
+/** Answers what has passed its deadline (mono ms) while it waited for the database. */
+export function expire(units: readonly Unit[] | undefined, mailbox: readonly Envelope[] | undefined, mono: number): void {
+  for (const unit of units ?? []) {
+    if (unit.envelope.deadline < mono) refuse(unit.envelope, refusal('COMMIT_UNKNOWN'), unit.next.seq);
+    for (const w of unit.waiters) if (w.envelope.deadline < mono) refuse(w.envelope, refusal('TIMEOUT'));
+  }
+  for (const e of mailbox ?? []) if (e.deadline < mono) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
 }

@@ -13,6 +13,10 @@ import type { WarmEntry } from './warm.ts';
 
 /** how much is dropped at once when a bound is reached */
 const SHARE = 0.1;
+/** heap bytes of an idle actor beside its context, of each byte of JSON in it, and of each remembered command */
+const BASE_WEIGHT = 1_024;
+const JSON_WEIGHT = 2;
+const KEY_WEIGHT = 320;
 /** looking for somebody to drop is not repeated within this time when everybody was busy, ms */
 const BUSY_MS = 50;
 
@@ -50,6 +54,12 @@ export class Residents {
 
   get warm(): number {
     return this.#warm.size;
+  }
+
+  get longestMailbox(): number {
+    let most = 0;
+    for (const a of this.#hot.values()) most = Math.max(most, a.mailboxLength);
+    return most;
   }
 
   /** estimate of what hot and warm actors occupy */
@@ -97,7 +107,7 @@ export class Residents {
 
   #weigh(a: Activation): void {
     if (this.#hot.get(a.at.ref) !== a) return;
-    const { weight } = a;
+    const weight = BASE_WEIGHT + JSON_WEIGHT * (a.snapshotBytes + a.bytesSinceSnapshot) + KEY_WEIGHT * a.keys;
     this.#hotBytes += weight - a.weighed;
     a.weighed = weight;
   }

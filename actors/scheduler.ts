@@ -26,6 +26,11 @@ export class Scheduler {
     this.#kick = o.kick;
   }
 
+  /** Activations that wait for their turn. */
+  get ready(): readonly Activation[] {
+    return this.#ready;
+  }
+
   schedule(a: Activation): void {
     if (a.scheduled) return;
     a.scheduled = true;

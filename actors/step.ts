@@ -1,6 +1,6 @@
 /** One event through one machine, as a pure function: the next state, the patch and everything the event asks for. */
 import { KernelProblem, refusal } from './errors.ts';
-import type { JobParams, PublishParams, RejectParams, RowParams, TellParams } from './define.ts';
+import type { JobParams, Limits, PublishParams, RejectParams, RowParams, TellParams } from './define.ts';
 import { effectKey, derivedIdem } from './ids.ts';
 import { historyOf, valueOf } from './machine.ts';
 import type { MacrostepResult, MachineSnapshot } from './machine.ts';
@@ -15,8 +15,6 @@ import type { ActorState, ArmedTimer, Json, Refusal, Stamp } from './types.ts';
 export class MachineFault extends Error {}
 
 const MAX_DELAY = 10 * 366 * 86_400_000;
-const MAX_TELLS = 128;
-const MAX_EVENT = 262_144;
 const MAX_ITEM = 8_192;
 
 export interface Tell {
@@ -124,7 +122,8 @@ class Collector {
       }
       case 'tell': {
         const { to, type: command, payload } = params as TellParams;
-        if (this.tells.length >= MAX_TELLS) throw limit('tells per event', MAX_TELLS);
+        const most = this.rt.def.limits.tells;
+        if (this.tells.length >= most) throw limit('tells per event', most);
         this.tells = [...this.tells, { id: this.#effectId(), to, type: command, payload: payload ?? {} }];
         return;
       }
@@ -262,10 +261,14 @@ function stateOf(snap: MachineSnapshot, c: Collector): ActorState {
   return state;
 }
 
+/** UTF-8 bytes of a text, or a bound that is below `most`. */
+const bytesOf = (text: string, most: number): number => (text.length * 3 <= most ? text.length * 3 : Buffer.byteLength(text));
+
 /** Upper bound of the bytes of the context; counted exactly only where the bound passes the limit. @throws KernelProblem STATE_TOO_LARGE */
-function sizeOf(old: Live | undefined, state: ActorState, patchText: string, most: number): number {
-  if (patchText.length > MAX_EVENT * 4) throw new KernelProblem(refusal('STATE_TOO_LARGE', 'the change is too large'));
-  const bound = (old?.size ?? 2) + patchText.length;
+function sizeOf(old: Live | undefined, state: ActorState, patchText: string, { stateBytes: most, eventBytes }: Limits): number {
+  const bytes = bytesOf(patchText, eventBytes);
+  if (bytes > eventBytes) throw new KernelProblem(refusal('STATE_TOO_LARGE', `the change has ${bytes} bytes`, { limit: eventBytes }));
+  const bound = (old?.size ?? 2) + bytes;
   if (bound <= most) return bound;
   const size = Buffer.byteLength(JSON.stringify(state.context));
   if (size > most) throw new KernelProblem(refusal('STATE_TOO_LARGE', `the state would have ${size} bytes`, { limit: most }));
@@ -295,7 +298,7 @@ function finish(rt: Runtime, old: Live | undefined, type: string, result: Macros
   if (state.calls !== old?.state.calls && Object.keys(state.calls).length > limits.calls) throw limit('running effects', limits.calls);
   const patch = diff(old?.state ?? emptyState, state, rt.maps);
   const patchText = JSON.stringify(patch);
-  const size = sizeOf(old, state, patchText, limits.stateBytes);
+  const size = sizeOf(old, state, patchText, limits);
   return {
     type,
     stamp,

@@ -219,6 +219,7 @@ export class Timers {
         chk: 0,
         from: { kind: 'system', id: 'timer', roles: [] },
         deadline: Number.POSITIVE_INFINITY,
+        since: 0,
         tries: 0,
         failures: 0,
         answered: false,

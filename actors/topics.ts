@@ -18,7 +18,6 @@ import { epochOf, parseTopic, viewKey } from './topic-name.ts';
 import type { TopicName } from './topic-name.ts';
 import type { Json, Principal } from './types.ts';
 
-const HOT_TOPICS = 64;
 const HOT_ITEMS = 256;
 const PAGE = 500;
 const PAGE_BYTES = 262_144;
@@ -239,7 +238,7 @@ export class Topics {
     // A head that came with the snapshot counts while no event followed it: the view then is the published one.
     const head = a.heads?.[fresh.key];
     if (head !== undefined) fresh.s = head;
-    this.#makeRoom(hot);
+    this.#makeRoom(a, hot);
     hot.set(key, fresh);
     return fresh;
   }
@@ -253,13 +252,13 @@ export class Topics {
     }
     const e = epochOf(this.#dataId, a.kind, topic.view, topic.version);
     const fresh: HotLog = { kind: 'log', topic, name: t, e, floor: undefined, items: [], usedAt: this.#k.clock.mono() };
-    this.#makeRoom(hot);
+    this.#makeRoom(a, hot);
     hot.set(topic.view, fresh);
     return fresh;
   }
 
-  #makeRoom(hot: Map<string, Hot>): void {
-    if (hot.size < HOT_TOPICS) return;
+  #makeRoom(a: Activation, hot: Map<string, Hot>): void {
+    if (hot.size < a.rt.def.limits.hotTopics) return;
     const [oldest] = [...hot].sort(([, x], [, y]) => usedAt(x) - usedAt(y));
     if (oldest === undefined) return;
     if (oldest[1].kind === 'state') this.#cool(oldest[1]);

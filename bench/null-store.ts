@@ -14,6 +14,7 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     openLane: async () => ({ commit: async (batch) => seen(batch), close: ignore }),
     dataId: async () => '0'.repeat(32),
     load: async () => new Map(),
+    tails: async () => new Map(),
     cidAt: nobody,
     byIdem: nobody,
     refuse: nobody,

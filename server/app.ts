@@ -192,6 +192,17 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
     freeze: strict,
     ...(config.kernelFuse === 'on' ? { fuse: () => true } : {}),
+    limits: {
+      inflight: config.kernelInflight,
+      inflightBytes: config.kernelInflightBytes,
+      activations: config.kernelActivations,
+      activationBytes: config.kernelActivationBytes,
+      warmAfter: config.kernelWarmAfterMs,
+      loads: config.kernelLoads,
+      laneRows: config.kernelLaneRows,
+      laneBytes: config.kernelLaneBytes,
+      ringBytes: config.kernelRingBytes,
+    },
   });
   countAlerts(actors, registry);
   const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId });

@@ -75,6 +75,40 @@ export const settings = {
     'Whether a message between actors may be committed together with the event that sends it, where its command allows that. Off: every message goes by the outbox.',
     { default: 'on' },
   ),
+  kernelInflight: setting('KERNEL_INFLIGHT', int(1, 10_000_000), 'Commands and reads accepted and not answered.', { default: '20000' }),
+  kernelInflightBytes: setting('KERNEL_INFLIGHT_BYTES', int(65_536, 4_294_967_296), 'Bytes of their payloads.', {
+    default: '67108864',
+    unit: 'bytes',
+  }),
+  kernelActivations: setting('KERNEL_ACTIVATIONS', int(100, 10_000_000), 'Actors in memory, hot and warm.', { default: '50000' }),
+  kernelActivationBytes: setting('KERNEL_ACTIVATION_BYTES', int(1_048_576, 68_719_476_736), 'Estimated bytes of the actors in memory.', {
+    default: '536870912',
+    unit: 'bytes',
+  }),
+  kernelWarmAfterMs: setting(
+    'KERNEL_WARM_AFTER_MS',
+    int(1_000, 86_400_000),
+    'Idle time after which an actor is kept as text outside the heap.',
+    {
+      default: '30000',
+      unit: 'ms',
+    },
+  ),
+  kernelLoads: setting('KERNEL_LOADS', int(1, 64), 'Queries at once that read actors, each up to 256 of them.', { default: '4' }),
+  kernelLaneRows: setting('KERNEL_LANE_ROWS', int(64, 1_000_000), 'Events of one lane that wait for their commit.', { default: '8192' }),
+  kernelLaneBytes: setting(
+    'KERNEL_LANE_BYTES',
+    int(1_048_576, 4_294_967_296),
+    'Bytes of the events of one lane that wait for their commit.',
+    {
+      default: '33554432',
+      unit: 'bytes',
+    },
+  ),
+  kernelRingBytes: setting('KERNEL_RING_BYTES', int(0, 4_294_967_296), 'Bytes of recent publications kept for clients that reconnect.', {
+    default: '67108864',
+    unit: 'bytes',
+  }),
   argon2Concurrency: setting('ARGON2_CONCURRENCY', int(1, 64), 'Password hashes computed at once.', {
     default: String(Math.min(64, availableParallelism())),
     shown: 'number of cores',

@@ -215,6 +215,8 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       }
       return loaded;
     },
+    tails: async (actorIds) =>
+      new Map(actorIds.flatMap((id) => (journal.has(id) ? [[id, Math.max(...(journal.get(id)?.keys() ?? []))]] : []))),
     cidAt: async (actorId, seq) => journal.get(actorId)?.get(seq)?.cid,
     byIdem: async (actorId, idem) => {
       const row = journal.get(actorId)?.get(idems.get(`${actorId}/${idem}`) ?? -1);

@@ -88,6 +88,10 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
       for (const { id, idem, seq, type, reply, chk } of rings) loaded.get(id)?.ring.push({ idem, seq, type, reply, chk });
       return loaded;
     },
+    tails: async (actorIds) => {
+      const rows = await reads.query<{ id: string; seq: number }>('tails', TAIL_SEQS, [actorIds]);
+      return new Map(rows.map(({ id, seq }) => [id, seq]));
+    },
     cidAt: async (actorId, seq) => {
       const text = 'select cid::text as cid from thrum_journal where actor_id = $1 and seq = $2';
       return (await reads.query<{ cid: string }>('cid_at', text, [actorId, seq]))[0]?.cid;
@@ -201,6 +205,10 @@ const TAILS = `
     from unnest($1::uuid[], $2::bigint[]) i(id, base)
     join lateral (select seq, at, patch, mver from thrum_journal where actor_id = i.id and seq >= i.base order by seq) j on true
    order by i.id, j.seq`;
+
+const TAIL_SEQS = `
+  select i.id, j.seq from unnest($1::uuid[]) i(id)
+    join lateral (select seq from thrum_journal where actor_id = i.id order by seq desc limit 1) j on true`;
 
 const RINGS = `
   select i.id, encode(r.idem, 'hex') as idem, r.seq, r.type, r.reply, coalesce((r.meta->>'chk')::bigint, 0) as chk

@@ -249,6 +249,8 @@ export interface JournalStore {
 
   /** At most 256 ids a call. Ids without history are absent from the answer. `ring`: keys not older than `since` (epoch ms), at most 256 each */
   load(actorIds: readonly string[], since: number): Promise<Map<string, Loaded>>;
+  /** Seq of the newest journal row of each actor, at most 256 a call; actors without history are absent. */
+  tails(actorIds: readonly string[]): Promise<Map<string, number>>;
   /** Commit id of one journal row, to recognise an attempt of one's own. */
   cidAt(actorId: string, seq: number): Promise<string | undefined>;
   byIdem(actorId: string, idem: string): Promise<RingEntry | undefined>;

@@ -35,7 +35,7 @@ const notes = companion({ table: 'notes', key: ['note_id'], mode: 'append', colu
 const kind = {
   kind: 'room',
   companions: { claims, names, totals, notes },
-  limits: { mailbox: 1, stateBytes: 1, rows: 256, timers: 1, calls: 1 },
+  limits: { mailbox: 1, stateBytes: 1, rows: 256, timers: 1, calls: 1, eventBytes: 1, tells: 1, hotTopics: 1 },
 };
 const registry = registryOf([kind]);
 const actor = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;

@@ -44,6 +44,7 @@ each('a row that exists is a fence for the whole batch, and the commit id tells 
   t.is((await store.load([actor(2)], 0)).size, 0);
   t.is(await store.cidAt(actor(1), 1), '4611686018427387905');
   t.is(await store.cidAt(actor(1), 2), undefined);
+  t.deepEqual(await store.tails([actor(1), actor(2)]), new Map([[actor(1), 1]]));
 });
 
 each('a key that exists is a duplicate, even of an event older than any ring', async (t, s, _store, lane) => {

@@ -47,6 +47,7 @@ export interface Parked {
 const CALLS = [
   'dataId',
   'load',
+  'tails',
   'cidAt',
   'byIdem',
   'saveSnapshots',

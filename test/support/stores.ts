@@ -46,7 +46,7 @@ const notes = companion({
 });
 const events = companion({ table: 'test_events', key: ['event_id'], mode: 'append', onDuplicate: 'skip', columns: { event_id: 'int' } });
 
-const limits = { mailbox: 1, stateBytes: 1, rows: 256, timers: 1, calls: 1 };
+const limits = { mailbox: 1, stateBytes: 1, rows: 256, timers: 1, calls: 1, eventBytes: 1, tells: 1, hotTopics: 1 };
 export const roomKind = { kind: 'room', companions: { claims, names, totals, notes, events }, limits };
 export const registry = registryOf([roomKind]);
 
