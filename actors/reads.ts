@@ -83,7 +83,7 @@ export class Reads {
 
   /** The seq of the actor's newest journal row, asked for after this call; 0 without history. */
   async #tail(actorId: string): Promise<number> {
-    const tails = await new Promise<Promise<Map<string, number>>>((resolve) => {
+    const tails = await new Promise<Map<string, number>>((resolve) => {
       if (this.#gathering === undefined) {
         this.#gathering = new Map();
         this.#k.clock.setTimer(GATHER_MS, () => this.#askTails());
@@ -92,7 +92,7 @@ export class Reads {
       if (waiting === undefined) this.#gathering.set(actorId, [resolve]);
       else waiting.push(resolve);
     });
-    return (await tails).get(actorId) ?? 0;
+    return tails.get(actorId) ?? 0;
   }
 
   #askTails(): void {
