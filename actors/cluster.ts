@@ -3,7 +3,7 @@ import { admit } from './admission.ts';
 import type { Admitted } from './admission.ts';
 import type { RemoteCommand, RemoteQuestion } from './bus/bus.ts';
 import type { EraseOptions, Erased } from './erase.ts';
-import { KernelProblem, refusal } from './errors.ts';
+import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, slotOf } from './ids.ts';
 import type { Inspect } from './inspect.ts';
 import type { Node } from './node.ts';
@@ -127,6 +127,7 @@ export class Cluster implements ActorSystem {
         if (answer.f === 'replies' && answer.replies[0] !== undefined) return answer.replies[0];
         return { ok: false, seq: 0, error: answer.f === 'nak' ? answer.error : refusal('UNAVAILABLE') };
       },
+      doubted: (found) => (!found.ok && mayPass(found.error) ? { ...found, error: refusal('COMMIT_UNKNOWN') } : found),
     });
     return typeof reply === 'string' ? this.#node.declined(ref, type, lostCommand(reply)) : reply;
   }
@@ -236,5 +237,8 @@ export class Cluster implements ActorSystem {
     await this.#router.stop();
   }
 }
+
+/** Whether the refusal is the kernel's and may be over the next time: it does not tell what became of an earlier attempt. */
+const mayPass = ({ code }: Refusal): boolean => kernelProblems[code as keyof typeof kernelProblems]?.retryable ?? false;
 
 const lostCommand = (lost: Lost): Refusal => refusal(lost === 'unknown' ? 'COMMIT_UNKNOWN' : 'TIMEOUT');

@@ -4,31 +4,18 @@
  * and cannot be renewed roams: it runs what reaches it, reads every actor anew, and leaves the rest to the fence of the journal.
  */
 import type { Activation } from './activation.ts';
-import type { Bus } from './bus/bus.ts';
+import type { ClusterOptions } from './cluster-options.ts';
 import { refuse } from './envelope.ts';
 import { refusal } from './errors.ts';
 import { Handover } from './handover.ts';
 import { SLOTS } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import type { Residents } from './residents.ts';
-import { assign } from './shard/assign.ts';
+import { createAssigner } from './shard/assign.ts';
 import type { Loaded } from './store/store.ts';
-import type { Grant, Leases, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
+import type { Grant, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
 import { Suspicion } from './suspicion.ts';
 import { within } from './within.ts';
-
-export interface ClusterOptions {
-  readonly leases: Leases;
-  readonly bus: Bus;
-  /** order of the deployments: slots move to an equal or a higher one only */
-  readonly build: number;
-  /** share of the slots; default 1 */
-  readonly weight?: number;
-  /** for humans */
-  readonly address?: string;
-  /** whether the slots of a node that nobody can reach are taken before its lease ends; default true */
-  readonly eager?: boolean;
-}
 
 const TICK_MS = 1_000;
 /** how long a lease is believed, ms after its renewal was sent */
@@ -67,6 +54,7 @@ export class Placement {
   #members = '';
   #stableSince = 0;
   #target: readonly string[] = [];
+  readonly #assign = createAssigner();
   #version = -1;
   #tableAt = Number.NEGATIVE_INFINITY;
   #databaseAt = 0;
@@ -109,7 +97,9 @@ export class Placement {
 
   /** The slots that this node owns. */
   get slots(): number[] {
-    return this.#states.flatMap((state, slot) => (state === 'mine' ? [slot] : []));
+    const mine: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot += 1) if (this.#states[slot] === 'mine') mine.push(slot);
+    return mine;
   }
 
   /** Where the slot is served or about to be, as far as this node knows. */
@@ -259,7 +249,7 @@ export class Placement {
     if (members === this.#members) return;
     this.#members = members;
     this.#stableSince = now;
-    this.#target = assign(this.#nodes);
+    this.#target = this.#assign(this.#nodes);
     if (!this.#nodes.some((n) => n.build > this.#o.build)) return;
     // Somebody may be able now to run what this build cannot.
     const ahead = [...this.#residents.hot.values()].filter((a) => a.closed?.code === 'VERSION_AHEAD');
@@ -327,14 +317,18 @@ export class Placement {
   async #claim(): Promise<void> {
     const now = this.#k.clock.mono();
     const lives = new Set(this.#nodes.map((n) => n.id));
-    const orphans = this.#owners.map((owner, slot) => {
-      if (this.#states[slot] === 'mine') return this.#emptySince[slot] !== undefined;
-      if (this.#target[slot] !== this.me) return false;
-      const empty = this.#emptySince[slot];
-      if (empty !== undefined || owner === undefined) return now - (empty ?? now) >= FORMER_FIRST_MS;
-      return !lives.has(owner.node);
-    });
-    await this.#take(orphans.flatMap((orphan, slot) => (orphan ? [slot] : [])));
+    const wanted: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot += 1) if (this.#mayClaim(slot, lives, now)) wanted.push(slot);
+    await this.#take(wanted);
+  }
+
+  #mayClaim(slot: number, lives: ReadonlySet<string>, now: number): boolean {
+    const empty = this.#emptySince[slot];
+    if (this.#states[slot] === 'mine') return empty !== undefined;
+    if (this.#target[slot] !== this.me) return false;
+    const owner = this.#owners[slot];
+    if (empty !== undefined || owner === undefined) return now - (empty ?? now) >= FORMER_FIRST_MS;
+    return !lives.has(owner.node);
   }
 
   async #take(wanted: readonly number[], suspect?: string): Promise<void> {

@@ -24,6 +24,8 @@ export interface Route<T> {
   frame(asked: Asked): Question;
   /** What an answer of another node means. @throws KernelProblem */
   got(answer: Exclude<Answer, { f: 'moved' }>): T;
+  /** What is left of an answer when an earlier attempt may have been carried out without anybody's hearing of it. */
+  doubted?(found: T): T;
 }
 
 /** The end of a question that got no answer: it was never run, or nobody knows. */
@@ -75,16 +77,17 @@ export class Router {
       let wait = AGAIN_MS[Math.min(tries, AGAIN_MS.length - 1)] ?? 0;
       if (this.#placement.serves(r.slot)) {
         const found = await r.here(left);
-        if (found !== 'moved') return found;
+        if (found !== 'moved') return lost === 'unknown' && r.doubted !== undefined ? r.doubted(found) : found;
       } else if (owner !== undefined && owner.node !== this.#placement.me) {
         // Silence is waited for until half of the time is over, and once more until the end.
         const outcome = await this.#exchange(owner.node, r, owner.epoch, left, lost === 'unknown' ? left : left / 2);
-        if (outcome === 'silent') {
-          lost = 'unknown';
-          wait = 0;
-        } else if (outcome === 'absent') this.#placement.suspect(owner.node);
-        else if (outcome !== 'down' && outcome.f !== 'moved') return r.got(outcome);
-        else if (outcome !== 'down' && outcome.owner !== null) this.#placement.hear(r.slot, outcome.owner);
+        if (outcome === 'silent' || outcome === 'down') lost = 'unknown';
+        if (outcome === 'silent') wait = 0;
+        else if (outcome === 'absent') this.#placement.suspect(owner.node);
+        else if (outcome !== 'down' && outcome.f !== 'moved') {
+          const found = r.got(outcome);
+          return lost === 'unknown' && r.doubted !== undefined ? r.doubted(found) : found;
+        } else if (outcome !== 'down' && outcome.owner !== null) this.#placement.hear(r.slot, outcome.owner);
       }
       if (tries > 0 && wait > 0) this.#placement.refresh();
       await this.#sleep(Math.min(wait, end - this.#k.clock.mono()));

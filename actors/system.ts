@@ -4,7 +4,7 @@ import type { EraseOptions, Erased } from './erase.ts';
 import type { Inspect } from './inspect.ts';
 import { Cluster } from './cluster.ts';
 import { Node } from './node.ts';
-import type { ClusterOptions } from './placement.ts';
+import type { ClusterOptions } from './cluster-options.ts';
 import type { EffectFunctions } from './effects.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Deferral } from './scheduler.ts';

@@ -19,6 +19,20 @@ function fraction(slot: number, node: string): number {
   return (high * 2_097_152 + low + 0.5) / 9_007_199_254_740_992;
 }
 
+/** Logarithms of the fractions of all slots for one node. */
+function logarithms(node: string): Float64Array {
+  return Float64Array.from({ length: SLOTS }, (_, slot) => Math.log(fraction(slot, node)));
+}
+
+/** Remembers the hashes of the nodes that it was last asked about. */
+export function createAssigner(): (members: readonly Member[]) => readonly string[] {
+  let known = new Map<string, Float64Array>();
+  return (members) => {
+    known = new Map(members.map(({ id }) => [id, known.get(id) ?? logarithms(id)]));
+    return assign(members, known);
+  };
+}
+
 /**
  * Weighted rendezvous hashing with a bound. Every slot goes to the node with the highest score that has room for it; a node that is asked by more
  * than it may take keeps those with the highest scores. So a node that comes takes slots and moves hardly any between the others.
@@ -27,11 +41,12 @@ function fraction(slot: number, node: string): number {
  * @returns the node of each slot, by index; empty when no node has weight
  * @see Thaler, Ravishankar: Using name-based mappings to increase hit rates; Gale, Shapley: College admissions
  */
-export function assign(members: readonly Member[], slots = SLOTS): readonly string[] {
+export function assign(members: readonly Member[], known: ReadonlyMap<string, Float64Array> = new Map()): readonly string[] {
+  const slots = SLOTS;
   const taking = members.filter((m) => m.weight > 0);
   const total = taking.reduce((sum, m) => sum + m.weight, 0);
   if (taking.length === 0) return [];
-  const score = taking.map((m) => Array.from({ length: slots }, (_, slot) => -m.weight / Math.log(fraction(slot, m.id))));
+  const score = taking.map((m) => (known.get(m.id) ?? logarithms(m.id)).map((log) => -m.weight / log));
   const scoreOf = (member: number, slot: number): number => score[member]?.[slot] ?? 0;
   const room = taking.map((m) => Math.ceil((BOUND * slots * m.weight) / total));
   const wishes = Array.from({ length: slots }, (_, slot) => taking.map((_m, i) => i).sort((a, b) => scoreOf(b, slot) - scoreOf(a, slot)));

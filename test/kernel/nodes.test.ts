@@ -104,6 +104,21 @@ test('a node that was paused in the middle of a commit finds three rows of anoth
   t.is(c.owner(ref), b);
 });
 
+test('an owner that was paused answers nothing from memory until it knows whose the actor is: reads show what the other node wrote', async (t) => {
+  const c = await testCluster(base);
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const ref = c.refOf(a, 'counter');
+  await answered(c, add(a, ref));
+  a.clock.pause();
+  await c.clock.advance(9_000);
+  t.like(await answered(c, add(b, ref)), { ok: true, seq: 3 });
+  const reads = (['session', 'linearizable'] as const).map((level) => a.system.read(ref, 'n', {}, { from: alice, level }));
+  await settle();
+  a.clock.resume();
+  await c.clock.advance(1_000);
+  for (const read of reads) t.deepEqual(await read, { seq: 3, value: 2 });
+});
+
 test('no command is lost while the leases are down for a minute, whichever node it reaches (K19)', async (t) => {
   const c = await testCluster(base);
   const refs = ['counter:x', 'counter:y', 'counter:z'];

@@ -6,7 +6,7 @@ import { registryOf } from '../../actors/companion.ts';
 import type { ActorKind } from '../../actors/define.ts';
 import type { EffectFunctions } from '../../actors/effects.ts';
 import { actorIdOf, slotOf } from '../../actors/ids.ts';
-import type { ClusterOptions } from '../../actors/placement.ts';
+import type { ClusterOptions } from '../../actors/cluster-options.ts';
 import type { Leases } from '../../actors/shard/leases.ts';
 import { createMemoryLeases } from '../../actors/shard/mem.ts';
 import type { MemoryLeases } from '../../actors/shard/mem.ts';
@@ -103,6 +103,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
   const store = createMemoryStore({ registry: registryOf(o.kinds), ...(o.tables === undefined ? {} : { tables: o.tables }) });
   const leases = createMemoryLeases(() => clock.wall());
   const nodes: TestNode[] = [];
+  const clocks = new Map<string, NodeClock>();
   const offline = new Set<string>();
   const dead = new Set<string>();
   const newBus = createMemoryBus({
@@ -112,7 +113,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       if (offline.has(from)) return 'down';
       if (offline.has(to) || dead.has(to)) return 'absent';
       if (dead.has(from) || o.drop?.(transit) === true) return 'sent';
-      setImmediate(() => nodes.find((n) => n.id === to)?.clock.whenAwake(land) ?? land());
+      setImmediate(() => clocks.get(to)?.whenAwake(land));
       return 'sent';
     },
   });
@@ -121,6 +122,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
     const { kinds = o.kinds, effects = o.effects ?? {}, limits, commit, ...cluster }: NodeOptions = { ...o.node, ...more };
     const id = `n${nodes.length + 1}`;
     const own = new NodeClock(clock);
+    clocks.set(id, own);
     const log = new KeptLog();
     const metrics = new Registry();
     const system = createActorSystem({
