@@ -16,11 +16,11 @@ function mutated({ name, file, edits }: Mutant, whole: string): string {
   return text;
 }
 
-async function bySimulation(mutant: Mutant, seeds: number): Promise<string | undefined> {
+async function bySimulation(mutant: Mutant, seeds: number, nodes = 1): Promise<string | undefined> {
   const { simulate, remove } = await kernelCopy(mutant.name, [mutant.file], (text) => mutated(mutant, text));
   try {
     for (let seed = 1; seed <= seeds; seed += 1) {
-      const { failure } = await simulate({ seed });
+      const { failure } = await simulate({ seed, nodes });
       if (failure !== undefined) return `seed ${seed}: ${failure.message}`;
     }
     return undefined;
@@ -64,4 +64,4 @@ async function failureOf(dir: string, suites: readonly string[]): Promise<string
 
 /** What noticed the mutant; undefined when it lives. */
 export const hunt = (mutant: Mutant): Promise<string | undefined> =>
-  'seeds' in mutant.found ? bySimulation(mutant, mutant.found.seeds) : bySuites(mutant, mutant.found.suites);
+  'seeds' in mutant.found ? bySimulation(mutant, mutant.found.seeds, mutant.found.nodes) : bySuites(mutant, mutant.found.suites);

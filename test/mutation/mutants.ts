@@ -4,7 +4,7 @@
  */
 
 /** Who must notice: so many seeds of the simulation, or at least one test of these suites below `dist/test/`. */
-export type Finder = { readonly seeds: number } | { readonly suites: readonly string[] };
+export type Finder = { readonly seeds: number; readonly nodes?: number } | { readonly suites: readonly string[] };
 
 export interface Mutant {
   readonly name: string;
@@ -15,6 +15,7 @@ export interface Mutant {
 }
 
 const simulation: Finder = { seeds: 300 };
+const cluster: Finder = { seeds: 150, nodes: 3 };
 const kernel: Finder = { suites: ['kernel/commands.test.js', 'kernel/commits.test.js', 'kernel/outbox.test.js', 'kernel/topics.test.js'] };
 const store: Finder = { suites: ['contract/store.test.js'] };
 
@@ -207,5 +208,23 @@ export const mutants: readonly Mutant[] = [
     file: 'actors/statement.js',
     edits: [['released += after(cd);', '']],
     found: store,
+  },
+  {
+    name: 'a message that was refused may still be accepted from another node',
+    file: 'actors/outbox.js',
+    edits: [['this.#k.store.refuse(receiver, refused)', 'this.#k.store.byIdem(receiver, idem)']],
+    found: cluster,
+  },
+  {
+    name: 'a node goes on with what it knew of an actor when the slot comes back',
+    file: 'actors/residents.js',
+    edits: [['if (a.uncommitted > 0)', 'if (a.uncommitted >= 0)']],
+    found: { suites: ['kernel/nodes.test.js'] },
+  },
+  {
+    name: 'a lease that has run out is believed',
+    file: 'actors/placement.js',
+    edits: [['else if (this.#k.clock.mono() < this.#believedUntil)', 'else if (true)']],
+    found: { suites: ['kernel/nodes.test.js'] },
   },
 ];

@@ -1,5 +1,5 @@
 /**
- * `npm run simulate -- --seeds N --from S` runs seeds, `--fuse never|always|coin` with or without fused delivery; `--seed S --only 'fault#1,fault#2' --trace` replays one, line by line.
+ * `npm run simulate -- --seeds N --from S` runs seeds, `--nodes 3` in a cluster, `--fuse never|always|coin` with or without fused delivery; `--seed S --only 'fault#1,fault#2' --trace` replays one, line by line.
  * Ends with 1 when a seed fails, after printing how to replay it with the fewest faults.
  */
 import { parseArgs } from 'node:util';
@@ -12,18 +12,21 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     only: { type: 'string' },
+    nodes: { type: 'string', default: '1' },
     fuse: { type: 'string', default: 'coin' },
     trace: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
 
+const nodes = Number(values.nodes);
 const fuse = z.enum(['never', 'always', 'coin']).parse(values.fuse);
 
 async function one(seed: number): Promise<boolean> {
   const run = await simulate({
     seed,
     fuse,
+    nodes,
     ...(values.only === undefined ? {} : { only: new Set(values.only.split(',')) }),
     ...(values.trace ? { trace: (line: string) => console.log(line) } : {}),
   });
@@ -37,7 +40,7 @@ async function many(from: number, count: number): Promise<boolean> {
   let events = 0;
   let fused = 0;
   for (let seed = from; seed < from + count; seed += 1) {
-    const run = await simulate({ seed, fuse });
+    const run = await simulate({ seed, fuse, nodes });
     events += run.events;
     fused += run.fused;
     if (run.failure === undefined) continue;

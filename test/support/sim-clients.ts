@@ -55,7 +55,8 @@ export async function send(w: World, h: History, from: Principal, key: string, [
       // nobody knows what became of it
     } else if (reply.ok) {
       if (attempt === 1) {
-        holds(reply.dup !== true, 'I3', () => `${ref} ${input.type} was sent once and answered as a repetition`);
+        const once = w.cluster === undefined || !w.cluster.sent.has(idemOf(from, key));
+        holds(reply.dup !== true || !once, 'I3', () => `${ref} ${input.type} was sent once and answered as a repetition`);
         holds(reply.seq > floor, 'I4', () => `${ref}: row ${reply.seq} for a command sent after row ${floor} was acknowledged`);
       }
       h.ack(ref, reply.seq, idemOf(from, key));
@@ -177,11 +178,12 @@ export class Subscriber {
     this.#t = t;
     w.onStart.push((system) => {
       system.onPublish((p) => {
-        if (p.t === t && w.system === system) this.#publication(p);
+        if (p.t === t && w.runs(system)) w.carry(() => this.#publication(p));
       });
       void this.#resume();
     });
     w.onCrash.push(() => {
+      if (w.cluster !== undefined) return;
       this.#buffer = undefined;
       this.#busy = false;
     });
@@ -251,12 +253,17 @@ export class Subscriber {
     try {
       const cursor = this.#e === undefined ? {} : { e: this.#e, s: this.#s };
       const slice = await this.#w.talk((system) => system.slice(this.#t, cursor));
-      if (slice === 'lost') return;
-      this.#slice(slice);
+      if (slice === 'lost') {
+        this.#buffer = undefined;
+        return;
+      }
+      // A node that has not heard of its successor may be behind what the client knows.
+      const old = slice.kind !== 'signal' && slice.e === this.#e && slice.s < this.#s;
+      if (!old) this.#slice(slice);
       const waiting = this.#buffer ?? [];
       this.#buffer = undefined;
       this.#busy = false;
-      for (const p of waiting) this.#take(p as Publication & { k: 'd' });
+      for (const p of waiting) this.#publication(p);
     } catch (error) {
       this.#buffer = undefined;
       if (!(error instanceof KernelProblem)) this.#w.fail(error);

@@ -149,6 +149,8 @@ export class SimProcess implements Clock, Deferral {
   readonly #random: () => number;
   readonly #wall: () => number;
   alive = true;
+  /** until then the process stands still, virtual ms */
+  pausedUntil = 0;
 
   constructor(loop: SimLoop, random: () => number, wall: () => number) {
     this.#loop = loop;
@@ -166,9 +168,15 @@ export class SimProcess implements Clock, Deferral {
 
   /** Runs unless the process has died meanwhile. */
   later(ms: number, fn: () => void): TimerHandle {
-    return this.#loop.plan(ms, () => {
-      if (this.alive) fn();
-    });
+    const task = this.#loop.plan(ms, () => this.#awake(task, fn));
+    return task;
+  }
+
+  /** Runs when the process is awake; what was due while it stood still comes at once when it goes on. */
+  #awake(task: Task, fn: () => void): void {
+    if (!this.alive || task.gone) return;
+    if (this.pausedUntil <= this.#loop.time) fn();
+    else this.#loop.plan(this.pausedUntil - this.#loop.time, () => this.#awake(task, fn));
   }
 
   /** Like those of the platform, timers are never early and seldom exact. */

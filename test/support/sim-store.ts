@@ -60,6 +60,10 @@ const CALLS = [
   'bury',
   'topicItems',
   'topicFloor',
+  'refuse',
+  'outboxOf',
+  'recent',
+  'refs',
 ] as const;
 
 export function simStore(o: SimStoreOptions): JournalStore {

@@ -1,4 +1,4 @@
-/** One simulated node over its database: it starts, crashes, drains and starts again; whoever asks it may never hear an answer. */
+/** Simulated nodes over one database: they start, crash, drain and start again; whoever asks them may never hear an answer. */
 import { Registry } from 'prom-client';
 import { registryOf } from '../../actors/companion.ts';
 import { KernelProblem, NonRetryable } from '../../actors/errors.ts';
@@ -13,6 +13,7 @@ import { claimTables, holder, room } from './sim-claims.ts';
 import './purity.ts';
 import { account, hold, list, pulse } from './sim-kinds.ts';
 import { Chance, Faults, SimLoop, SimProcess } from './sim-loop.ts';
+import { SimCluster } from './sim-cluster.ts';
 import { simStore } from './sim-store.ts';
 import type { Parked } from './sim-store.ts';
 import { holds, sorted, Violation, Witness } from './sim-witness.ts';
@@ -35,16 +36,28 @@ export interface WorldOptions {
   readonly trace?: (line: string) => void;
   /** which of the messages that could be fused are; default coin */
   readonly fuse?: Fuse;
+  /** how many nodes share the actors; default 1, which is no cluster */
+  readonly nodes?: number;
 }
 
 export type Fuse = 'never' | 'always' | 'coin';
 
 interface Node {
+  readonly number: number;
   readonly process: SimProcess;
   readonly system: ActorSystem;
   /** tells those who wait that the node is gone */
   readonly lost: Set<() => void>;
   ready: boolean;
+}
+
+/** Where a node runs; each has a clock of its own. */
+interface Place {
+  readonly index: number;
+  node: Node | undefined;
+  starting: boolean;
+  /** of the wall clock, ms */
+  offset: number;
 }
 
 const START_AT = Date.UTC(2027, 2, 1, 8);
@@ -62,14 +75,14 @@ export class World {
   readonly #warmAfter: number;
   readonly #lanes: number;
   readonly #memory: number;
+  /** statements under way, by node and actor */
   readonly #inFlight = new Map<string, object>();
+  readonly #places: readonly Place[];
+  readonly cluster: SimCluster | undefined;
   readonly #parked = new Set<Parked>();
   readonly #bugs: Error[] = [];
-  #node: Node | undefined;
   #nodes = 0;
-  #offset = 0;
   #downUntil = 0;
-  #starting = false;
   readonly onStart: ((system: ActorSystem) => void)[] = [];
   readonly onCrash: (() => void)[] = [];
 
@@ -84,12 +97,21 @@ export class World {
     this.#warmAfter = this.chance.pick('warm', [300, 1_000, 30_000]);
     this.#lanes = this.chance.pick('shape', [1, 1, 2, 3]);
     this.#memory = this.chance.pick('shape', [2, 6, 256]);
+    this.#places = Array.from({ length: o.nodes ?? 1 }, (_, index) => ({ index, node: undefined, starting: false, offset: 0 }));
+    const { chance, faults, loop, intensity, trace } = this;
+    const fail = (error: unknown): void => this.fail(error);
+    if (this.#places.length > 1) this.cluster = new SimCluster({ chance, faults, loop, intensity, trace, fail });
     this.store = createMemoryStore({ registry: registryOf(kinds), tables: claimTables });
     this.witness = new Witness(this.store, () => this.wall());
   }
 
+  /** By the clock that is most behind. */
   wall(): number {
-    return Math.floor(START_AT + this.loop.time + this.#offset);
+    return Math.min(...this.#places.map((place) => this.#wallAt(place)));
+  }
+
+  #wallAt({ offset }: Place): number {
+    return Math.floor(START_AT + this.loop.time + offset);
   }
 
   fail(error: unknown): void {
@@ -101,22 +123,38 @@ export class World {
     if (this.#bugs[0] !== undefined) throw this.#bugs[0];
   }
 
-  get up(): boolean {
-    return this.#node?.ready === true;
+  get #ready(): Node[] {
+    return this.#places.flatMap(({ node }) => (node?.ready === true ? [node] : []));
   }
 
-  get system(): ActorSystem | undefined {
-    return this.#node?.ready === true ? this.#node.system : undefined;
+  get up(): boolean {
+    return this.#ready.length > 0;
+  }
+
+  runs(system: ActorSystem): boolean {
+    return this.#ready.some((node) => node.system === system);
+  }
+
+  /** Brings a publication of a node to its subscribers: at once where there is one node, else by a line that is slow and loses some. */
+  carry(fn: () => void): void {
+    if (this.cluster === undefined) fn();
+    else if (!this.faults.happens('publication lost', 0.02 * this.intensity)) this.loop.plan(0.5 + this.chance.stream('carry')() * 3, fn);
   }
 
   // ----------------------------------------------------------------------------------------------------------- life cycle
 
   start(): void {
-    if (this.#node !== undefined || this.#starting) return;
+    for (const place of this.#places) this.#start(place);
+  }
+
+  #start(place: Place): void {
+    if (place.node !== undefined || place.starting) return;
     this.#nodes += 1;
     const number = this.#nodes;
     const random = this.chance.stream(`node ${number}`);
-    const process = new SimProcess(this.loop, random, () => this.wall());
+    const process = new SimProcess(this.loop, random, () => this.#wallAt(place));
+    const id = `n${number}`;
+    const joined = this.cluster?.join(id, process, place.index);
     const store = simStore({
       loop: this.loop,
       process,
@@ -126,8 +164,8 @@ export class World {
       intensity: this.intensity,
       memory: this.#memory,
       parked: this.#parked,
-      succeeded: () => this.#nodes > number,
-      down: () => this.loop.time < this.#downUntil,
+      succeeded: () => joined === undefined && this.#nodes > number,
+      down: () => this.loop.time < this.#downUntil || this.cluster?.cut(place.index, 'database') === true,
       onApplied: (batch) => {
         try {
           for (const s of batch.timersSet)
@@ -142,10 +180,11 @@ export class World {
       },
       onStatement: (batch, phase) => {
         for (const { actorId } of batch.journal) {
-          const other = this.#inFlight.get(actorId);
-          if (phase === 'ended') this.#inFlight.delete(actorId);
+          const key = `${number} ${actorId}`;
+          const other = this.#inFlight.get(key);
+          if (phase === 'ended') this.#inFlight.delete(key);
           else if (other !== undefined && other !== batch) this.fail(new Violation(`rule of one: two statements of ${actorId} under way`));
-          else this.#inFlight.set(actorId, batch);
+          else this.#inFlight.set(key, batch);
         }
       },
     });
@@ -163,19 +202,20 @@ export class World {
       deferral: process,
       ...(this.#fuse === 'never' ? {} : { fuse: () => this.#fuse === 'always' || this.chance.below('fuse', 2) === 0 }),
       limits: { activations: this.#activations, inflight: 200, warmAfter: this.#warmAfter },
+      ...(joined === undefined ? {} : { node: id, cluster: { ...joined, build: 1 } }),
     });
-    const node: Node = { process, system, lost: new Set(), ready: false };
-    this.#node = node;
+    const node: Node = { number, process, system, lost: new Set(), ready: false };
+    place.node = node;
     this.trace(`node ${number} starts`);
-    void this.#launch(node, number);
+    void this.#launch(place, node);
   }
 
-  async #launch(node: Node, number: number): Promise<void> {
+  async #launch(place: Place, node: Node): Promise<void> {
     try {
       await node.system.start();
     } catch (error) {
-      this.trace(`node ${number} cannot start: ${String(error)}`);
-      this.crash();
+      this.trace(`node ${node.number} cannot start: ${String(error)}`);
+      this.#crash(place);
       return;
     }
     node.ready = true;
@@ -183,39 +223,64 @@ export class World {
   }
 
   crash(): void {
-    const node = this.#node;
-    if (node === undefined) return;
-    this.trace('crash');
-    node.process.alive = false;
-    this.#node = undefined;
-    this.#inFlight.clear();
-    for (const fn of this.onCrash) fn();
-    for (const fn of node.lost) fn();
-    this.#startLater(20 + this.chance.stream('restart')() * (this.chance.below('restart', 2) === 0 ? 200 : 5_000));
+    this.#crash(this.#any());
   }
 
-  #startLater(ms: number): void {
-    this.#starting = true;
+  #any(): Place {
+    return this.#places.length === 1 ? (this.#places[0] as Place) : this.chance.pick('place', this.#places);
+  }
+
+  #crash(place: Place): void {
+    const { node } = place;
+    if (node === undefined) return;
+    this.trace(`crash of node ${node.number}`);
+    this.#gone(place, node);
+    this.#startLater(place, 20 + this.chance.stream('restart')() * (this.chance.below('restart', 2) === 0 ? 200 : 5_000));
+  }
+
+  #gone(place: Place, node: Node): void {
+    node.process.alive = false;
+    place.node = undefined;
+    for (const key of this.#inFlight.keys()) if (key.startsWith(`${node.number} `)) this.#inFlight.delete(key);
+    for (const fn of this.onCrash) fn();
+    for (const fn of node.lost) fn();
+  }
+
+  #startLater(place: Place, ms: number): void {
+    place.starting = true;
     this.loop.plan(ms, () => {
-      this.#starting = false;
-      this.start();
+      place.starting = false;
+      this.#start(place);
     });
   }
 
   /** An orderly stop and a new start. */
   async restart(): Promise<void> {
-    const node = this.#node;
+    const place = this.#any();
+    const { node } = place;
     if (node?.ready !== true) return;
-    this.trace('drain');
+    this.trace(`drain of node ${node.number}`);
     await node.system.drain(5_000);
-    if (this.#node !== node) return;
-    this.trace('drained');
-    node.process.alive = false;
-    this.#node = undefined;
-    this.#inFlight.clear();
-    for (const fn of this.onCrash) fn();
-    for (const fn of node.lost) fn();
-    this.#startLater(20);
+    if (place.node !== node) return;
+    this.trace(`node ${node.number} is drained`);
+    this.#gone(place, node);
+    this.#startLater(place, 20);
+  }
+
+  /** The process stands still and does not know it. */
+  #pause(): void {
+    const { node } = this.#any();
+    if (node === undefined) return;
+    const ms = 100 + this.chance.stream('pause')() * (this.chance.below('pause', 3) === 0 ? 60_000 : 6_000);
+    node.process.pausedUntil = this.loop.time + ms;
+    this.trace(`node ${node.number} stands still for ${Math.round(ms)} ms`);
+  }
+
+  /** The node of a statement under way dies. */
+  #crashInCommit(): void {
+    const number = Number([...this.#inFlight.keys()][0]?.split(' ')[0]);
+    const place = this.#places.find(({ node }) => node?.number === number);
+    if (place !== undefined) this.#crash(place);
   }
 
   /** One step of the loop, and perhaps a misfortune after it. */
@@ -225,25 +290,34 @@ export class World {
     if (!more) throw new Violation('the world stands still');
     if (this.faults.over) return;
     if (this.faults.happens('crash', 0.001 * this.intensity)) this.crash();
-    if (this.#inFlight.size > 0 && this.faults.happens('crash in a commit', 0.003 * this.intensity)) this.crash();
+    if (this.#inFlight.size > 0 && this.faults.happens('crash in a commit', 0.003 * this.intensity)) this.#crashInCommit();
     if (this.faults.happens('drain', 0.0002 * this.intensity)) void this.restart().catch((error: unknown) => this.fail(error));
     if (this.faults.happens('clock jump', 0.001 * this.intensity)) {
-      this.#offset = this.chance.stream('clock')() * 10_000 - 5_000;
-      this.trace(`the wall clock is ${Math.round(this.#offset)} ms off`);
+      const place = this.#any();
+      place.offset = this.chance.stream('clock')() * 10_000 - 5_000;
+      this.trace(`the wall clock of place ${place.index} is ${Math.round(place.offset)} ms off`);
     }
     if (this.faults.happens('outage', 0.0004 * this.intensity)) {
       const ms = 500 + this.chance.stream('outage')() * (this.chance.below('outage', 3) === 0 ? 15_000 : 1_500);
       this.#downUntil = this.loop.time + ms;
       this.trace(`the database is out of reach for ${Math.round(ms)} ms`);
     }
+    if (this.cluster !== undefined) this.#apart(this.cluster);
+  }
+
+  /** What can happen to one of several nodes, and between them. */
+  #apart(cluster: SimCluster): void {
+    if (this.faults.happens('pause', 0.0006 * this.intensity)) this.#pause();
+    cluster.step(this.#places.length);
   }
 
   /** No more faults, and whatever was broken works again. */
   heal(): void {
     this.faults.over = true;
     this.#downUntil = 0;
+    this.cluster?.heal();
     this.trace('healed');
-    if (this.#node === undefined) this.start();
+    this.start();
   }
 
   #log(): Log {
@@ -289,8 +363,9 @@ export class World {
 
   /** What comes of talking to the node: an answer, or nothing because the node or the line is gone. */
   talk<T>(what: (system: ActorSystem) => Promise<T>): Promise<T | 'lost'> {
-    const node = this.#node;
-    if (node?.ready !== true) return this.loop.sleep(20).then(() => 'lost');
+    const ready = this.#ready;
+    const node = ready.length > 1 ? this.chance.pick('asked', ready) : ready[0];
+    if (node === undefined) return this.loop.sleep(20).then(() => 'lost');
     return new Promise((resolve, reject) => {
       const lost = (): void => resolve('lost');
       node.lost.add(lost);
@@ -302,7 +377,8 @@ export class World {
           if (node.lost.delete(lost) && node.process.alive) reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
-      void heard();
+      if (this.cluster === undefined) void heard();
+      else node.process.later(0.2, () => void heard());
     });
   }
 
@@ -321,7 +397,7 @@ export class World {
       const text = (): string => `${ref} ${input.type} got ${JSON.stringify(reply)}`;
       const known = rows.find((r) => r.idem === idem);
       if (!reply.ok) {
-        const unsure = reply.error.code === 'COMMIT_UNKNOWN' || !first;
+        const unsure = reply.error.code === 'COMMIT_UNKNOWN' || !first || this.cluster?.unsure.has(idem) === true;
         holds(unsure || known === undefined, 'I11', () => `${text()}, but row ${known?.seq} holds it`);
         holds(unsure || reply.seq <= rows.length, 'I5', () => `${text()}, but only ${rows.length} rows are committed`);
         return;
@@ -346,14 +422,14 @@ export class World {
         const [seen, folded] = [value, state.context].map((c) => JSON.stringify(sorted(c)));
         holds(seen === folded, 'I2', () => `a read of ${ref} at ${seq} shows ${seen}, the journal says ${folded}`);
         holds(
-          level === 'eventual' || seq >= atLeast,
+          level === 'eventual' || this.cluster !== undefined || seq >= atLeast,
           'I4',
           () => `a read of ${ref} shows row ${seq}, row ${atLeast} was acknowledged before`,
         );
       });
     } catch (error) {
       if (!(error instanceof KernelProblem)) throw error;
-      const absent = error.code === 'NOT_FOUND' && atLeast > 0;
+      const absent = error.code === 'NOT_FOUND' && atLeast > 0 && this.cluster === undefined;
       holds(!absent, 'I4', () => `a read of ${ref} found nothing, row ${atLeast} was acknowledged before`);
     }
   }

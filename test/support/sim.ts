@@ -16,6 +16,7 @@ export interface RunOptions extends WorldOptions {
 export interface Run {
   readonly seed: number;
   readonly fuse: Fuse;
+  readonly nodes: number;
   readonly failure: Error | undefined;
   /** names of the faults that happened */
   readonly faults: readonly string[];
@@ -112,6 +113,7 @@ export async function simulate(o: RunOptions): Promise<Run> {
   return {
     seed: o.seed,
     fuse: o.fuse ?? 'coin',
+    nodes: o.nodes ?? 1,
     failure,
     faults,
     steps: w.loop.steps,
@@ -127,7 +129,7 @@ const kindOf = (failure: Error | undefined): string => failure?.message.split(':
 
 /** The fewest faults, found by leaving out halves, quarters and so on, with which the seed still fails. */
 export async function shrink(failed: Run, budget = 150): Promise<Run> {
-  const { seed, fuse } = failed;
+  const { seed, fuse, nodes } = failed;
   const same = (run: Run): boolean => run.failure !== undefined && kindOf(run.failure) === kindOf(failed.failure);
   let best = failed;
   let parts = 2;
@@ -139,7 +141,7 @@ export async function shrink(failed: Run, budget = 150): Promise<Run> {
     for (let i = 0; i < now.length && runs < budget; i += size) {
       const kept = now.filter((_, at) => at < i || at >= i + size);
       runs += 1;
-      const run = await simulate({ seed, fuse, only: new Set(kept) });
+      const run = await simulate({ seed, fuse, nodes, only: new Set(kept) });
       if (same(run)) {
         smaller = run;
         break;
@@ -153,4 +155,4 @@ export async function shrink(failed: Run, budget = 150): Promise<Run> {
 }
 
 export const replayLine = (run: Run): string =>
-  `npm run simulate -- --seed ${run.seed} --fuse ${run.fuse}${run.faults.length > 60 ? '' : ` --only '${run.faults.join(',')}'`} --trace`;
+  `npm run simulate -- --seed ${run.seed} --nodes ${run.nodes} --fuse ${run.fuse}${run.faults.length > 60 ? '' : ` --only '${run.faults.join(',')}'`} --trace`;
