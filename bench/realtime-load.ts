@@ -168,23 +168,25 @@ async function ask(event: 'ping1' | 'cmd', perSecond: number, ms: number): Promi
   return spread(times);
 }
 
+/** Connects and subscribes; a server that has too many newcomers is asked again. */
+async function enter(c: Client, o: Extract<LoadOrder, { do: 'open' }>): Promise<void> {
+  for (;;) {
+    try {
+      await c.connect(o.port, o.token);
+      if (o.topics.length > 0) await c.subscribe(o.topics);
+      return;
+    } catch {
+      c.cut();
+      await new Promise((resolve) => setTimeout(resolve, 500 + Math.random() * 1_000));
+    }
+  }
+}
+
 /** Every socket is cut and comes back at once; done when all are subscribed with their cursors. */
 async function storm(o: Extract<LoadOrder, { do: 'open' }>): Promise<{ ms: number }> {
   for (const c of clients) c.cut();
   const began = performance.now();
-  const back = async (c: Client): Promise<void> => {
-    for (;;) {
-      try {
-        await c.connect(o.port, o.token);
-        await c.subscribe(o.topics);
-        return;
-      } catch {
-        c.cut();
-        await new Promise((resolve) => setTimeout(resolve, 500 + Math.random() * 1_000));
-      }
-    }
-  };
-  await Promise.all(clients.map(back));
+  await Promise.all(clients.map((c) => enter(c, o)));
   return { ms: performance.now() - began };
 }
 
@@ -193,10 +195,7 @@ async function carryOut(order: LoadOrder): Promise<void> {
     case 'open': {
       opened = order;
       clients = Array.from({ length: order.n }, () => new Client(onPub));
-      await inBatches(clients, 50, async (c) => {
-        await c.connect(order.port, order.token);
-        if (order.topics.length > 0) await c.subscribe(order.topics);
-      });
+      await inBatches(clients, 50, (c) => enter(c, order));
       return tell({ opened: order.n });
     }
     case 'follow':
