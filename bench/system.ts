@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { createActorSystem } from '../actors/system.ts';
+import type { NodeLimits } from '../actors/limits.ts';
 import type { ActorSystem } from '../actors/system.ts';
 import type { JournalStore } from '../actors/store/store.ts';
 import type { Clock, Log, Principal } from '../actors/types.ts';
@@ -23,7 +24,7 @@ export const realClock: Clock = {
 };
 
 /** A kernel that knows the measured kind only. */
-export const stepSystem = (store: JournalStore, lanes = 1): ActorSystem =>
+export const stepSystem = (store: JournalStore, lanes = 1, limits: Partial<NodeLimits> = {}): ActorSystem =>
   createActorSystem({
     kinds: [stepKind],
     effects: {},
@@ -33,6 +34,7 @@ export const stepSystem = (store: JournalStore, lanes = 1): ActorSystem =>
     log: benchLog,
     metrics: new Registry(),
     lanes,
+    limits,
   });
 
 const caller: Principal = { kind: 'user', id: 'bench', roles: ['user'] };

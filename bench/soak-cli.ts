@@ -1,0 +1,3 @@
+import { main } from './soak.ts';
+
+process.exitCode = await main();
