@@ -17,8 +17,8 @@ export const HOT_BYTES = 2_560;
 export const WARM_BYTES = 256;
 /** growth of heap and of the memory of the process, as a part of it in ten minutes */
 const SLOPE = 0.01;
-const WARM_AFTER = 2_000;
-const SWEEPS = 12_000;
+/** idle actors are looked for every five seconds; turning all of them into text takes a moment more */
+const SWEEPS = 10_000;
 const ROUND = 15_000;
 const IN_FLIGHT = 200;
 const BUSY = 0.02;
@@ -58,17 +58,19 @@ async function memory(): Promise<NodeJS.MemoryUsage> {
 
 /** @param ms how long a part of the actors works after all have become warm */
 export async function soak(store: JournalStore, actors: number, ms: number, say: (line: string) => void): Promise<Soaked> {
-  const system = stepSystem(store, 1, { activations: actors * 2, activationBytes: 2 ** 32, warmAfter: WARM_AFTER });
+  // Longer than it takes to bring them into being, so that all are hot when they are measured.
+  const warmAfter = Math.max(2_000, actors / 5);
+  const system = stepSystem(store, 1, { activations: actors * 2, activationBytes: 2 ** 32, warmAfter });
   await system.start();
   // Buffers, compiled code and prepared statements are not counted as actors.
   await populate(system, Math.ceil(actors / 20), IN_FLIGHT);
-  await sleep(SWEEPS);
+  await sleep(warmAfter + SWEEPS);
   const before = await memory();
   const grown = actors - Math.ceil(actors / 20);
   await populate(system, actors, IN_FLIGHT);
   const hot = ((await memory()).heapUsed - before.heapUsed) / grown;
   say(`${actors} actors hot: ${Math.round(hot)} bytes of heap each`);
-  await sleep(SWEEPS);
+  await sleep(warmAfter + SWEEPS);
   const cooled = await memory();
   const warm = (cooled.heapUsed - before.heapUsed) / grown;
   const outside = (cooled.arrayBuffers - before.arrayBuffers) / grown;
