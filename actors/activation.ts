@@ -1,7 +1,7 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
 import { decide, failed, plain, repeatedAnswer } from './command.ts';
 import type { Decider, Decision } from './command.ts';
-import { answer, breakFrame, fused, mayRunAgain, refuse } from './envelope.ts';
+import { answer, breakFrame, fused, isAsked, mayRunAgain, refuse } from './envelope.ts';
 import type { Envelope, Message } from './envelope.ts';
 import { adopt, frozenOf, frozenText, keeps, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
@@ -29,8 +29,6 @@ const STUCK_TURN = 1_000;
 /** `ending`: some uncommitted events are lost; those before them are awaited, then the state is read anew */
 type Status = 'cold' | 'loading' | 'ready' | 'broken' | 'ending';
 
-const NO_VERDICTS: ReadonlyMap<CommitUnit, Verdict> = new Map();
-
 export class Activation implements UnitOwner {
   readonly at: Address;
   readonly rt: Runtime;
@@ -40,6 +38,8 @@ export class Activation implements UnitOwner {
   #closed: Refusal | undefined;
   /** why no command runs for a while, whatever the store says: it is being erased */
   #held: Refusal | undefined;
+  /** events of the kernel itself that wait for the end of a pause or quarantine */
+  #parked: Envelope[] | undefined;
   #spec: Live | undefined;
   #committed: Live | undefined;
   #mailbox: Envelope[] | undefined;
@@ -123,9 +123,21 @@ export class Activation implements UnitOwner {
     this.#status = 'ready';
   }
 
+  /** Operators stop it with a reason, or let it run: faults are forgotten, what was held comes first, a broken history is read anew. */
+  set closed(why: Refusal | undefined) {
+    const opens = why === undefined && this.#closed !== undefined;
+    this.#closed = why;
+    if (!opens) return;
+    this.#supervision = undefined;
+    if (this.#status === 'broken') this.#load();
+    if (this.#parked === undefined) return;
+    this.#mailbox = this.drain();
+    this.#k.schedule(this);
+  }
+
   /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
   get quiet(): boolean {
-    return this.#held === undefined && this.mailboxLength === 0 && this.#units === undefined && this.#restored;
+    return (this.#held ?? this.#mailbox ?? this.#units ?? this.#parked) === undefined && this.#restored;
   }
 
   /** Quiet, and no effect will come back to it soon. */
@@ -143,7 +155,7 @@ export class Activation implements UnitOwner {
   /** The actor as text, with which another activation can go on; undefined when there is nothing to keep or it must be read anew. */
   freeze(): WarmEntry | undefined {
     const live = this.#committed;
-    const clean = this.#status === 'ready' && this.#closed === undefined && (this.#supervision?.faults ?? 0) === 0;
+    const clean = this.#status === 'ready' && this.#closed === undefined && this.faults === 0;
     if (live === undefined || !clean || !this.resting) return undefined;
     const hot = this.#k.topics.hotNames(this);
     const heads = { ...this.heads, ...this.#k.topics.passivated(this) };
@@ -160,6 +172,7 @@ export class Activation implements UnitOwner {
     adopt(this, frozen);
     if (frozen.ring !== undefined) this.#ring = new Map(frozen.ring);
     this.#status = 'ready';
+    this.#closed = this.#k.pauses.of(this.kind, this.at.slot);
     if (this.#k.freeze) deepFreeze(state.context);
     if (frozen.hot !== undefined) this.#k.topics.resumed(this, frozen.hot);
   }
@@ -192,12 +205,10 @@ export class Activation implements UnitOwner {
       this.snapshotBytes = restored?.live.size ?? 0;
       this.heads = restored?.heads;
       this.#ring = found === undefined ? undefined : ringOf(found.ring);
-      this.#closed = closedBy(stored?.status);
+      const released = found !== undefined && isReleased(this.rt, found);
+      this.#closed = (released ? undefined : closedBy(stored?.status)) ?? this.#k.pauses.of(this.kind, this.at.slot);
       this.#status = 'ready';
-      if (found !== undefined && isReleased(this.rt, found)) {
-        this.#closed = undefined;
-        this.#supervisor.endQuarantine();
-      }
+      if (released) this.#supervisor.endQuarantine();
       if (restored?.migration !== undefined) this.#migrate(restored.migration);
     } catch (error) {
       this.#status = 'broken';
@@ -225,7 +236,8 @@ export class Activation implements UnitOwner {
 
   /** Takes out what waits. */
   drain(): Envelope[] {
-    const waiting = this.#mailbox ?? [];
+    const waiting = [...(this.#parked ?? []), ...(this.#mailbox ?? [])];
+    this.#parked = undefined;
     this.#mailbox = undefined;
     return waiting;
   }
@@ -273,7 +285,7 @@ export class Activation implements UnitOwner {
     }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
     const { closed } = this;
-    if (closed !== undefined) return refuse(e, closed, this.#spec?.seq);
+    if (closed !== undefined) return this.#stopped(e, closed);
     if (e.idem !== null) {
       const known = this.#ring?.get(e.idem);
       if (known !== undefined) {
@@ -298,6 +310,12 @@ export class Activation implements UnitOwner {
     e.tries += 1;
     this.#mailbox = [e, ...this.drain()];
     this.#evict();
+  }
+
+  /** Timers and results of a paused or quarantined actor are held; everything else is refused. */
+  #stopped(e: Envelope, why: Refusal): void {
+    if (!isAsked(e) && (why.code === 'ACTOR_PAUSED' || why.code === 'ACTOR_QUARANTINED')) (this.#parked ??= []).push(e);
+    else refuse(e, why, this.#spec?.seq);
   }
 
   #command(e: Envelope): void {
@@ -433,7 +451,7 @@ export class Activation implements UnitOwner {
     const at = units.indexOf(from as Unit);
     if (at < 0) throw new Error(`${this.at.ref}: lost an event that it did not have`);
     this.#units = at === 0 ? undefined : units.slice(0, at);
-    this.#runAgain(units.slice(at), NO_VERDICTS);
+    this.#runAgain(units.slice(at), new Map());
     if (this.#units === undefined) this.#evict();
     else this.#status = 'ending';
   }
@@ -471,9 +489,8 @@ export class Activation implements UnitOwner {
   }
 
   #threw(e: Envelope, error: unknown): void {
-    if (error instanceof KernelProblem && (e.kind === 'command' || e.kind === 'tell'))
-      return this.#gated(e, failed(this.#spec?.seq ?? 0, plain(error)));
-    if (e.kind === 'command' || e.kind === 'tell') return this.#fault(e, error);
+    if (error instanceof KernelProblem && isAsked(e)) return this.#gated(e, failed(this.#spec?.seq ?? 0, plain(error)));
+    if (isAsked(e)) return this.#fault(e, error);
     if (!this.#supervisor.retryLater(e, error)) this.#process(e);
   }
 
@@ -509,15 +526,8 @@ export class Activation implements UnitOwner {
     expire(this.#units, this.#mailbox, mono);
   }
 
-  /** A view of the speculative or committed state for people; not part of any guarantee. */
-  inspect(): { seq: number; committedSeq: number; mailbox: number; uncommitted: number; faults: number; status: string } {
-    return {
-      seq: this.#spec?.seq ?? 0,
-      committedSeq: this.#committed?.seq ?? 0,
-      mailbox: this.mailboxLength,
-      uncommitted: this.uncommitted,
-      faults: this.#supervision?.faults ?? 0,
-      status: this.#closed?.code ?? this.#status,
-    };
+  /** of the last minute */
+  get faults(): number {
+    return this.#supervision?.faults ?? 0;
   }
 }

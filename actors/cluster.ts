@@ -6,6 +6,7 @@ import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, slotOf } from './ids.ts';
 import type { Inspect } from './inspect.ts';
+import type { Operate } from './operate.ts';
 import type { Node } from './node.ts';
 import type { Placement } from './placement.ts';
 import { plainRefusal } from './routing.ts';
@@ -89,10 +90,15 @@ export class Cluster implements ActorSystem {
     this.#node = node;
     this.#placement = placement;
     this.#router = router;
+    node.front = this;
   }
 
   get inspect(): Inspect {
     return this.#node.inspect;
+  }
+
+  get operate(): Operate {
+    return this.#node.operate;
   }
 
   async ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {

@@ -185,7 +185,7 @@ export class Effects {
     this.#k.deliver(call.ref, rt, {
       ...internal(type, payload),
       kind: 'result',
-      call: { invoke: call.invoke, id: call.id, failed: isError },
+      call: { invoke: call.invoke, id: call.id, src: call.src, input: call.input, failed: isError },
       cause: effectKey(call.id),
       resolve: (reply) => {
         if (reply.ok || reply.error.code === 'ACTOR_ERASED') this.#end(call);

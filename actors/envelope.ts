@@ -1,6 +1,7 @@
 import { refusal } from './errors.ts';
 import { derivedIdem, effectKey } from './ids.ts';
 import type { Live } from './runtime.ts';
+import type { EffectCall } from './step.ts';
 import type { EffectId } from './store/store.ts';
 import type { ActorRef, Principal, Refusal, Reply } from './types.ts';
 import type { Group } from './unit.ts';
@@ -26,6 +27,8 @@ interface Base {
   answered: boolean;
   /** the journal was asked for the key, because the actor may have forgotten it */
   looked?: true;
+  /** a dead letter tried again: another failure needs no second letter */
+  readonly letter?: true;
   readonly resolve: (reply: Reply) => void;
 }
 
@@ -43,21 +46,37 @@ export interface Message {
   readonly group?: Group;
 }
 
+/** The armed timer `id`, woken by the row that the arming `rowSeq` wrote. `act`: what an operator does with it, whenever it is due. */
+export interface FiredTimer {
+  readonly id: string;
+  readonly rowSeq: number;
+  seq: number;
+  readonly act?: 'fire' | 'cancel';
+}
+
+/** A dead letter of the kernel itself: an event that the machine is to see once more, or a failed effect that is to be run once more. */
+export type Again = { readonly invoke: string | undefined } | { readonly call: EffectCall };
+
 /** What waits in a mailbox. */
 export type Envelope = Base &
   (
     | { readonly kind: 'command'; readonly expect?: number }
     | Message
-    | { readonly kind: 'timer'; readonly timer: { readonly id: string; readonly rowSeq: number; seq: number } }
-    | { readonly kind: 'result'; readonly call: { readonly invoke: string; readonly id: EffectId; readonly failed: boolean } }
+    | { readonly kind: 'timer'; readonly timer: FiredTimer }
+    | { readonly kind: 'result'; readonly call: EffectCall & { readonly failed: boolean } }
     | { readonly kind: 'undelivered'; readonly done: EffectId }
     | { readonly kind: 'migration' }
+    | { readonly kind: 'again'; readonly again: Again }
     /** `min`: the state must have at least this seq */
     | { readonly kind: 'read'; readonly run: (live: Live | undefined) => Reply; readonly min: number }
   );
 
 /** It does not run again by itself: the event that sent it was lost with it, and sends it anew. */
 export const fused = (e: Envelope): boolean => e.kind === 'tell' && e.group !== undefined;
+
+/** Whether somebody waits for the outcome: a failure is the answer then, and not a reason to try again. */
+export const isAsked = (e: Envelope): boolean =>
+  e.kind === 'command' || e.kind === 'tell' || e.kind === 'again' || e.from.kind === 'operator';
 
 export function answer(e: Envelope, reply: Reply): void {
   if (e.answered) return;

@@ -5,10 +5,11 @@ import type { EffectId } from './store/store.ts';
 const sha = (text: string): string => hash('sha256', text, 'hex').slice(0, 32);
 
 /** First 16 bytes of SHA-256 of the ref, written as a uuid: addressing an actor needs no lookup. */
-export function actorIdOf(ref: ActorRef): string {
-  const hex = sha(ref);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
+export const actorIdOf = (ref: ActorRef): string => uuidOf(sha(ref));
+
+/** 32 hexadecimal digits with their hyphens. */
+export const uuidOf = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 
 export const SLOTS = 1_024;
 

@@ -8,7 +8,7 @@ import { apply, emptyState } from './patch.ts';
 import type { Patch } from './patch.ts';
 import type { Overload } from './overload.ts';
 import type { Residents } from './residents.ts';
-import type { AuditEntry, AuditRow } from './store/admin.ts';
+import type { AuditEntry, AuditRow, DeadLetter } from './store/admin.ts';
 import { placeOf } from './store/directory.ts';
 import type { DirectoryPlace, DirectorySort } from './store/directory.ts';
 import type { DirectoryRow, HistoryRow } from './store/store.ts';
@@ -60,6 +60,8 @@ export interface Inspect {
   /** @throws KernelProblem UNKNOWN_KIND */
   machine(kind: string): { kind: string; version: number; hash: string; commands: string[]; definition: Definition };
   kinds(): string[];
+  /** Dead letters, newest first, below `before`. @throws KernelProblem VALIDATION, UNKNOWN_KIND for a bad ref */
+  dead(q: DeadFilter): Promise<DeadLetter[]>;
   audit(row: AuditRow): Promise<void>;
   /** Newest first, below `before`. @throws KernelProblem VALIDATION, UNKNOWN_KIND for a bad ref */
   audits(q: AuditFilter): Promise<AuditEntry[]>;
@@ -69,6 +71,15 @@ export interface AuditFilter {
   readonly admin?: string | undefined;
   readonly action?: string | undefined;
   readonly actor?: ActorRef | undefined;
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+
+export interface DeadFilter {
+  readonly kind?: string | undefined;
+  readonly actor?: ActorRef | undefined;
+  /** only those that are not resolved */
+  readonly open: boolean;
   readonly before?: number | undefined;
   readonly limit: number;
 }
@@ -110,7 +121,7 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
       giveWay();
       if (node !== undefined && node !== k.node) return [];
       const ranked = [...residents.hot.values()]
-        .map((a) => ({ actorId: a.actorId, slot: a.at.slot, n: a.inspect()[by] }))
+        .map((a) => ({ actorId: a.actorId, slot: a.at.slot, n: by === 'faults' ? a.faults : a.mailboxLength }))
         .filter((a) => a.n > 0 && (slot ?? a.slot) === a.slot)
         .sort((a, b) => b.n - a.n)
         .slice(0, BUSY);
@@ -126,7 +137,6 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
       if (loaded === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
       let state = loaded.snapshot?.state ?? emptyState;
       for (const row of loaded.tail) state = apply(state, row.patch as Patch);
-      const seen = hot?.inspect();
       return {
         ref,
         actorId,
@@ -135,8 +145,8 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
         mver: loaded.tail.at(-1)?.mver ?? loaded.snapshot?.mver ?? 0,
         status: loaded.status,
         temperature: residents.temperature(ref),
-        mailbox: seen?.mailbox ?? 0,
-        uncommitted: seen?.uncommitted ?? 0,
+        mailbox: hot?.mailboxLength ?? 0,
+        uncommitted: hot?.uncommitted ?? 0,
         lastAt: loaded.lastAt,
         state,
         stateText: stateText(state.value),
@@ -154,6 +164,8 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
       };
     },
     kinds: () => [...k.kinds.keys()],
+    dead: ({ actor, limit, open, ...rest }) =>
+      k.store.admin.deadLetters({ ...defined(rest), limit, open, ...(actor === undefined ? {} : { actorId: idOf(actor) }) }),
     audit: (row) => k.store.admin.audit(row),
     audits: ({ actor, limit, ...rest }) =>
       k.store.admin.audits({ ...defined(rest), limit, ...(actor === undefined ? {} : { actorId: idOf(actor) }) }),

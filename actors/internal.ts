@@ -2,12 +2,16 @@
 import type { Activation } from './activation.ts';
 import { run, stampOf } from './command.ts';
 import type { Decider } from './command.ts';
-import { answer } from './envelope.ts';
+import { answer, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
+import { refusal } from './errors.ts';
 import type { Kernel } from './kernel.ts';
+import { stateText } from './machine.ts';
 import type { Live } from './runtime.ts';
+import { withScope } from './scope.ts';
 import type { Step, StepInput } from './step.ts';
 import { delayName } from './timers.ts';
+import type { ArmedTimer, Refusal, Stamp } from './types.ts';
 
 /** Where an internal event runs: the actor, the state it is decided on, and the rules of the node. */
 export interface InternalRun {
@@ -25,6 +29,7 @@ export interface InternalRun {
 export function internalStep(r: InternalRun, e: Envelope): Step | undefined {
   if (e.kind === 'timer') return fire(r, e);
   if (e.kind === 'result') return finish(r, e);
+  if (e.kind === 'again') return again(r, e);
   return runOf(r, { type: e.type, payload: e.payload, stamp: stampOf(e, r.base, r.decider.wall) });
 }
 
@@ -47,6 +52,8 @@ function fire(r: InternalRun, e: Envelope & { kind: 'timer' }): Step | undefined
   const { id, rowSeq } = e.timer;
   const armed = base.state.timers[id];
   const now = r.decider.wall;
+  const { act } = e.timer;
+  if (armed === undefined && act !== undefined) return refused(r, e, refusal('NOT_FOUND', `no timer '${id}' is armed`));
   if (armed === undefined) {
     // Cancelled. The row goes only when that is committed, and only if it still is that of the arming that woke us.
     if (a.uncommitted === 0) {
@@ -55,14 +62,15 @@ function fire(r: InternalRun, e: Envelope & { kind: 'timer' }): Step | undefined
     }
     return undefined;
   }
-  if (armed.due > now) {
+  if (act === 'cancel') return cancel(r, e, armed);
+  if (armed.due > now && act === undefined) {
     // The wheel takes the new deadline only after it has heard that this one is over.
     answer(e, { ok: true, seq: base.seq, reply: null });
     postponed(r, id, rowSeq);
     return undefined;
   }
   e.timer.seq = armed.seq;
-  const late = now - armed.due;
+  const late = Math.max(0, now - armed.due);
   const policy = a.rt.def.timers?.[delayName(id)];
   const skip = policy?.late === 'skip' && late > (policy.maxLate ?? 0);
   const stamp = stampOf(e, base, now, late);
@@ -84,6 +92,46 @@ function postponed({ k, a, decider }: InternalRun, id: string, rowSeq: number): 
   a.rowsDue.set(id, durable.due);
 }
 
+/** Whether the machine has an enabled transition for the event. @throws whatever a guard throws */
+function hears({ a, base }: InternalRun, e: Envelope, stamp: Stamp): boolean {
+  const scope = { ref: a.at.ref, actorId: a.actorId, stamp, logs: base.state.logs };
+  return withScope(scope, () => a.rt.runner.enabled(base.snap, { ...e.payload, type: e.type, $: stamp }));
+}
+
+function refused({ base }: InternalRun, e: Envelope, error: Refusal): undefined {
+  refuse(e, error, base.seq);
+}
+
+/** An operator takes a timer away; the machine does not see it. */
+function cancel(r: InternalRun, e: Envelope & { kind: 'timer' }, armed: ArmedTimer): Step {
+  e.timer.seq = armed.seq;
+  return runOf(r, {
+    type: 'thrum.cancelled',
+    payload: e.payload,
+    stamp: stampOf(e, r.base, r.decider.wall),
+    timer: e.timer.id,
+    run: false,
+  });
+}
+
+/** A dead letter comes back, if the machine still has a use for it. */
+function again(r: InternalRun, e: Envelope & { kind: 'again' }): Step | undefined {
+  const { a, base } = r;
+  const { runner } = a.rt;
+  const stamp = stampOf(e, base, r.decider.wall);
+  const unwanted = refusal('NOT_ALLOWED', 'the state that waited for it was left', { state: stateText(base.state.value) });
+  if ('call' in e.again) {
+    const { call } = e.again;
+    const wanted = runner.invokes(base.snap).has(call.invoke) && base.state.calls[call.invoke] === undefined;
+    if (!wanted) return refused(r, e, unwanted);
+    return runOf(r, { type: 'thrum.retried', payload: e.payload, stamp, run: false, revive: call });
+  }
+  const { invoke } = e.again;
+  const snap = invoke === undefined ? base.snap : runner.withCall(base.snap, invoke);
+  if (!hears({ ...r, base: { ...base, snap } }, e, stamp)) return refused(r, e, unwanted);
+  return run(r.decider, { ...base, snap }, { type: e.type, payload: e.payload, stamp });
+}
+
 function finish(r: InternalRun, e: Envelope & { kind: 'result' }): Step | undefined {
   const { k, a, base } = r;
   const { invoke, id, failed: isError } = e.call;
@@ -95,8 +143,8 @@ function finish(r: InternalRun, e: Envelope & { kind: 'result' }): Step | undefi
   }
   const stamp = stampOf(e, base, r.decider.wall);
   // An error event without transition would end the machine for good; the kernel keeps it alive and tells people.
-  const unheard = isError && !a.rt.runner.enabled(base.snap, { ...e.payload, type: e.type, $: stamp });
+  const unheard = isError && !hears(r, e, stamp);
   const done = runOf(r, { type: e.type, payload: e.payload, stamp, call: invoke, run: !unheard });
-  if (unheard) k.outbox.unhandled(a, invoke, id, e.payload);
+  if (unheard) k.outbox.unhandled(a, e);
   return done;
 }

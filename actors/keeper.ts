@@ -211,6 +211,11 @@ export class Keeper {
     await this.#save(rows);
   }
 
+  /** A snapshot of what is committed now. */
+  async snapshot(a: Activation): Promise<void> {
+    await this.#save(this.#snapshotOf(a, {}));
+  }
+
   /** Writes everything that is due; for an orderly stop. */
   async flush(): Promise<void> {
     await this.#flushDirectory();

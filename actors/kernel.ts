@@ -10,6 +10,7 @@ import type { Placement } from './placement.ts';
 import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outbox } from './outbox.ts';
+import type { Pauses } from './pause.ts';
 import type { JournalStore } from './store/store.ts';
 import type { Timers } from './timers.ts';
 import type { Topics } from './topics.ts';
@@ -27,6 +28,7 @@ export interface Kernel {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly topics: Topics;
+  readonly pauses: Pauses;
   readonly outbox: Outbox;
   readonly timers: Timers;
   /** absent when every message goes by the outbox */

@@ -177,6 +177,11 @@ export class MachineRunner {
     return new Set(nodes.flatMap((node) => node.invoke.map((i) => i.id)));
   }
 
+  /** The snapshot with a live invocation more. */
+  withCall(snapshot: MachineSnapshot, id: string): MachineSnapshot {
+    return { ...snapshot, children: { ...snapshot.children, [id]: childStub(id) as never } };
+  }
+
   /** The value with every missing part filled in by initial states. @throws when a state name is unknown */
   resolve(value: StateValue): StateValue {
     return valueOf(this.machine.resolveState({ value, context: {} }));

@@ -21,6 +21,8 @@ import { defaultLimits } from './limits.ts';
 import type { NodeLimits } from './limits.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
+import { createOperate } from './operate.ts';
+import type { Operate } from './operate.ts';
 import { Outbox } from './outbox.ts';
 import { sampleReplay } from './replay.ts';
 import { Placement } from './placement.ts';
@@ -28,6 +30,7 @@ import { Overload, queueAge, readBy, workOf } from './overload.ts';
 import { Reads } from './reads.ts';
 import { Residents } from './residents.ts';
 import { Router } from './routing.ts';
+import { Pauses } from './pause.ts';
 import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
@@ -73,9 +76,13 @@ export class Node implements ActorSystem, Kernel {
   readonly outbox: Outbox;
   readonly timers: Timers;
   readonly fusion: Fusion | undefined;
+  readonly pauses = new Pauses();
   readonly freeze: boolean;
   readonly onJob: (queue: string) => void;
   readonly inspect: Inspect;
+  readonly operate: Operate;
+  /** where commands of operators go in */
+  front: Pick<ActorSystem, 'ask'> = this;
   readonly placement: Placement | undefined;
   readonly router: Router | undefined;
   readonly #o: ActorSystemOptions;
@@ -143,6 +150,7 @@ export class Node implements ActorSystem, Kernel {
     this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits, also });
     this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
     this.inspect = createInspect(this, this.#residents, this.#overload);
+    this.operate = createOperate({ k: this, front: () => this.front, residents: this.#residents, keeper: this.#keeper });
   }
 
   // ------------------------------------------------------------------------------------------------------- parts' view of it
@@ -436,6 +444,7 @@ export class Node implements ActorSystem, Kernel {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('the actor system was started before');
     await this.store.start();
+    this.pauses.replace(await this.store.admin.pauses());
     await this.topics.start();
     const lanes = this.#o.lanes ?? 1;
     for (let number = 0; number < lanes; number += 1) {

@@ -5,10 +5,11 @@ import { tooLarge } from './admission.ts';
 import { Effects } from './effects.ts';
 import type { EffectCallOf, EffectFunctions } from './effects.ts';
 import { internal, message } from './envelope.ts';
-import type { Frame } from './envelope.ts';
+import type { Envelope, Frame } from './envelope.ts';
 import { kernelProblems, KernelProblem } from './errors.ts';
 import { actorIdOf, derivedIdem, effectKey, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import { effectLetter, messageLetter } from './letter.ts';
 import { isMoved } from './routing.ts';
 import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
@@ -379,8 +380,8 @@ export class Outbox {
     if (rt === undefined || !rt.def.machine.events.includes('thrum.undelivered')) {
       this.#bury(
         source.ref,
-        'tell',
-        { to: tell.to, type: tell.type, payload: tell.payload as Json },
+        'message',
+        messageLetter(tell.to, tell.type, tell.payload, tell.id),
         reply.error as unknown as Json,
         1,
         tell.id,
@@ -412,9 +413,11 @@ export class Outbox {
   // --------------------------------------------------------------------------------------------------------- dead letters
 
   /** An effect failed for good and the machine has no transition for it. */
-  unhandled(a: Activation, invoke: string, id: EffectId, payload: object): void {
+  unhandled(a: Activation, { call, payload }: Envelope & { kind: 'result' }): void {
+    const { invoke, id, src, input } = call;
     this.#k.log.error({ ref: a.at.ref, invoke, alert: 'EFFECT_UNHANDLED' }, 'an effect failed and its machine does not handle the failure');
-    this.#bury(a.at.ref, 'effect', { invoke, key: effectKey(id) }, (payload as { error?: Json }).error ?? null, 1, undefined);
+    const { error } = payload as { error: { attempts: number } & { [key: string]: Json } };
+    this.#bury(a.at.ref, 'effect', effectLetter({ id, invoke, src, input }), error, error.attempts, undefined);
   }
 
   bury(a: Activation, source: string, event: Json, error: unknown, attempts: number): void {

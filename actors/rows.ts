@@ -3,13 +3,13 @@ import type { Activation } from './activation.ts';
 import type { ActorKind, Companion } from './define.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { derivedIdem } from './ids.ts';
+import { derivedIdem, uuidOf } from './ids.ts';
 import { migrationStep } from './migrate.ts';
 import { apply, emptyState, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
 import type { Live, Runtime } from './runtime.ts';
 import type { Step } from './step.ts';
-import type { EffectId, EventRows, Loaded, OutboxRow, RingEntry, TimerChange } from './store/store.ts';
+import type { CompanionChange, EffectId, EventRows, Loaded, OutboxRow, RingEntry, TimerChange } from './store/store.ts';
 import type { ActorState, Json, Principal, Refusal, Reply } from './types.ts';
 
 /** An accepted command that may be repeated. */
@@ -101,10 +101,27 @@ export function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply
     timers: s.patch.t === undefined && e?.kind !== 'timer' ? none : timerRows(a, s, e),
     outbox: outboxRows(s, slot),
     outboxDone: finishedBy(a, s, e),
-    companions: s.companions,
+    companions: e?.from.kind === 'operator' ? [...s.companions, audited(actorId, s, e)] : s.companions,
   };
   if (e === undefined) rows.born = { actorId, kind, id, slot, mver };
   return rows;
+}
+
+/** What an operator does to an actor is written down by the statement that commits it. */
+function audited(actorId: string, s: Step, e: Envelope): CompanionChange {
+  const { from } = e;
+  const seq = s.next.seq;
+  const [action, detail]: [string, { [key: string]: Json }] =
+    e.kind === 'timer' ? [`timer.${e.timer.act ?? 'fire'}`, { timer: e.timer.id }] : ['poke', { type: e.type }];
+  const row = {
+    audit_id: uuidOf(derivedIdem(actorId, seq, 'audit')),
+    admin: from.id,
+    action,
+    reason: from.reason ?? null,
+    before_seq: seq - 1,
+    detail,
+  };
+  return { into: 'audit', op: 'insert', n: s.companions.length + 1, row };
 }
 
 function idemOfEvent(actorId: string, e: Envelope | undefined): string | null {
@@ -120,6 +137,7 @@ function senderText(from: Principal): string {
   if (text === undefined) {
     text = `"from":${JSON.stringify(`${from.kind}:${from.id}`)}`;
     if (from.roles.length > 0) text += `,"roles":${JSON.stringify(from.roles)}`;
+    if (from.reason !== undefined) text += `,"reason":${JSON.stringify(from.reason)}`;
     senders.set(from, text);
   }
   return text;

@@ -1,7 +1,7 @@
 /** One event through one machine, as a pure function: the next state, the patch and everything the event asks for. */
 import { KernelProblem, refusal } from './errors.ts';
 import type { JobParams, Limits, PublishParams, RejectParams, RowParams, TellParams } from './define.ts';
-import { effectKey, derivedIdem } from './ids.ts';
+import { effectKey, derivedIdem, uuidOf } from './ids.ts';
 import { historyOf, valueOf } from './machine.ts';
 import type { MacrostepResult, MachineSnapshot } from './machine.ts';
 import { diff, emptyState, sameJson } from './patch.ts';
@@ -43,6 +43,8 @@ export interface StepInput {
   readonly call?: string;
   /** false: only the kernel's part changes, the machine does not see the event */
   readonly run?: boolean;
+  /** a call that had ended, and is live again with the id it had */
+  readonly revive?: EffectCall;
 }
 
 /** What an event did. */
@@ -103,6 +105,11 @@ class Collector {
   #effectId(): EffectId {
     this.#n += 1;
     return { actorId: this.at.actorId, seq: this.stamp.seq, n: this.#n };
+  }
+
+  revive(call: EffectCall): void {
+    this.calls = { ...this.calls, [call.invoke]: call.id.seq };
+    this.effects = [call];
   }
 
   take(type: string, params: unknown): void {
@@ -214,7 +221,7 @@ class Collector {
     this.#row('jobs', {
       op: 'insert',
       row: {
-        job_id: `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`,
+        job_id: uuidOf(hex),
         queue,
         kind: name,
         payload: data as Json,
@@ -342,7 +349,11 @@ export function step(rt: Runtime, at: Address, old: Live, input: StepInput): Ste
   const { stamp } = input;
   const { timers, calls, logs } = old.state;
   const c = new Collector(rt, at, stamp, { timers: without(timers, input.timer), calls: without(calls, input.call), logs });
-  if (input.run === false) return finish(rt, old, input.type, { snapshot: old.snap, actions: [], handled: false }, c, false);
+  if (input.run === false) {
+    if (input.revive !== undefined) c.revive(input.revive);
+    const snapshot = input.revive === undefined ? old.snap : rt.runner.withCall(old.snap, input.revive.invoke);
+    return finish(rt, old, input.type, { snapshot, actions: [], handled: false }, c, false);
+  }
   const event = { ...input.payload, type: input.type, $: stamp };
   const scope = { ref: at.ref, actorId: at.actorId, stamp, logs };
   const result = withScope(scope, () => rt.runner.step(old.snap, event));

@@ -1,14 +1,15 @@
 /** What follows when an actor's machine fails: reports, later attempts, and the count that leads to quarantine. */
 import type { Activation } from './activation.ts';
 import { plain, repeatedAnswer } from './command.ts';
-import { answer, refuse } from './envelope.ts';
+import { answer, isAsked, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { derivedIdem } from './ids.ts';
+import { letterOf } from './letter.ts';
 import type { Kernel } from './kernel.ts';
 import { knownOf, refusedRow } from './rows.ts';
 import type { Loaded } from './store/store.ts';
-import type { Json, Refusal } from './types.ts';
+import type { Refusal } from './types.ts';
 import type { Unit, Verdict } from './unit.ts';
 
 const FAULTS = 5;
@@ -76,7 +77,7 @@ export class Supervision {
       this.#k.log.error(fields, 'a companion row was refused that the machine let pass');
     }
     const fault = new Error(`companion ${name} refused`);
-    if (e.kind !== 'command' && e.kind !== 'tell') return { again: !this.retryLater(e, fault) };
+    if (!isAsked(e)) return { again: !this.retryLater(e, fault) };
     if (error === undefined) return { fault };
     this.#k.metrics.rejected.add(kind, error.code);
     refuse(e, error, (unit.events[0]?.journal.seq ?? 1) - 1);
@@ -117,6 +118,6 @@ export class Supervision {
   }
 
   #bury(e: Envelope, error: unknown): void {
-    this.#k.outbox.bury(this.#a, e.kind, { type: e.type, payload: e.payload as Json }, error, e.tries + 1);
+    if (e.letter !== true) this.#k.outbox.bury(this.#a, e.kind, letterOf(e), error, e.tries + 1);
   }
 }

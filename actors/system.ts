@@ -5,6 +5,7 @@ import type { Inspect } from './inspect.ts';
 import { Cluster } from './cluster.ts';
 import { Node } from './node.ts';
 import type { ClusterOptions } from './cluster-options.ts';
+import type { Operate } from './operate.ts';
 import type { EffectFunctions } from './effects.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Deferral } from './scheduler.ts';
@@ -127,6 +128,8 @@ export interface ActorSystem {
    */
   erase(ref: ActorRef, o: EraseOptions): Promise<Erased>;
   readonly inspect: Inspect;
+  /** Acts of operators. */
+  readonly operate: Operate;
   start(): Promise<void>;
   /** Stops admission, waits at most `ms` for what was accepted, writes snapshots, stops. */
   drain(ms: number): Promise<void>;

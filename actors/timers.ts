@@ -102,6 +102,11 @@ export class Timers {
     });
   }
 
+  /** Reads anew what is due: a pause has ended, and what came due meanwhile was left in its row. */
+  resume(): void {
+    this.#refill().catch((error: unknown) => this.#k.log.warn({ err: error }, 'the timers could not be read'));
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#k.clock.clearTimer(this.#handle as object);
@@ -205,6 +210,8 @@ export class Timers {
       this.#k.log.error({ ref: e.ref, timer: e.id }, 'a timer of an unknown kind');
       return;
     }
+    // The row stands, and the first refill after the pause finds it.
+    if (this.#k.pauses.of(rt.def.kind, slotOf(e.actorId)) !== undefined) return;
     const key = `${e.actorId}/${e.id}`;
     try {
       const a = this.#k.activation(e.ref, rt);

@@ -12,6 +12,8 @@ export interface Principal {
   readonly kind: 'user' | 'anonymous' | 'actor' | 'webhook' | 'operator' | 'system';
   readonly id: string;
   readonly roles: readonly string[];
+  /** of an operator: why; it stands in the journal and the audit log, and no machine sees it on a replay */
+  readonly reason?: string;
 }
 
 /** What every event carries beside its payload. `at` is wall time in epoch ms, `late` how long after its deadline a timer fired. */

@@ -230,7 +230,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
-    ...adminRoutes({ inspect: actors.inspect }),
+    ...adminRoutes(actors),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({

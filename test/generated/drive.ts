@@ -87,7 +87,12 @@ function send({ system, clock, rt }: Run, { at }: Place, { cause, wall }: Move, 
       kernel.deliver(at.ref, rt, { ...internal(type, {}), kind: 'timer', timer: { id, rowSeq: seq, seq }, resolve });
     } else if (cause.kind === 'result') {
       const { type, payload, invoke, id, failed } = cause;
-      kernel.deliver(at.ref, rt, { ...internal(type, payload), kind: 'result', call: { invoke, id, failed }, resolve });
+      kernel.deliver(at.ref, rt, {
+        ...internal(type, payload),
+        kind: 'result',
+        call: { invoke, id, src: invoke, input: null, failed },
+        resolve,
+      });
     } else {
       kernel.deliver(at.ref, rt, { ...internal('thrum.undelivered', cause.payload), kind: 'undelivered', done: cause.id, resolve });
     }

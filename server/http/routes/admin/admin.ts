@@ -3,9 +3,22 @@ import type { Route } from '../../route.ts';
 import { actorListRoutes } from './actors.ts';
 import { auditRoutes } from './audit.ts';
 import type { AdminDeps } from './deps.ts';
+import { deadRoutes } from './dead.ts';
 import { journalRoutes } from './journal.ts';
 import { machineRoutes } from './machines.ts';
+import { operateRoutes } from './operate.ts';
+import { pauseRoutes } from './pauses.ts';
+import { timerRoutes } from './timers.ts';
 
 export function adminRoutes(d: AdminDeps): Route[] {
-  return [...actorListRoutes(d), ...journalRoutes(d), ...machineRoutes(d), ...auditRoutes(d)];
+  return [
+    ...actorListRoutes(d),
+    ...journalRoutes(d),
+    ...machineRoutes(d),
+    ...operateRoutes(d),
+    ...timerRoutes(d),
+    ...pauseRoutes(d),
+    ...deadRoutes(d),
+    ...auditRoutes(d),
+  ];
 }

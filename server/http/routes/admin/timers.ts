@@ -1,0 +1,28 @@
+/** Armed timers of one actor: let one fire before its time, or take it away. */
+import { z } from 'zod';
+import { answer, route } from '../../route.ts';
+import type { Route } from '../../route.ts';
+import { accepted, operator } from './deps.ts';
+import type { AdminDeps } from './deps.ts';
+import { ActorPath, Reason, refOf } from './schemas.ts';
+
+const TimerPath = ActorPath.extend({ timerId: z.string().regex(/^[\w.:# -]{1,300}$/) });
+
+export function timerRoutes({ operate }: AdminDeps): Route[] {
+  const act = (verb: 'fire' | 'cancel', summary: string): Route =>
+    route({
+      method: 'POST',
+      path: `/v1/admin/actors/:kind/:id/timers/:timerId/${verb}`,
+      auth: 'inspect:poke',
+      summary,
+      params: TimerPath,
+      body: z.strictObject({ reason: Reason }),
+      reply: { 200: z.strictObject({ seq: z.int() }) },
+      problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_FAULT'],
+      run: async (c) => {
+        const { seq } = accepted(await operate.timer(refOf(c.params), c.params.timerId, verb, operator(c)));
+        return answer({ seq });
+      },
+    });
+  return [act('fire', 'Lets a timer fire now'), act('cancel', 'Takes a timer away; the machine does not see it')];
+}
