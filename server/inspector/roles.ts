@@ -2,7 +2,7 @@
 import type { Principal } from '../../actors/types.ts';
 
 /**
- * `inspect:read` sees everything but personal fields, `inspect:pii` those too, `inspect:poke` acts on single actors, `inspect:admin` stops and
+ * `inspect:read` sees lists, machines and pauses, `inspect:pii` what actors hold, `inspect:poke` acts on single actors, `inspect:admin` stops and
  * restarts them.
  */
 export const INSPECT_ROLES = ['inspect:read', 'inspect:poke', 'inspect:admin', 'inspect:pii'] as const;

@@ -105,7 +105,7 @@ export function actorListRoutes(d: AdminDeps): Route[] {
     route({
       method: 'GET',
       path: '/v1/admin/actors/:kind/:id',
-      auth: 'inspect:read',
+      auth: 'inspect:pii',
       summary: 'One actor: state, context, timers, what waits',
       params: ActorPath,
       reply: { 200: Detail },

@@ -28,7 +28,7 @@ export function deadRoutes({ inspect, operate }: AdminDeps): Route[] {
     route({
       method: 'GET',
       path: '/v1/admin/dead',
-      auth: 'inspect:read',
+      auth: 'inspect:pii',
       summary: 'Dead letters, newest first',
       query: z.object({
         kind: Kind.optional(),
@@ -42,12 +42,17 @@ export function deadRoutes({ inspect, operate }: AdminDeps): Route[] {
       run: async (c) => {
         const { all, ...q } = c.query;
         const letters = await inspect.dead({ ...q, open: all === 'false' });
-        const items = letters.map(({ n, kind, id, actorId: _, at, resolvedAt, ...rest }) => ({
-          id: n,
-          ref: `${kind}:${id}`,
-          at: iso(at),
-          resolvedAt: resolvedAt === null ? null : iso(resolvedAt),
-          ...rest,
+        const items = letters.map((d) => ({
+          id: d.n,
+          ref: `${d.kind}:${d.id}`,
+          source: d.source,
+          event: d.event,
+          error: d.error,
+          attempts: d.attempts,
+          at: iso(d.at),
+          resolvedAt: d.resolvedAt === null ? null : iso(d.resolvedAt),
+          resolvedBy: d.resolvedBy,
+          resolution: d.resolution,
         }));
         return answer({ items });
       },

@@ -22,7 +22,7 @@ export function journalRoutes(d: AdminDeps): Route[] {
     route({
       method: 'GET',
       path: '/v1/admin/actors/:kind/:id/journal',
-      auth: 'inspect:read',
+      auth: 'inspect:pii',
       summary: 'Journal of an actor, newest first',
       params: ActorPath,
       query: z.object({ before: Seq.optional(), after: Seq.optional(), limit: z.coerce.number().int().min(1).max(500).default(200) }),

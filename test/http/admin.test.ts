@@ -1,0 +1,98 @@
+import anyTest from 'ava';
+import type { TestFn } from 'ava';
+import type { Response } from 'light-my-request';
+import { person } from '../live/kinds.ts';
+import { counter } from '../support/kinds.ts';
+import { makeWorld } from '../support/world.ts';
+import type { Person, World } from '../support/world.ts';
+
+const test = anyTest as TestFn<{ w: World; user: Person; staff: Person; admin: Person }>;
+const effects = { counter: { work: async () => ({ done: 1 }) } };
+
+test.before(async (t) => {
+  const w = await makeWorld({ kinds: [counter, person], effects, store: 'memory' });
+  t.context = { w, user: await w.person(), staff: await w.person({ roles: ['staff'] }), admin: await w.person({ roles: ['admin'] }) };
+});
+test.after.always((t) => t.context.w.close());
+
+const code = (reply: Response): string => (reply.statusCode < 300 ? String(reply.statusCode) : reply.json<{ code: string }>().code);
+const reason = 'a test of the routes';
+
+test('every route of the inspector refuses strangers and users; staff may read what names nobody, and act on nothing', async (t) => {
+  const { w, user, staff } = t.context;
+  const routes = w.app.routes.filter((r) => r.auth.startsWith('inspect:'));
+  t.true(routes.length >= 18);
+  for (const r of routes) {
+    const url = r.path
+      .replace(':kind', 'counter')
+      .replace(':timerId', 'alarm')
+      .replace(':id', r.path.includes('/dead/') ? '1' : 'a');
+    const call = (token?: string) => w.inject({ method: r.method, url, ...(token === undefined ? {} : { token }) });
+    t.is(code(await call()), 'UNAUTHENTICATED', r.path);
+    t.is(code(await call(user.token)), 'FORBIDDEN', r.path);
+    const forStaff = code(await call(staff.token));
+    if (r.auth === 'inspect:read') t.is(forStaff, '200', r.path);
+    else t.is(forStaff, 'FORBIDDEN', r.path);
+  }
+});
+
+test('an administrator pokes, pauses, lets go, fires a timer and retries a dead letter, each with a reason and an audit entry', async (t) => {
+  const { w, user, admin } = t.context;
+  const command = (type: string, payload: object) =>
+    w.inject({ method: 'POST', url: `/v1/actors/counter/operated/commands/${type}`, token: user.token, payload });
+  const act = (path: string, payload: object = {}, headers = {}) =>
+    w.inject({ method: 'POST', url: `/v1/admin/${path}`, token: admin.token, payload: { reason, ...payload }, headers });
+  const one = 'actors/counter/operated';
+  t.is(code(await command('counter.arm', { ms: 600_000 })), '200');
+
+  const poke = () => act(`${one}/poke`, { type: 'counter.add', payload: { by: 5 } }, { 'idempotency-key': 'poke-1' });
+  t.like((await poke()).json(), { seq: 3, reply: { n: 5 }, repeated: false });
+  t.like((await poke()).json(), { seq: 3, repeated: true });
+  t.is(code(await act(`${one}/poke`, { type: 'counter.stop' })), 'NOT_ALLOWED');
+  t.is(code(await act(`${one}/poke`, { type: 'counter.add', payload: { by: 1 }, reason: '' })), 'VALIDATION');
+
+  t.is(code(await act(`${one}/pause`)), '204');
+  t.is(code(await command('counter.add', { by: 1 })), 'ACTOR_PAUSED');
+  t.is(code(await act(`${one}/timers/alarm/fire`)), 'ACTOR_PAUSED');
+  t.is(code(await act(`${one}/resume`)), '204');
+  t.is(code(await act(`${one}/resume`)), 'NOT_ALLOWED');
+  t.like((await act(`${one}/timers/alarm/fire`)).json(), { seq: 4 });
+  t.is(code(await act(`${one}/timers/alarm/cancel`)), 'NOT_FOUND');
+  t.like((await act(`${one}/resnapshot`)).json(), { seq: 4 });
+  t.is(code(await act(`${one}/passivate`)), '204');
+
+  t.is(code(await act('pause', { kind: 'counter' })), '204');
+  t.is(code(await command('counter.add', { by: 1 })), 'ACTOR_PAUSED');
+  const pauses = await w.inject({ url: '/v1/admin/pauses', token: admin.token });
+  t.like(pauses.json(), { items: [{ scope: 'kind:counter', reason, admin: admin.id }] });
+  t.is(code(await act('resume', { kind: 'counter' })), '204');
+  t.is(code(await act('resume', { kind: 'counter' })), 'NOT_FOUND');
+  t.is(code(await act('pause', { kind: 'counter', slot: 1 })), 'VALIDATION');
+  t.is(code(await act('pause', { kind: 'none' })), 'UNKNOWN_KIND');
+
+  t.is(code(await command('counter.throw', {})), 'ACTOR_FAULT');
+  const dead = await w.inject({ url: '/v1/admin/dead?actor=counter:operated', token: admin.token });
+  const [letter] = dead.json<{ items: { id: number; source: string; ref: string }[] }>().items;
+  t.like(letter, { source: 'command', ref: 'counter:operated' });
+  t.is(code(await act(`dead/${letter!.id}/retry`)), 'ACTOR_FAULT');
+  t.is(code(await act(`dead/${letter!.id}/discard`)), '204');
+  t.is(code(await act(`dead/${letter!.id}/discard`)), 'NOT_ALLOWED');
+
+  const { items } = (await w.inject({ url: `/v1/admin/audit?admin=${admin.id}&limit=200`, token: admin.token })).json<{
+    items: { action: string; reason: string | null }[];
+  }>();
+  const acts = new Set(items.filter((a) => a.reason === reason).map((a) => a.action));
+  for (const a of [
+    'poke',
+    'pause',
+    'resume',
+    'timer.fire',
+    'resnapshot',
+    'passivate',
+    'pause.scope',
+    'resume.scope',
+    'dead.retry',
+    'dead.discard',
+  ])
+    t.true(acts.has(a), a);
+});
