@@ -4,7 +4,7 @@ import { actorIdOf, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { definitionOf, stateText } from './machine.ts';
 import type { Definition } from './machine.ts';
-import { apply, emptyState } from './patch.ts';
+import { apply, diff, emptyState } from './patch.ts';
 import type { Patch } from './patch.ts';
 import type { Overload } from './overload.ts';
 import type { Residents } from './residents.ts';
@@ -55,6 +55,10 @@ export interface Inspect {
   busiest(by: 'mailbox' | 'faults', q: ListFilter): Promise<DirectoryRow[]>;
   /** @throws KernelProblem NOT_FOUND, UNKNOWN_KIND */
   one(ref: ActorRef): Promise<ActorReport>;
+  /** The state after event `seq`, folded from the nearest snapshot; no machine runs. @throws KernelProblem NOT_FOUND when it is not retained */
+  at(ref: ActorRef, seq: number): Promise<PastState>;
+  /** What leads from one state of an actor to another. @throws KernelProblem as {@link Inspect.at} */
+  between(ref: ActorRef, from: number, to: number): Promise<Patch>;
   /** Newest first. */
   journal(ref: ActorRef, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
   /** @throws KernelProblem UNKNOWN_KIND */
@@ -65,6 +69,15 @@ export interface Inspect {
   audit(row: AuditRow): Promise<void>;
   /** Newest first, below `before`. @throws KernelProblem VALIDATION, UNKNOWN_KIND for a bad ref */
   audits(q: AuditFilter): Promise<AuditEntry[]>;
+}
+
+/** A state that an actor had; `mver`: the version of the machine that wrote it. */
+export interface PastState {
+  readonly actorId: string;
+  readonly seq: number;
+  readonly mver: number;
+  readonly state: ActorState;
+  readonly stateText: string;
 }
 
 export interface AuditFilter {
@@ -106,6 +119,20 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     if (parts === undefined) throw new KernelProblem(refusal('VALIDATION', 'expected kind:id'));
     rtOf(parts.kind);
     return actorIdOf(ref);
+  };
+  const at = async (ref: ActorRef, seq: number): Promise<PastState> => {
+    const actorId = idOf(ref);
+    if ((await k.store.entry(actorId))?.status === 'erased') throw new KernelProblem(refusal('ACTOR_ERASED'));
+    const { snapshot, rows } = await k.store.admin.past(actorId, seq);
+    let state = snapshot?.state ?? emptyState;
+    let reached = snapshot?.seq ?? 0;
+    for (const row of rows) {
+      if (row.seq !== reached + 1) break;
+      state = apply(state, row.patch as Patch);
+      reached = row.seq;
+    }
+    if (reached !== seq || seq === 0) throw new KernelProblem(refusal('NOT_FOUND', `the state after event ${seq} is not retained`));
+    return { actorId, seq, mver: rows.at(-1)?.mver ?? snapshot?.mver ?? 0, state, stateText: stateText(state.value) };
   };
   return {
     async list({ node, slot, limit, sort, ...rest }) {
@@ -151,6 +178,11 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
         state,
         stateText: stateText(state.value),
       };
+    },
+    at,
+    async between(ref, from, to) {
+      const [a, b] = await Promise.all([at(ref, from), at(ref, to)]);
+      return diff(a.state, b.state, rtOf(ref.slice(0, ref.indexOf(':'))).maps);
     },
     journal: async (ref, q) => k.store.history(idOf(ref), q),
     machine(kind) {

@@ -26,6 +26,7 @@ test('every route of the inspector refuses strangers and users; staff may read w
     const url = r.path
       .replace(':kind', 'counter')
       .replace(':timerId', 'alarm')
+      .replace(':seq', '1')
       .replace(':id', r.path.includes('/dead/') ? '1' : 'a');
     const call = (token?: string) => w.inject({ method: r.method, url, ...(token === undefined ? {} : { token }) });
     t.is(code(await call()), 'UNAUTHENTICATED', r.path);
@@ -95,4 +96,16 @@ test('an administrator pokes, pauses, lets go, fires a timer and retries a dead 
     'dead.discard',
   ])
     t.true(acts.has(a), a);
+});
+
+test('the state after any event is folded from the journal, with the difference to another', async (t) => {
+  const { w, user, admin } = t.context;
+  const add = () =>
+    w.inject({ method: 'POST', url: '/v1/actors/counter/past/commands/counter.add', token: user.token, payload: { by: 2 } });
+  for (let i = 0; i < 3; i += 1) await add();
+  const past = (path: string) => w.inject({ url: `/v1/admin/actors/counter/past/at/${path}`, token: admin.token });
+  t.like((await past('3')).json(), { seq: 3, stateText: 'open', state: { context: { n: 4 } } });
+  t.like((await past('2?diff=4')).json(), { state: { context: { n: 2 } }, diff: { c: { set: [['n', 6]] } } });
+  t.is(code(await past('5')), 'NOT_FOUND');
+  t.is(code(await past('0')), 'NOT_FOUND');
 });

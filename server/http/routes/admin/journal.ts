@@ -17,6 +17,15 @@ const Row = z.strictObject({
   meta: z.unknown(),
 });
 
+const Past = z.strictObject({
+  ref: z.string(),
+  seq: z.int(),
+  mver: z.int(),
+  stateText: z.string().describe('state path'),
+  state: z.unknown(),
+  diff: z.unknown().optional().describe('patch that leads to the state after the other event'),
+});
+
 export function journalRoutes(d: AdminDeps): Route[] {
   return [
     route({
@@ -34,6 +43,23 @@ export function journalRoutes(d: AdminDeps): Route[] {
         const rows = await d.inspect.journal(ref, c.query);
         await auditRead(d, c, 'journal.read', a.actorId, a.seq);
         return answer({ items: rows.map((r) => ({ ...r, at: iso(r.at) })) });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/admin/actors/:kind/:id/at/:seq',
+      auth: 'inspect:pii',
+      summary: 'The state of an actor after an event of the past, with the difference to that after another',
+      params: ActorPath.extend({ seq: Seq }),
+      query: z.object({ diff: Seq.optional().describe('seq of the other state') }),
+      reply: { 200: Past },
+      problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED'],
+      run: async (c) => {
+        const ref = refOf(c.params);
+        const { actorId, ...past } = await d.inspect.at(ref, c.params.seq);
+        const patch = c.query.diff === undefined ? undefined : await d.inspect.between(ref, past.seq, c.query.diff);
+        await auditRead(d, c, 'past.read', actorId, past.seq);
+        return answer({ ref, ...past, ...(patch === undefined ? {} : { diff: patch }) });
       },
     }),
   ];
