@@ -36,8 +36,6 @@ export class Activation implements UnitOwner {
   #status: Status = 'cold';
   /** why no command runs: quarantine, pause, erasure, a failed load */
   #closed: Refusal | undefined;
-  /** why no command runs for a while, whatever the store says: it is being erased */
-  #held: Refusal | undefined;
   /** events of the kernel itself that wait for the end of a pause or quarantine */
   #parked: Envelope[] | undefined;
   #spec: Live | undefined;
@@ -61,6 +59,8 @@ export class Activation implements UnitOwner {
   published = false;
   /** the weight that the node has taken into account */
   weighed = 0;
+  /** why no command runs for a while, whatever the store says: the actor is being erased */
+  held: Refusal | undefined;
 
   constructor(kernel: Kernel, at: Address, rt: Runtime) {
     this.#k = kernel;
@@ -100,27 +100,7 @@ export class Activation implements UnitOwner {
   }
 
   get closed(): Refusal | undefined {
-    return this.#held ?? this.#closed;
-  }
-
-  /** From now on commands and internal events are refused, until the release. */
-  hold(why: Refusal): void {
-    this.#held = why;
-  }
-
-  release(): void {
-    this.#held = undefined;
-  }
-
-  /** Nothing of the actor is left but that it was. */
-  erased(): void {
-    this.#spec = undefined;
-    this.#committed = undefined;
-    this.#ring = undefined;
-    this.rowsSinceSnapshot = 0;
-    this.published = false;
-    this.#closed = closedBy('erased');
-    this.#status = 'ready';
+    return this.held ?? this.#closed;
   }
 
   /** Operators stop it with a reason, or let it run: faults are forgotten, what was held comes first, a broken history is read anew. */
@@ -137,7 +117,7 @@ export class Activation implements UnitOwner {
 
   /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
   get quiet(): boolean {
-    return (this.#held ?? this.#mailbox ?? this.#units ?? this.#parked) === undefined && this.#restored;
+    return (this.held ?? this.#mailbox ?? this.#units ?? this.#parked) === undefined && this.#restored;
   }
 
   /** Quiet, and no effect will come back to it soon. */

@@ -2,9 +2,10 @@
 import type { Activation } from './activation.ts';
 import { newCid } from './committer.ts';
 import { KernelProblem, refusal } from './errors.ts';
+import { pseudonymOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { StoreError } from './store/store.ts';
-import type { ActorRef, Reply } from './types.ts';
+import type { Reply } from './types.ts';
 
 /** Who erases, and why; both stand in the audit. */
 export interface EraseOptions {
@@ -20,10 +21,10 @@ export interface Erased {
 
 export interface EraseParts {
   readonly kernel: Kernel;
-  /** 32 hexadecimal digits for a ref, made with the key of the installation */
-  readonly pseudonym: (ref: ActorRef) => string;
+  /** of the hash that stands for the id afterwards */
+  readonly key: string | undefined;
   /** Resolves when everything that the actor took before is committed, or has failed. */
-  readonly settle: (a: Activation) => Promise<Reply>;
+  readonly settle: () => Promise<Reply>;
 }
 
 const TRIES = 5;
@@ -35,21 +36,24 @@ const AGAIN_MS = 100;
  *
  * @throws KernelProblem NOT_FOUND, or UNAVAILABLE when the store does not answer: then it may be repeated
  */
-export async function eraseActor({ kernel: k, pseudonym, settle }: EraseParts, a: Activation, o: EraseOptions): Promise<Erased> {
-  a.hold(refusal('RETRY', 'the object is being erased', undefined, AGAIN_MS));
+export async function eraseActor({ kernel: k, key, settle }: EraseParts, a: Activation, o: EraseOptions): Promise<Erased> {
+  if (key === undefined) throw new Error('this kernel has no key for erasures');
+  a.held = refusal('RETRY', 'the object is being erased', undefined, AGAIN_MS);
   try {
-    const settled = await settle(a);
+    const settled = await settle();
     if (!settled.ok) throw new KernelProblem(settled.error);
-    const erasure = { actorId: a.actorId, kind: a.kind, pseudonym: pseudonym(a.at.ref), mver: a.rt.def.version, ...o };
+    const erasure = { actorId: a.actorId, kind: a.kind, pseudonym: pseudonymOf(key, a.at.ref), mver: a.rt.def.version, ...o };
     const erased = await written(k, erasure);
     if (erased === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
     for (const [invoke, seq] of Object.entries(a.committed?.state.calls ?? {})) k.outbox.abort(a.actorId, invoke, seq);
     k.outbox.forget(a.actorId);
-    a.erased();
+    // what waited for the end of a pause is answered now
+    a.closed = undefined;
+    a.loaded({ status: 'erased', mver: a.rt.def.version, tail: [], lastAt: 0, ring: [] });
     k.topics.erased(a);
     return erased;
   } finally {
-    a.release();
+    a.held = undefined;
   }
 }
 

@@ -11,7 +11,7 @@ import type { Envelope } from './envelope.ts';
 import { eraseActor } from './erase.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, pseudonymOf, SLOTS, slotOf, splitRef } from './ids.ts';
+import { actorIdOf, SLOTS, slotOf, splitRef } from './ids.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
 import { Fusion } from './fusion.ts';
@@ -331,16 +331,10 @@ export class Node implements ActorSystem, Kernel {
   }
 
   async erase(ref: ActorRef, o: EraseOptions): Promise<Erased> {
-    const { erasureKey } = this.#o;
-    if (erasureKey === undefined) throw new Error('this kernel has no key for erasures');
-    const { a: target } = this.#target(ref);
-    const parts = {
-      kernel: this,
-      pseudonym: (r: ActorRef) => pseudonymOf(erasureKey, r),
-      settle: (a: Activation) =>
-        this.#reads.ask(a, { what: 'erase', work: 'admin', run: (live) => ({ ok: true, seq: live?.seq ?? 0, reply: null }) }),
-    };
-    return eraseActor(parts, target, o);
+    const { a } = this.#target(ref);
+    const run = (live: Live | undefined): Reply => ({ ok: true, seq: live?.seq ?? 0, reply: null });
+    const settle = (): Promise<Reply> => this.#reads.ask(a, { what: 'erase', work: 'admin', run });
+    return eraseActor({ kernel: this, key: this.#o.erasureKey, settle }, a, o);
   }
 
   async allowed(ref: ActorRef, p: Principal): Promise<{ seq: number; commands: string[] }> {

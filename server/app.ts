@@ -39,7 +39,7 @@ import { webhookRoutes } from './http/routes/webhooks.ts';
 import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Identity } from './identity/identity.ts';
-import { loadSecrets } from './identity/keys.ts';
+import { erasureKey, loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import type { Jobs } from './jobs/jobs.ts';
@@ -55,6 +55,7 @@ import { statusTopic } from './live/status.ts';
 import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
+import { createErasures } from './lifecycle/erasures.ts';
 import { createLog } from './observe/log.ts';
 import { watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
@@ -69,6 +70,8 @@ export interface AppDeps {
   readonly effects?: EffectFunctions;
   readonly store?: (companions: Companions) => JournalStore;
   readonly secrets?: Secrets;
+  /** the database under the running server was replaced by a restored one: the process must start afresh */
+  readonly onReplaced?: () => void;
   /** contexts are frozen and JSON answers compared with their schemas */
   readonly strict?: boolean;
 }
@@ -188,6 +191,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     random,
     log,
     metrics: registry,
+    erasureKey: erasureKey(secrets),
+    ...(deps.onReplaced === undefined ? {} : { onReplaced: deps.onReplaced }),
     node,
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
     freeze: strict,
@@ -205,6 +210,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     },
   });
   countAlerts(actors, registry);
+  const erasures = createErasures({ actors, key: erasureKey(secrets), dataDir: config.dataDir, clock });
   const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId });
 
   const health = createHealth({ clock, durability: store.durability, version });
@@ -230,7 +236,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
-    ...adminRoutes(actors),
+    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({

@@ -10,10 +10,12 @@ import { LockedError } from './db/lock.ts';
 /** for everything but the pause and the goodbyes to sockets */
 const STOP_MS = 9_000;
 const EXIT_CONFIG = 78;
+/** to be started afresh: what is in memory belongs to a database that is no more */
+const EXIT_REPLACED = 75;
 
 async function start(started: number): Promise<App> {
   const config = readConfig();
-  const app = await buildApp(config);
+  const app = await buildApp(config, { onReplaced: () => process.exit(EXIT_REPLACED) });
   const { url } = await app.start();
   await writeFile(join(config.dataDir, 'server.json'), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
   const { database, durability, log, logins, version } = app;

@@ -1,5 +1,5 @@
 /** Secrets of one installation, in one file of the data directory that only its owner may read. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair } from 'jose';
@@ -46,6 +46,9 @@ export async function loadSecrets(dataDir: string, now: number): Promise<Secrets
   await rename(part, path);
   return secrets;
 }
+
+/** Key of the hashes that stand for erased actors; who holds the data directory can connect them with names, nobody else. */
+export const erasureKey = ({ operator }: Secrets): string => createHmac('sha256', operator).update('erasure').digest('base64url');
 
 /** The stored secrets, or undefined before the first start. */
 export async function readSecrets(dataDir: string): Promise<Secrets | undefined> {

@@ -4,6 +4,7 @@ import { actorListRoutes } from './actors.ts';
 import { auditRoutes } from './audit.ts';
 import type { AdminDeps } from './deps.ts';
 import { deadRoutes } from './dead.ts';
+import { eraseRoutes } from './erase.ts';
 import { journalRoutes } from './journal.ts';
 import { machineRoutes } from './machines.ts';
 import { operateRoutes } from './operate.ts';
@@ -20,5 +21,6 @@ export function adminRoutes(d: AdminDeps): Route[] {
     ...pauseRoutes(d),
     ...deadRoutes(d),
     ...auditRoutes(d),
+    ...eraseRoutes(d),
   ];
 }

@@ -2,12 +2,14 @@ import type { Inspect } from '../../../../actors/inspect.ts';
 import type { Operate, Operator } from '../../../../actors/operate.ts';
 import type { Reply } from '../../../../actors/types.ts';
 import { Problem } from '../../../problems.ts';
+import type { Erasures } from '../../../lifecycle/erasures.ts';
 import type { RouteContext } from '../../route.ts';
 
 /** What the routes of the inspector work with. */
 export interface AdminDeps {
   readonly inspect: Inspect;
   readonly operate: Operate;
+  readonly erasures: Erasures;
 }
 
 type Asked = Pick<RouteContext, 'caller' | 'requestId'>;
