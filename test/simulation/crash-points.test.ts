@@ -29,12 +29,12 @@ for (const name of crashPoints) {
   if (name in UNREACHED) continue;
   test.serial(`killed at ${name}`, async (t) => {
     t.timeout(120_000);
-    const deaths = deathsAt(name, reached.get(name) ?? new Map(), DEATHS);
+    const deaths = deathsAt(name, reached.get(name) ?? [], DEATHS);
     t.true(deaths.length > 0, `no run of ${SEEDS} seeds gets there: let one do so, or say in UNREACHED why not`);
     let died = 0;
-    for (const { seed, ...kill } of deaths) {
-      const run = await kernel.simulate({ seed, kill, ...quietMsOf(name) });
-      t.is(run.failure, undefined, `seed ${seed}, ${kill.when} wait number ${kill.nth}: ${run.failure?.stack}`);
+    for (const { seed, nodes, ...kill } of deaths) {
+      const run = await kernel.simulate({ seed, nodes, kill, ...quietMsOf(name) });
+      t.is(run.failure, undefined, `seed ${seed}, ${nodes} nodes, ${kill.when} wait number ${kill.nth}: ${run.failure?.stack}`);
       if (run.killed) died += 1;
     }
     // now and then the process dies of something else before the wait is over

@@ -51,7 +51,9 @@ export class SimCluster {
   /** The cluster as the process of a node sees it. */
   join(id: string, process: SimProcess, place: number): { leases: Leases; bus: Bus } {
     this.#processes.set(id, { process, place });
-    return { leases: this.#leases(id, process, place), bus: this.#newBus() };
+    const bus = this.#newBus();
+    const open: Bus['open'] = (me, receive) => bus.open(me, (from, frame) => this.#o.loop.as(process, () => receive(from, frame)));
+    return { leases: this.#leases(id, process, place), bus: { ...bus, open } };
   }
 
   cut(place: number, other: string): boolean {

@@ -16,13 +16,14 @@ const never = new Promise<never>(() => undefined);
 /** Answers the questions of the kernel during one run. */
 export class Kills {
   readonly #kill: Kill | undefined;
-  readonly #crash: () => void;
+  readonly #crash: () => boolean;
   /** how often each await was reached */
   readonly reached = new Map<string, number>();
   /** whether the process died where it was to die */
   done = false;
 
-  constructor(kill: Kill | undefined, crash: () => void) {
+  /** @param crash kills the process that is running; false when nobody knows which one that is */
+  constructor(kill: Kill | undefined, crash: () => boolean) {
     this.#kill = kill;
     this.#crash = crash;
   }
@@ -38,17 +39,21 @@ export class Kills {
   readonly #asked: Question = (name, value) => {
     const n = (this.reached.get(name) ?? 0) + 1;
     this.reached.set(name, n);
-    if (this.#kill === undefined || this.#kill.at !== name || this.#kill.nth !== n) return value;
-    if (this.#kill.when === 'while') return this.#die();
-    return Promise.resolve(value).then(
-      () => this.#die(),
-      () => this.#die(),
-    );
+    if (this.done || this.#kill === undefined || this.#kill.at !== name || n < this.#kill.nth) return value;
+    if (this.#kill.when === 'while') return this.#dies() ? never : value;
+    return this.#after(value);
   };
 
-  #die(): Promise<never> {
-    this.done = true;
-    this.#crash();
-    return never;
+  async #after(value: unknown): Promise<unknown> {
+    try {
+      return await value;
+    } finally {
+      if (this.#dies()) await never;
+    }
+  }
+
+  #dies(): boolean {
+    if (!this.done) return (this.done = this.#crash());
+    return false;
   }
 }

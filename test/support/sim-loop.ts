@@ -74,6 +74,8 @@ export class SimLoop {
   readonly #heap: Task[] = [];
   #now = 0;
   steps = 0;
+  /** the process whose code this step runs, as far as that is known */
+  running: SimProcess | undefined;
 
   constructor(chance: Chance) {
     this.#order = chance.stream('order');
@@ -129,11 +131,18 @@ export class SimLoop {
     if (task.gone) return true;
     if (task.at > this.#now) this.#now = task.at;
     this.steps += 1;
+    this.running = undefined;
     task.fn();
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });
     return true;
+  }
+
+  /** Runs the code of a process; what its promises cause in the same step is the process's too. */
+  as(process: SimProcess, fn: () => void): void {
+    this.running = process;
+    fn();
   }
 
   sleep(ms: number): Promise<void> {
@@ -175,7 +184,7 @@ export class SimProcess implements Clock, Deferral {
   /** Runs when the process is awake; what was due while it stood still comes at once when it goes on. */
   #awake(task: Task, fn: () => void): void {
     if (!this.alive || task.gone) return;
-    if (this.pausedUntil <= this.#loop.time) fn();
+    if (this.pausedUntil <= this.#loop.time) this.#loop.as(this, fn);
     else this.#loop.plan(this.pausedUntil - this.#loop.time, () => this.#awake(task, fn));
   }
 

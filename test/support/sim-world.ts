@@ -207,7 +207,7 @@ export class World {
     const node: Node = { number, process, system, lost: new Set(), ready: false };
     place.node = node;
     this.trace(`node ${number} starts`);
-    void this.#launch(place, node);
+    this.loop.as(process, () => void this.#launch(place, node));
   }
 
   async #launch(place: Place, node: Node): Promise<void> {
@@ -224,6 +224,13 @@ export class World {
 
   crash(): void {
     this.#crash(this.#any());
+  }
+
+  /** Kills the process whose code runs now. False when that is not known. */
+  crashRunning(): boolean {
+    const place = this.#places.find(({ node }) => node !== undefined && node.process === this.loop.running);
+    if (place !== undefined) this.#crash(place);
+    return place !== undefined;
   }
 
   #any(): Place {
@@ -377,7 +384,7 @@ export class World {
           if (node.lost.delete(lost) && node.process.alive) reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
-      if (this.cluster === undefined) void heard();
+      if (this.cluster === undefined) this.loop.as(node.process, () => void heard());
       else node.process.later(0.2, () => void heard());
     });
   }

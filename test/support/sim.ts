@@ -95,7 +95,7 @@ async function quiet(w: World): Promise<void> {
 
 export async function simulate(o: RunOptions): Promise<Run> {
   const w = new World(o);
-  const kills = new Kills(o.kill, () => w.crash());
+  const kills = new Kills(o.kill, () => w.crashRunning());
   const onRejection = (reason: unknown): void => w.fail(reason);
   process.on('unhandledRejection', onRejection);
   let failure: Error | undefined;
