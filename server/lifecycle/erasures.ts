@@ -1,4 +1,4 @@
-/** Erasure of actors on request, and the register that lets a restored backup forget them again (ADR 0015). */
+/** Erasure of actors on request, and the register that lets a restored backup forget them again (ADR 0016). */
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
