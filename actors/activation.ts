@@ -8,23 +8,21 @@ import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
-import { closedBy, eventRows, isReleased, knownOf, restoreLive, ringOf } from './rows.ts';
+import { recall } from './recall.ts';
+import { closedBy, eventRows, isReleased, remember, restoreLive, ringOf } from './rows.ts';
 import type { Known, Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { expire, release } from './release.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
 import type { EffectId, Loaded } from './store/store.ts';
-import { poison, Supervision } from './supervision.ts';
+import { poison, SLOW_TURN, Supervision } from './supervision.ts';
 import { unitOf } from './unit.ts';
 import type { CommitUnit, Unit, UnitOwner, Verdict } from './unit.ts';
 import type { WarmEntry } from './warm.ts';
 import type { Refusal, Reply } from './types.ts';
 
 const TURN_EVENTS = 32;
-const RING = 256;
-const SLOW_TURN = 100;
-const STUCK_TURN = 1_000;
 
 /** `ending`: some uncommitted events are lost; those before them are awaited, then the state is read anew */
 type Status = 'cold' | 'loading' | 'ready' | 'broken' | 'ending';
@@ -244,15 +242,11 @@ export class Activation implements UnitOwner {
       if (e !== undefined) this.#process(e);
       if (!this.#restored) return false;
       const now = this.#k.clock.mono();
-      if (e !== undefined && now - started > SLOW_TURN) this.#slowTurn(e, now - started);
+      if (e !== undefined && now - started > SLOW_TURN)
+        this.#closed ??= this.#supervisor.slowTurn(e, now - started, this.#spec !== undefined);
       if (now >= until && this.#mailbox !== undefined) return true;
     }
     return false;
-  }
-
-  #slowTurn(e: Envelope, ms: number): void {
-    this.#k.log.warn({ ref: this.at.ref, type: e.type, ms }, 'slow turn');
-    if (ms > STUCK_TURN) this.#quarantine(`a turn took ${Math.round(ms)} ms`);
   }
 
   #process(e: Envelope): void {
@@ -301,23 +295,10 @@ export class Activation implements UnitOwner {
   #command(e: Envelope): void {
     const { reply, steps } = decide(this.#decider(), this.#spec, e);
     if (steps === undefined) {
-      if (!reply.ok && this.#mayHaveForgotten(e)) return this.#lookUp(e, e.idem);
+      if (!reply.ok && recall(this.#k, this, e)) return;
       if (!reply.ok && !(reply.error.code in kernelProblems)) this.#k.metrics.rejected.add(this.kind, reply.error.code);
       this.#gated(e, reply);
     } else this.#accept(e, steps, reply);
-  }
-
-  /** A refusal may be that of a repeated command whose key is older than the ring. */
-  #mayHaveForgotten(e: Envelope): e is Envelope & { readonly idem: string } {
-    return e.kind === 'command' && e.idem !== null && e.looked !== true && (this.#ring?.size ?? 0) >= RING;
-  }
-
-  #lookUp(e: Envelope, idem: string): void {
-    e.looked = true;
-    this.#k.store.byIdem(this.actorId, idem).then(
-      (entry) => (entry === undefined ? this.#k.deliver(this.at.ref, this.rt, e) : answer(e, repeatedAnswer(e, knownOf(entry)))),
-      () => this.#k.deliver(this.at.ref, this.rt, e),
-    );
   }
 
   #decider(): Decider {
@@ -326,7 +307,7 @@ export class Activation implements UnitOwner {
 
   /** Ready to take a message at once. */
   get atHand(): boolean {
-    return this.#status === 'ready' && this.#closed === undefined;
+    return this.#status === 'ready' && this.closed === undefined;
   }
 
   /** Without history: its next event is its birth. */
@@ -359,13 +340,8 @@ export class Activation implements UnitOwner {
   #internal(e: Envelope): void {
     const base = this.#spec;
     const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
-    if (done === undefined) this.#over(e);
+    if (done === undefined) answer(e, { ok: true, seq: base?.seq ?? 0, reply: null });
     else this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
-  }
-
-  /** An internal event that changes nothing. */
-  #over(e: Envelope): void {
-    answer(e, { ok: true, seq: this.#spec?.seq ?? 0, reply: null });
   }
 
   #accept(e: Envelope, steps: readonly Step[], reply: Reply): void {
@@ -374,11 +350,7 @@ export class Activation implements UnitOwner {
     const own = eventRows(this, last, e, reply);
     const events = steps.length === 1 ? [own] : [eventRows(this, steps[0] as Step, undefined, reply), own];
     const unit = unitOf(this, e, events, steps, reply);
-    if (e.idem !== null) {
-      const ring = (this.#ring ??= new Map());
-      ring.set(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
-      if (ring.size > RING) ring.delete(ring.keys().next().value as string);
-    }
+    if (e.idem !== null) remember((this.#ring ??= new Map()), e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
     for (const s of steps) for (const call of s.effects) (this.#callIds ??= new Map()).set(call.invoke, call.id);
     this.#spec = next;
     (this.#units ??= []).push(unit);
@@ -495,10 +467,7 @@ export class Activation implements UnitOwner {
   }
 
   #quarantine(reason: string): void {
-    if (this.#closed !== undefined) return;
-    this.#closed = refusal('ACTOR_QUARANTINED', reason, undefined, 30_000);
-    this.#k.log.error({ ref: this.at.ref, reason, alert: 'critical' }, 'actor quarantined');
-    if (this.#spec !== undefined) this.#supervisor.writeQuarantine();
+    this.#closed ??= this.#supervisor.quarantine(reason, this.#spec !== undefined);
   }
 
   /** Answers commands whose deadline has passed while the database is away. */

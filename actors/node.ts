@@ -29,6 +29,7 @@ import { Placement } from './placement.ts';
 import { Overload, queueAge, readBy, workOf } from './overload.ts';
 import { Reads } from './reads.ts';
 import { Residents } from './residents.ts';
+import { readingOf } from './query.ts';
 import { Router } from './routing.ts';
 import { Pauses } from './pause.ts';
 import { runtimeOf } from './runtime.ts';
@@ -302,19 +303,7 @@ export class Node implements ActorSystem, Kernel {
 
   async read(ref: ActorRef, query: string, input: unknown, o: ReadOptions): Promise<{ seq: number; value: Json }> {
     const { rt, a } = this.#target(ref);
-    const declared = rt.def.queries?.[query];
-    if (declared === undefined) throw new KernelProblem(refusal('UNKNOWN_COMMAND', `${rt.def.kind} has no query '${query}'`));
-    const parsed = declared.input.safeParse(input);
-    if (!parsed.success) {
-      const issues = parsed.error.issues.map((i) => ({ path: i.path.map(String).join('.'), message: i.message }));
-      throw new KernelProblem(refusal('VALIDATION', undefined, { issues }));
-    }
-    const run = (live: Live | undefined): Reply => {
-      if (live === undefined || !visibleTo(rt, a.at, live, o.from)) return { ok: false, seq: 0, error: refusal('NOT_FOUND') };
-      if (declared.allow !== undefined && !declared.allow(o.from, ref, live.snap))
-        return { ok: false, seq: live.seq, error: refusal('FORBIDDEN') };
-      return { ok: true, seq: live.seq, reply: declared.run(live.snap, parsed.data, this.clock.wall()) as Json };
-    };
+    const run = readingOf(rt, a.at, { query, input, from: o.from, now: () => this.clock.wall() });
     const { level, min } = o;
     const reply = await this.#reads.ask(a, { what: query, run, work: readBy(o.from), level, min });
     if (!reply.ok) throw new KernelProblem(reply.error);

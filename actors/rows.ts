@@ -30,6 +30,15 @@ function storedReply(seq: number, reply: Json): Reply {
 
 export const knownOf = (r: RingEntry): Known => ({ seq: r.seq, type: r.type, chk: r.chk, reply: storedReply(r.seq, r.reply) });
 
+/** keys of commands that an actor in memory knows */
+export const REMEMBERED = 256;
+
+/** Adds a key; the oldest is forgotten when there are too many. */
+export function remember(ring: Map<string, Known>, idem: string, known: Known): void {
+  ring.set(idem, known);
+  if (ring.size > REMEMBERED) ring.delete(ring.keys().next().value as string);
+}
+
 /** A postponed timer keeps its earlier row; a row due this soon is left to the wake-up instead of being deleted. */
 const LAZY_MS = 60_000;
 

@@ -17,6 +17,10 @@ const FAULT_WINDOW = 60_000;
 /** waits before an internal event that failed is run again, ms */
 const INTERNAL_RETRIES = [1_000, 5_000, 25_000];
 
+/** a turn that takes longer than this is reported, and one that takes longer than the other closes the actor, ms */
+export const SLOW_TURN = 100;
+const STUCK_TURN = 1_000;
+
 /** Whether an internal event has failed so often that it ends without the machine. */
 export const poison = (e: Envelope): boolean => e.failures > INTERNAL_RETRIES.length;
 
@@ -99,6 +103,19 @@ export class Supervision {
     const written = found?.status === 'quarantined' && found.mver === this.#a.rt.def.version;
     if (!ahead && !written && found?.status !== 'paused') this.writeQuarantine();
     return problem === undefined ? refusal('ACTOR_QUARANTINED', 'the state could not be restored') : plain(problem);
+  }
+
+  /** Reports a turn that kept the loop busy; gives why the actor is closed, if it is. */
+  slowTurn(e: Envelope, ms: number, born: boolean): Refusal | undefined {
+    this.#k.log.warn({ ref: this.#a.at.ref, type: e.type, ms }, 'slow turn');
+    return ms > STUCK_TURN ? this.quarantine(`a turn took ${Math.round(ms)} ms`, born) : undefined;
+  }
+
+  /** Why an actor that cannot be trusted is closed. @param born whether there is anything to write it to */
+  quarantine(reason: string, born: boolean): Refusal {
+    this.#k.log.error({ ref: this.#a.at.ref, reason, alert: 'critical' }, 'actor quarantined');
+    if (born) this.writeQuarantine();
+    return refusal('ACTOR_QUARANTINED', reason, undefined, 30_000);
   }
 
   /** Remembers with the quarantine the version that failed, so that the next one may try. */

@@ -13,10 +13,12 @@ export interface Plan {
   readonly rounds: number;
   /** length of one measurement */
   readonly ms: number;
+  /** clients that come back at once, in benches of the realtime edge */
+  readonly clients: number;
 }
 
-export const FULL: Plan = { rounds: 5, ms: 3_000 };
-export const QUICK: Plan = { rounds: 2, ms: 700 };
+export const FULL: Plan = { rounds: 5, ms: 3_000, clients: 2_000 };
+export const QUICK: Plan = { rounds: 2, ms: 700, clients: 2_000 };
 
 /** One line of the result. `ratio` is value by baseline where there is one; `ok` says whether the target is met. */
 export interface Row {

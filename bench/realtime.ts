@@ -15,7 +15,6 @@ const BYTES = 300;
 const WINDOW = 8;
 const LIVE = ['board:b/live'];
 const SIX = ['board:b/live', 'board:b/calm', 'board:0/live', 'board:1/live', 'board:2/live', 'board:3/live'];
-const STORM = Number(process.env['BENCH_CLIENTS'] ?? 2_000);
 const SNAPSHOT = JSON.stringify({ stamp: 0, text: 'x'.repeat(60), rest: REST }).length;
 const MIB = 1_048_576;
 
@@ -368,7 +367,7 @@ export const realtimeBench: Bench = async (plan, say) => {
   await part('answers', () => answers(plan));
   await part('a slow client', () => slowClient(plan));
   await part('numbers', () => numbers(plan));
-  await part('storm', () => storm(STORM));
+  await part('storm', () => storm(plan.clients));
   return {
     rows,
     notes: [

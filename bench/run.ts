@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--quick] [--only P1,P4] [--json FILE]`: runs one bench, prints one table, ends with 1 when a target is missed by more than 30 %. */
+/** `npm run bench -- NAME [--quick] [--only P1,P4] [--clients N] [--json FILE]`: runs one bench, prints one table, ends with 1 when a target is missed by more than 30 %. */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { FULL, QUICK, machine, table } from './harness.ts';
@@ -20,13 +20,18 @@ const benches: { readonly [name: string]: () => Promise<Bench> } = {
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      only: { type: 'string' },
+      clients: { type: 'string' },
+    },
   });
   const name = positionals[0] ?? '';
   const load = benches[name];
   if (load === undefined) {
     process.stderr.write(
-      `usage: npm run bench -- NAME [--quick] [--only ID,ID] [--json FILE]\nbenches: ${Object.keys(benches).join(', ')}\n`,
+      `usage: npm run bench -- NAME [--quick] [--only ID,ID] [--clients N] [--json FILE]\nbenches: ${Object.keys(benches).join(', ')}\n`,
     );
     return 2;
   }
@@ -35,7 +40,9 @@ async function main(): Promise<number> {
   process.stdout.write(`${name} on ${on}\n`);
   const only = values.only?.split(',');
   const wanted = (id: string): boolean => only === undefined || only.includes(id);
-  const measured = await bench(values.quick ? QUICK : FULL, (line) => void process.stdout.write(`${line}\n`), wanted);
+  const plan = values.quick ? QUICK : FULL;
+  const clients = Number(values.clients ?? plan.clients);
+  const measured = await bench({ ...plan, clients }, (line) => void process.stdout.write(`${line}\n`), wanted);
   const { notes = [] } = measured;
   const rows = measured.rows.filter(({ id }) => wanted(id));
   process.stdout.write(`\n${notes.map((n) => `${n}\n`).join('')}\n${table(rows)}\n`);
