@@ -169,7 +169,7 @@ test('a message that is larger than a payload may be is over, and its sender is 
   t.true((await k.ask('bulk.tells', { n: 4 })).ok);
   await k.clock.advance(5_000);
   t.is(k.store.dead().length, 4);
-  t.like(k.store.dead()[0], { source: 'tell', error: { code: 'PAYLOAD_TOO_LARGE' } });
+  t.like(k.store.dead()[0], { source: 'message', error: { code: 'PAYLOAD_TOO_LARGE' } });
   t.is(k.store.outbox().length, 0);
 });
 
