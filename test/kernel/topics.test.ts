@@ -1,5 +1,7 @@
 import test from 'ava';
 import type { Publication } from '../../actors/system.ts';
+import { registryOf } from '../../actors/companion.ts';
+import { createMemoryStore } from '../../actors/store/mem.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
 import { merge } from '../../calc/merge-patch.ts';
 import { counter, counterFeed, counterValue } from '../support/kinds.ts';
@@ -162,6 +164,28 @@ test('a database that is replaced under the running node is noticed', async (t) 
   k.store.dataId = async () => 'f'.repeat(32);
   await k.clock.advance(31_000);
   t.is(replaced, 1);
+});
+
+/** A database whose history went another way after the third item: restored from a backup, then used again. */
+async function restored(dataId: string) {
+  const store = createMemoryStore({ registry: registryOf([counter]), dataId });
+  const k = await testKernel({ kinds: [counter], effects: { counter: { work: async () => ({ done: 1 }) } }, store });
+  for (const items of [3, 1, 1, 1]) await k.system.ask('counter:a', { type: 'counter.emit', items }, as(alice));
+  return k;
+}
+
+test('K62 after a restore that replaces the data id no cursor is believed and no item is skipped; without it items are lost', async (t) => {
+  const k = await start();
+  for (const items of [3, 1, 1]) await k.system.ask('counter:a', { type: 'counter.emit', items }, as(alice));
+  const seen = await k.system.slice('counter:a/feed');
+  const e = seen.kind === 'log' ? seen.e : '';
+  t.like(seen, { s: 5 });
+  const same = await restored(await k.store.dataId());
+  t.like(await same.system.slice('counter:a/feed', { e, s: 5 }), { e, s: 6, d: [{ no: 6 }] }, 'the new items 4 and 5 never arrive');
+  const replaced = await restored('f'.repeat(32));
+  const fresh = await replaced.system.slice('counter:a/feed', { e, s: 5 });
+  t.like(fresh, { s: 6, d: [1, 2, 3, 4, 5, 6].map((no) => ({ no })) });
+  t.not(fresh.kind === 'log' ? fresh.e : e, e);
 });
 
 test('K60 a followed view is compared after the actor has been out of memory, though nobody has read it since', async (t) => {
