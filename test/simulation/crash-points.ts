@@ -42,6 +42,7 @@ export const UNREACHED: { readonly [name: string]: string } = {
   'committer: await this.#commitOne(one, cid)':
     'a part of a batch that one statement could hold fits into one; the branch is there in case that ever changes',
   'keeper: await new Promise((resolve) => this.#deferral.yield(resolve))': 'between two idle actors of very many; nothing is under way',
+  'keeper: await this.#save(this.#snapshotOf(a, {}))': 'an operator asks for it; a snapshot can be lost without harm',
   'node: await this.store.recent(this.clock.wall() - ms - CLOCKS_MS, slots)': 'a question of a node that has taken over slots',
   'node: await this.store.refs(page.map((r) => r.actorId))': 'a question of a node that has taken over slots',
   "node: await this.#reads.ask(a, { what: 'allowed', run, work: readBy(p) })": 'a question; the node does nothing after it',
