@@ -6,12 +6,15 @@ import { definitionOf, stateText } from './machine.ts';
 import type { Definition } from './machine.ts';
 import { apply, diff, emptyState } from './patch.ts';
 import type { Patch } from './patch.ts';
+import { explain } from './microsteps.ts';
+import type { Explained } from './microsteps.ts';
 import type { Overload } from './overload.ts';
 import type { Residents } from './residents.ts';
 import type { AuditEntry, AuditRow, DeadLetter } from './store/admin.ts';
 import { placeOf } from './store/directory.ts';
 import type { DirectoryPlace, DirectorySort } from './store/directory.ts';
 import type { DirectoryRow, HistoryRow } from './store/store.ts';
+import { createTraces } from './tracing.ts';
 import type { ActorRef, ActorState } from './types.ts';
 
 /** actors in memory that are ranked before the filters of the directory apply */
@@ -59,6 +62,8 @@ export interface Inspect {
   at(ref: ActorRef, seq: number): Promise<PastState>;
   /** What leads from one state of an actor to another. @throws KernelProblem as {@link Inspect.at} */
   between(ref: ActorRef, from: number, to: number): Promise<Patch>;
+  /** Why event `seq` did what it did. @throws KernelProblem as {@link Inspect.at}; NOT_ALLOWED when this version of the machine did not handle it */
+  microsteps(ref: ActorRef, seq: number): Promise<Explained>;
   /** Newest first. */
   journal(ref: ActorRef, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
   /** @throws KernelProblem UNKNOWN_KIND */
@@ -103,6 +108,8 @@ type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 const defined = <T extends object>(o: T): Partial<Defined<T>> =>
   Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<Defined<T>>;
 
+const kindOf = (ref: ActorRef): string => ref.slice(0, ref.indexOf(':'));
+
 export function createInspect(k: Kernel, residents: Residents, overload: Overload): Inspect {
   /** @throws KernelProblem OVERLOADED: people who look on are the first to give way */
   const giveWay = (): void => {
@@ -114,15 +121,21 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', kind));
     return rt;
   };
+  const traced = createTraces();
   const idOf = (ref: ActorRef): string => {
     const parts = splitRef(ref);
     if (parts === undefined) throw new KernelProblem(refusal('VALIDATION', 'expected kind:id'));
     rtOf(parts.kind);
     return actorIdOf(ref);
   };
-  const at = async (ref: ActorRef, seq: number): Promise<PastState> => {
+  /** @throws KernelProblem ACTOR_ERASED */
+  const standing = async (ref: ActorRef): Promise<string> => {
     const actorId = idOf(ref);
     if ((await k.store.entry(actorId))?.status === 'erased') throw new KernelProblem(refusal('ACTOR_ERASED'));
+    return actorId;
+  };
+  const at = async (ref: ActorRef, seq: number): Promise<PastState> => {
+    const actorId = await standing(ref);
     const { snapshot, rows } = await k.store.admin.past(actorId, seq);
     let state = snapshot?.state ?? emptyState;
     let reached = snapshot?.seq ?? 0;
@@ -182,7 +195,13 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     at,
     async between(ref, from, to) {
       const [a, b] = await Promise.all([at(ref, from), at(ref, to)]);
-      return diff(a.state, b.state, rtOf(ref.slice(0, ref.indexOf(':'))).maps);
+      return diff(a.state, b.state, rtOf(kindOf(ref)).maps);
+    },
+    async microsteps(ref, seq) {
+      giveWay();
+      const { actorId, state } = seq === 1 ? { actorId: await standing(ref), state: emptyState } : await at(ref, seq - 1);
+      const [row, next] = await k.store.scan.rows(actorId, { after: seq - 1, limit: 2 });
+      return explain(traced(rtOf(kindOf(ref))), ref, state, row?.seq === seq ? [row, ...(next === undefined ? [] : [next])] : []);
     },
     journal: async (ref, q) => k.store.history(idOf(ref), q),
     machine(kind) {

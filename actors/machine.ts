@@ -28,6 +28,13 @@ export interface Taken {
   readonly guard?: string;
 }
 
+/** Who looks on while a machine runs: people who want to know why. */
+export interface Watch {
+  action(done: RecordedAction): void;
+  /** The microstep is over. Without `taken` nothing was enabled for the event. */
+  microstep(event: string, taken: readonly Taken[]): void;
+}
+
 export interface MacrostepResult {
   readonly snapshot: MachineSnapshot;
   readonly actions: readonly RecordedAction[];
@@ -57,6 +64,15 @@ interface ChildStub {
 const idle = { status: 'active' } as const;
 const childStub = (id: string): ChildStub => ({ id, _processingStatus: 0, getSnapshot: () => idle });
 
+const none: readonly never[] = [];
+
+const takenOf = (t: InspectedTransition): Taken => ({
+  event: t.eventType,
+  source: t.source.id,
+  targets: t.target?.map((node) => node.id) ?? [],
+  ...(t.guard === undefined ? {} : { guard: nameOf(t.guard) }),
+});
+
 const nothing = (): void => undefined;
 const noTags = new Set<string>();
 const empty = Object.freeze({});
@@ -71,12 +87,13 @@ export class MachineRunner {
   readonly machine: AnyStateMachine;
   #actions: RecordedAction[] = [];
   #handled = false;
-  #trace: Taken[] | undefined;
+  readonly #watch: Watch | undefined;
   // XState types the scope with its whole actor system; the members here are those that a macrostep really reads.
   readonly #scope: never;
 
-  constructor(machine: AnyStateMachine) {
+  constructor(machine: AnyStateMachine, watch?: Watch) {
     this.machine = machine;
+    this.#watch = watch;
     const system = {
       _bookId: () => 'x:0',
       _register: () => 'x:0',
@@ -99,24 +116,18 @@ export class MachineRunner {
       defer: nothing,
       stopChild: nothing,
       emit: nothing,
-      actionExecutor: (action: RecordedAction) => this.#actions.push(action),
+      actionExecutor: (action: RecordedAction) => {
+        this.#actions.push(action);
+        this.#watch?.action(action);
+      },
     } as never;
   }
 
   #inspect(inspected: Microstep): void {
     if (inspected.type !== '@xstate.microstep') return;
-    const taken = inspected._transitions;
-    if (taken === undefined || taken.length === 0) return;
-    this.#handled = true;
-    if (this.#trace === undefined) return;
-    for (const t of taken) {
-      this.#trace.push({
-        event: inspected.event.type,
-        source: t.source.id,
-        targets: t.target?.map((node) => node.id) ?? [],
-        ...(t.guard === undefined ? {} : { guard: nameOf(t.guard) }),
-      });
-    }
+    const taken = inspected._transitions ?? none;
+    if (taken.length > 0) this.#handled = true;
+    this.#watch?.microstep(inspected.event.type, taken.map(takenOf));
   }
 
   #finish(snapshot: MachineSnapshot): MacrostepResult {
@@ -147,17 +158,6 @@ export class MachineRunner {
     this.#actions = [];
     this.#handled = false;
     return this.#finish(this.machine.transition(snapshot, event, this.#scope));
-  }
-
-  /** As {@link step}, with the transitions of every microstep. */
-  trace(snapshot: MachineSnapshot, event: MachineEvent): MacrostepResult & { readonly taken: readonly Taken[] } {
-    const taken: Taken[] = [];
-    this.#trace = taken;
-    try {
-      return { ...this.step(snapshot, event), taken };
-    } finally {
-      this.#trace = undefined;
-    }
   }
 
   /** Whether some transition is enabled for the event; guards are evaluated. */

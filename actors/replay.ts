@@ -62,7 +62,7 @@ function stampOf(row: RecordedRow, meta: Meta): Stamp {
 }
 
 /** Written by the kernel without the machine: migrations, the end of an actor, acts of operators. */
-const isKernelRow = (type: string): boolean => type.startsWith('thrum.') && type !== 'thrum.init' && type !== 'thrum.undelivered';
+export const isKernelRow = (type: string): boolean => type.startsWith('thrum.') && type !== 'thrum.init' && type !== 'thrum.undelivered';
 
 const resultOf = /^xstate\.(?:done|error)\.actor\.(.+)$/;
 
@@ -101,7 +101,7 @@ function replyTo(rt: Runtime, row: RecordedRow, done: Step): Json {
 }
 
 /** As the journal would give it back. */
-const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
+export const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
 
 /** The check of one actor, row by row. */
 class Check {

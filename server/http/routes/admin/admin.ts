@@ -7,6 +7,7 @@ import { deadRoutes } from './dead.ts';
 import { eraseRoutes } from './erase.ts';
 import { journalRoutes } from './journal.ts';
 import { machineRoutes } from './machines.ts';
+import { microstepRoutes } from './microsteps.ts';
 import { operateRoutes } from './operate.ts';
 import { pauseRoutes } from './pauses.ts';
 import { timerRoutes } from './timers.ts';
@@ -15,6 +16,7 @@ export function adminRoutes(d: AdminDeps): Route[] {
   return [
     ...actorListRoutes(d),
     ...journalRoutes(d),
+    ...microstepRoutes(d),
     ...machineRoutes(d),
     ...operateRoutes(d),
     ...timerRoutes(d),

@@ -1,0 +1,97 @@
+import anyTest from 'ava';
+import type { TestFn } from 'ava';
+import type { Response } from 'light-my-request';
+import { FakeClock } from '../support/clock.ts';
+import { ROOM } from '../support/bookings.ts';
+import { until } from '../support/until.ts';
+import { makeWorld } from '../support/world.ts';
+import type { Person, World } from '../support/world.ts';
+
+/** Why a booking did what it did. Room in Berlin, nine to five; now is 2027-03-01 08:00Z. */
+const test = anyTest as TestFn<{ w: World; ada: Person; staff: Person; admin: Person; id: string }>;
+
+interface Step {
+  event: string;
+  taken: { event: string; source: string; targets: string[]; guard?: string }[];
+  guards: { guard: string; answer: boolean }[];
+  actions: { type: string; params?: object }[];
+}
+interface Explained {
+  seq: number;
+  type: string;
+  microsteps: Step[];
+  patch: object;
+  agrees: boolean;
+}
+interface Row {
+  seq: number;
+  type: string;
+  patch: object;
+}
+
+test.before(async (t) => {
+  const w = await makeWorld({ clock: new FakeClock() });
+  const ada = await w.person();
+  const admin = await w.person({ roles: ['staff', 'admin'] });
+  const resource = await w.inject({
+    method: 'POST',
+    url: '/v1/booking/resources',
+    token: admin.token,
+    payload: { ...ROOM, resourceId: 'room-1' },
+  });
+  t.is(resource.statusCode, 201, resource.body);
+  const payload = { resourceId: 'room-1', start: '2027-03-10T10:00:00Z', durationMin: 60 };
+  const booked = await w.inject({ method: 'POST', url: '/v1/booking/bookings', token: ada.token, payload });
+  const { bookingId: id } = booked.json<{ bookingId: string }>();
+  t.context = { w, ada, admin, staff: await w.person({ roles: ['staff'] }), id };
+  await until(async () => (await journal(t.context)).some((r) => r.type === 'claim.held'), 'the booking is held');
+});
+test.after.always((t) => t.context.w?.close());
+
+type Ctx = { w: World; admin: Person; id: string };
+const code = (reply: Response): string => (reply.statusCode < 300 ? String(reply.statusCode) : reply.json<{ code: string }>().code);
+
+async function journal({ w, admin, id }: Ctx): Promise<Row[]> {
+  const reply = await w.inject({ url: `/v1/admin/actors/booking/${id}/journal`, token: admin.token });
+  return reply.json<{ items: Row[] }>().items.toReversed();
+}
+
+const microsteps = (c: Ctx, seq: number, token?: string) =>
+  c.w.inject({ url: `/v1/admin/actors/booking/${c.id}/microsteps/${seq}`, ...(token === undefined ? {} : { token }) });
+
+test('an event of the past is told by its transitions, guards and actions, and agrees with the journal', async (t) => {
+  const c = t.context;
+  const rows = await journal(c);
+  t.true(rows.length >= 3);
+  for (const row of rows) {
+    const reply = await microsteps(c, row.seq, c.admin.token);
+    t.is(reply.statusCode, 200, reply.body);
+    const told = reply.json<Explained>();
+    t.like(told, { seq: row.seq, type: row.type, agrees: true });
+    t.deepEqual(told.patch, row.patch);
+  }
+  const held = rows.find((r) => r.type === 'claim.held')!;
+  const { microsteps: steps } = (await microsteps(c, held.seq, c.admin.token)).json<Explained>();
+  t.deepEqual(steps[0]?.taken, [
+    {
+      event: 'claim.held',
+      source: 'booking.life.acquiring',
+      targets: ['booking.life.confirmed'],
+      guard: 'isOwnClaimFinal',
+    },
+  ]);
+  t.deepEqual(steps[0]?.guards, [{ guard: 'isOwnClaimFinal', answer: true }]);
+  const acts = steps[0]?.actions.map((a) => a.type) ?? [];
+  t.true(acts.indexOf('granted') < acts.indexOf('enterConfirmed'), acts.join());
+  t.true(acts.indexOf('enterConfirmed') < acts.indexOf('tell'), acts.join());
+  t.deepEqual(steps.slice(1), [{ event: 'claim.held', taken: [], guards: [{ guard: 'isCancelPending', answer: false }], actions: [] }]);
+});
+
+test('nobody but who may see what actors hold is told', async (t) => {
+  const c = t.context;
+  t.is(code(await microsteps(c, 1)), 'UNAUTHENTICATED');
+  t.is(code(await microsteps(c, 1, c.ada.token)), 'FORBIDDEN');
+  t.is(code(await microsteps(c, 1, c.staff.token)), 'FORBIDDEN');
+  t.is(code(await microsteps(c, 0, c.admin.token)), 'NOT_FOUND');
+  t.is(code(await microsteps(c, 99, c.admin.token)), 'NOT_FOUND');
+});
