@@ -40,7 +40,7 @@ export function remember(ring: Map<string, Known>, idem: string, known: Known): 
 }
 
 /** A postponed timer keeps its earlier row; a row due this soon is left to the wake-up instead of being deleted. */
-const LAZY_MS = 60_000;
+export const LAZY_MS = 60_000;
 
 function timerRows(a: Activation, s: Step, e: Envelope | undefined): TimerChange[] {
   const changes: TimerChange[] = [];

@@ -8,7 +8,19 @@ const ignore = async (): Promise<void> => undefined;
 export function nullStore(seen: (batch: Batch) => void = () => undefined): JournalStore {
   return {
     durability: 'none',
-    scan: { actors: nothing, rows: nothing, outbox: nothing, differing: nothing },
+    scan: {
+      actors: nothing,
+      rows: nothing,
+      outbox: nothing,
+      timers: nothing,
+      snapshot: nobody,
+      repeated: nothing,
+      items: nothing,
+      holders: nothing,
+      left: nothing,
+      audit: nothing,
+      differing: nothing,
+    },
     start: ignore,
     stop: ignore,
     openLane: async () => ({ commit: async (batch) => seen(batch), close: ignore }),

@@ -14,6 +14,8 @@ export type MemRow = { readonly [column: string]: Json };
 export interface MemTable {
   readonly conflicts?: (stored: MemRow, wanted: MemRow) => boolean;
   readonly skips?: (wanted: MemRow) => boolean;
+  /** what `audit.where` says in SQL; without it all rows */
+  readonly audited?: (row: MemRow) => boolean;
 }
 
 /** New rows by key, per table; undefined stands for deleted. */

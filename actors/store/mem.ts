@@ -8,7 +8,8 @@ import { scalarText, unstorable } from '../columns.ts';
 import { slotOf } from '../ids.ts';
 import type { Json } from '../types.ts';
 import { createMemLifecycle } from './mem-lifecycle.ts';
-import { companionChanges, memDiffering } from './mem-tables.ts';
+import { createMemScan, historyRow } from './mem-scan.ts';
+import { companionChanges } from './mem-tables.ts';
 import { directoryPage } from './directory.ts';
 import { createMemAdmin } from './mem-admin.ts';
 import type { MemRow, MemTable } from './mem-tables.ts';
@@ -19,7 +20,6 @@ import type {
   DirectoryRow,
   DueTimer,
   EffectId,
-  HistoryRow,
   JournalRow,
   JournalStore,
   Lane,
@@ -74,6 +74,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   const outbox = new Map<string, StoredOutbox>();
   const dead: DeadRow[] = [];
   const companions = new Map<string, Map<string, MemRow>>();
+  const all = { registry, actors, journal, snapshots, timers, outbox, dead, companions };
   let commits = 0;
 
   const items = (): Map<string, MemRow> => companions.get(builtins.items.table) ?? new Map();
@@ -184,24 +185,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
   return {
     durability: 'none',
-    scan: {
-      actors: async ({ kind, after = '', limit }) =>
-        [...actors.values()]
-          .filter((a) => a.status !== 'erased' && (kind ?? a.kind) === a.kind && a.actorId > after)
-          .sort((a, b) => compare(a.actorId, b.actorId))
-          .slice(0, limit)
-          .map(({ actorId, kind: k, id, status }) => ({ actorId, kind: k, id, status })),
-      rows: async (actorId, { after, limit }) =>
-        rowsOf(actorId)
-          .filter((row) => row.seq > after)
-          .slice(0, limit)
-          .map((row) => ({ ...historyRow(row), idem: row.idem })),
-      outbox: async (actorId) =>
-        [...outbox.values()]
-          .filter((row) => row.actorId === actorId)
-          .map(({ seq, n, op, target, payload }) => ({ seq, n, op, target, payload: parse(payload) })),
-      differing: async (name, rows) => memDiffering(registry.get(name), rows, companions),
-    },
+    scan: createMemScan({ ...all, rules: tables }),
     start: async () => undefined,
     stop: async () => undefined,
     openLane: async (n): Promise<Lane> => ({ commit: (batch) => commit(n, batch), close: async () => undefined }),
@@ -326,7 +310,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
           .map((row) => ({ ...row, payload: JSON.stringify(parse(row.payload)), state: 'pending' })),
       audited: () => companions.get(builtins.audit.table)?.values() ?? [],
     }),
-    lifecycle: createMemLifecycle({ registry, actors, journal, snapshots, timers, outbox, dead, companions }),
+    lifecycle: createMemLifecycle(all),
     recent: async (since, slots) => {
       const found: { actorId: string; seq: number }[] = [];
       for (const actorId of journal.keys()) {
@@ -357,17 +341,6 @@ function ringEntry(row: Stored): RingEntry {
   const meta = parse(row.meta) as { readonly chk?: number } | null;
   return { idem: row.idem ?? '', seq: row.seq, type: row.type, reply: parse(row.reply), chk: meta?.chk ?? 0 };
 }
-
-const historyRow = ({ seq, at, type, event, patch, reply, mver, meta }: Stored): HistoryRow => ({
-  seq,
-  at,
-  type,
-  event: parse(event),
-  patch: parse(patch),
-  reply: parse(reply),
-  mver,
-  meta: parse(meta),
-});
 
 const topicItem = (row: MemRow): { n: number; item: Json } => ({ n: Number(row['n']), item: row['item'] ?? null });
 

@@ -27,6 +27,10 @@ const names = companion({
   mode: 'guarded',
   columns: { name: 'text', note: 'text?' },
   refuse: { code: 'NAME_TAKEN', alarm: false },
+  audit: {
+    rows: (s) => Object.entries((s.context as { names?: Record<string, string> }).names ?? {}).map(([name, note]) => ({ name, note })),
+    where: "note is distinct from 'gone'",
+  },
 });
 const totals = companion({
   table: 'test_totals',
@@ -69,6 +73,7 @@ const taken = (row: MemRow): boolean => row['state'] === 'held' || row['state'] 
 
 const rules = {
   test_claims: { conflicts: (a: MemRow, b: MemRow) => taken(a) && taken(b) && a['place'] === b['place'] },
+  test_names: { audited: (row: MemRow) => row['note'] !== 'gone' },
   test_totals: { conflicts: (a: MemRow, b: MemRow) => a['code'] !== null && a['code'] === b['code'] },
   test_notes: { skips: (row: MemRow) => row['note_id'] === 13 },
 };
