@@ -1,4 +1,5 @@
 /** Reads for people who operate the system: the directory, one actor, its history, its machine. Changes nothing. */
+import { admit } from './admission.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -14,8 +15,12 @@ import type { AuditEntry, AuditRow, DeadLetter } from './store/admin.ts';
 import { placeOf } from './store/directory.ts';
 import type { DirectoryPlace, DirectorySort } from './store/directory.ts';
 import type { DirectoryRow, HistoryRow } from './store/store.ts';
+import type { CommandInput } from './system.ts';
 import { createTraces } from './tracing.ts';
-import type { ActorRef, ActorState } from './types.ts';
+import { tailOf } from './rows.ts';
+import type { ActorRef, ActorState, Principal } from './types.ts';
+import { liveOf, whatIf } from './what-if.ts';
+import type { Outlook } from './what-if.ts';
 
 /** actors in memory that are ranked before the filters of the directory apply */
 const BUSY = 1_000;
@@ -64,6 +69,12 @@ export interface Inspect {
   between(ref: ActorRef, from: number, to: number): Promise<Patch>;
   /** Why event `seq` did what it did. @throws KernelProblem as {@link Inspect.at}; NOT_ALLOWED when this version of the machine did not handle it */
   microsteps(ref: ActorRef, seq: number): Promise<Explained>;
+  /**
+   * What a command would do to the state after event `seq`, by default the newest that is durable; at `at`, epoch ms, by default now.
+   *
+   * @throws KernelProblem as {@link Inspect.at}; VALIDATION, UNKNOWN_COMMAND
+   */
+  whatIf(ref: ActorRef, command: CommandInput, o: { from: Principal; at: number | undefined; seq: number | undefined }): Promise<Planned>;
   /** Newest first. */
   journal(ref: ActorRef, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
   /** @throws KernelProblem UNKNOWN_KIND */
@@ -74,6 +85,10 @@ export interface Inspect {
   audit(row: AuditRow): Promise<void>;
   /** Newest first, below `before`. @throws KernelProblem VALIDATION, UNKNOWN_KIND for a bad ref */
   audits(q: AuditFilter): Promise<AuditEntry[]>;
+}
+
+export interface Planned extends Outlook {
+  readonly actorId: string;
 }
 
 /** A state that an actor had; `mver`: the version of the machine that wrote it. */
@@ -147,6 +162,16 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     if (reached !== seq || seq === 0) throw new KernelProblem(refusal('NOT_FOUND', `the state after event ${seq} is not retained`));
     return { actorId, seq, mver: rows.at(-1)?.mver ?? snapshot?.mver ?? 0, state, stateText: stateText(state.value) };
   };
+  /** The newest durable state; undefined when there is no actor. */
+  const present = async (actorId: string): Promise<ReturnType<typeof tailOf> | undefined> => {
+    const found = (await k.store.load([actorId], k.clock.wall())).get(actorId);
+    return found === undefined ? undefined : tailOf(found);
+  };
+  const past = async (ref: ActorRef, seq: number): Promise<ReturnType<typeof tailOf>> => {
+    const found = await at(ref, seq);
+    const [row] = await k.store.scan.rows(found.actorId, { after: seq - 1, limit: 1 });
+    return { ...found, at: row?.seq === seq ? row.at : 0 };
+  };
   return {
     async list({ node, slot, limit, sort, ...rest }) {
       giveWay();
@@ -202,6 +227,18 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
       const { actorId, state } = seq === 1 ? { actorId: await standing(ref), state: emptyState } : await at(ref, seq - 1);
       const [row, next] = await k.store.scan.rows(actorId, { after: seq - 1, limit: 2 });
       return explain(traced(rtOf(kindOf(ref))), ref, state, row?.seq === seq ? [row, ...(next === undefined ? [] : [next])] : []);
+    },
+    async whatIf(ref, command, { from, at: when, seq }) {
+      giveWay();
+      const actorId = await standing(ref);
+      const asked = admit(k, ref, command, { key: 'what-if', from });
+      if ('code' in asked) throw new KernelProblem(asked);
+      const { rt, tracer } = traced(asked.rt);
+      const tail = await (seq === undefined ? present(actorId) : past(ref, seq));
+      const wall = when ?? k.clock.wall();
+      const id = ref.slice(kindOf(ref).length + 1);
+      const d = { rt, at: { ref, id, actorId, slot: slotOf(actorId) }, wall, kinds: k.kinds, freeze: k.freeze };
+      return { actorId, ...whatIf(d, tracer, tail === undefined ? undefined : liveOf(d, tail), asked) };
     },
     journal: async (ref, q) => k.store.history(idOf(ref), q),
     machine(kind) {

@@ -26,6 +26,7 @@ interface Explained {
 interface Row {
   seq: number;
   type: string;
+  event: object;
   patch: object;
 }
 
@@ -48,7 +49,7 @@ test.before(async (t) => {
 });
 test.after.always((t) => t.context.w?.close());
 
-type Ctx = { w: World; admin: Person; id: string };
+type Ctx = { w: World; ada: Person; admin: Person; id: string };
 const code = (reply: Response): string => (reply.statusCode < 300 ? String(reply.statusCode) : reply.json<{ code: string }>().code);
 
 async function journal({ w, admin, id }: Ctx): Promise<Row[]> {
@@ -94,4 +95,81 @@ test('nobody but who may see what actors hold is told', async (t) => {
   t.is(code(await microsteps(c, 1, c.staff.token)), 'FORBIDDEN');
   t.is(code(await microsteps(c, 0, c.admin.token)), 'NOT_FOUND');
   t.is(code(await microsteps(c, 99, c.admin.token)), 'NOT_FOUND');
+});
+
+interface Outlook {
+  seq: number;
+  accepted: boolean;
+  reply?: object;
+  refusal?: { code: string };
+  stateText: string;
+  state: object;
+  patch: object;
+  messages: { to: string; type: string }[];
+  rows: { into: string; op: string }[];
+  armed: object;
+  cancelled: string[];
+}
+
+const ask = (c: Ctx, payload: object, token: string | undefined = c.admin.token, id = c.id) =>
+  c.w.inject({ method: 'POST', url: `/v1/admin/actors/booking/${id}/what-if`, token, payload });
+
+test('what a command would do is what it then does, and asking leaves no trace in the journal', async (t) => {
+  const c = t.context;
+  const payload = { resourceId: 'room-1', start: '2027-03-10T13:00:00Z', durationMin: 60 };
+  const id = '01a4001a-7c00-7180-8689-562768cd9999';
+  const request = { type: 'booking.request', resourceId: 'room-1', start: '2027-03-10T13:00:00Z', durationMin: 60 };
+  const unborn = await ask(c, { event: request }, c.admin.token, id);
+  t.is(unborn.statusCode, 200, unborn.body);
+  t.like(unborn.json(), { seq: 0, accepted: true, messages: [{ to: 'resource:room-1', type: 'claim.hold' }] });
+  t.is((await c.w.inject({ url: `/v1/admin/actors/booking/${id}`, token: c.admin.token })).statusCode, 404);
+
+  const booked = await c.w.inject({ method: 'POST', url: '/v1/booking/bookings', token: c.ada.token, payload });
+  const own = { ...c, id: booked.json<{ bookingId: string }>().bookingId };
+  await until(async () => (await journal(own)).some((r) => r.type === 'claim.held'), 'the booking is held');
+  const before = await journal(own);
+  const event = { type: 'booking.cancel', reason: 'rain' };
+  const plan = (await ask(own, { event })).json<Outlook>();
+  t.like(plan, { seq: before.length, accepted: true });
+  t.true(plan.messages.some((m) => m.type === 'claim.release'));
+  t.deepEqual(Object.keys(plan.armed), ['xstate.after.AGAIN_MS.booking.life.cancelling']);
+  t.deepEqual(plan.cancelled, ['xstate.after.untilStart.booking.life.confirmed.upcoming']);
+
+  const held = before.find((r) => r.type === 'claim.held')!;
+  const once = (await ask(own, { event: { ...held.event, type: held.type }, seq: held.seq - 1 })).json<Outlook>();
+  t.like(once, { seq: held.seq - 1, accepted: true, patch: held.patch });
+  t.true(once.rows.some((r) => r.into === 'bookings' && r.op === 'put'));
+
+  const lost = { type: 'claim.lost', claimId: (held.event as { claimId: string }).claimId };
+  t.is((await ask(own, { event: lost })).statusCode, 200);
+  t.like((await ask(own, { event: { type: 'booking.confirm' }, seq: 1 })).json(), { seq: 1 });
+  const late = (await ask(own, { event, at: '2027-03-05T00:00:00Z' })).json<{ at: string }>();
+  t.is(late.at, '2027-03-05T00:00:00.000Z');
+  t.deepEqual(await journal(own), before);
+
+  const done = await c.w.inject({
+    method: 'POST',
+    url: `/v1/admin/actors/booking/${own.id}/poke`,
+    token: c.admin.token,
+    payload: { type: event.type, payload: { reason: event.reason }, reason: 'as it was foretold' },
+  });
+  t.deepEqual(done.json<{ reply: object }>().reply, plan.reply);
+  const after = await journal(own);
+  const row = after[before.length]!;
+  t.is(row.type, 'booking.cancel');
+  t.deepEqual(row.patch, plan.patch);
+
+  const again = (await ask(own, { event: { type: 'booking.confirm' } })).json<Outlook>();
+  t.like(again, { accepted: false, refusal: { code: 'NOT_ALLOWED' }, patch: {}, rows: [], messages: [] });
+});
+
+test('a question about what cannot be asked is refused, and so is everybody who may not ask', async (t) => {
+  const c = t.context;
+  const event = { type: 'booking.cancel' };
+  t.is(code(await ask(c, { event: { type: 'booking.cancel', reason: 7 } })), 'VALIDATION');
+  t.is(code(await ask(c, { event: { type: 'booking.burn' } })), 'UNKNOWN_COMMAND');
+  t.is(code(await ask(c, { event, seq: 99 })), 'NOT_FOUND');
+  t.is(code(await c.w.inject({ method: 'POST', url: `/v1/admin/actors/booking/${c.id}/what-if`, payload: { event } })), 'UNAUTHENTICATED');
+  t.is(code(await ask(c, { event }, c.ada.token)), 'FORBIDDEN');
+  t.is(code(await ask(c, { event }, c.staff.token)), 'FORBIDDEN');
 });

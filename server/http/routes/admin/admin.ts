@@ -11,12 +11,14 @@ import { microstepRoutes } from './microsteps.ts';
 import { operateRoutes } from './operate.ts';
 import { pauseRoutes } from './pauses.ts';
 import { timerRoutes } from './timers.ts';
+import { whatIfRoutes } from './what-if.ts';
 
 export function adminRoutes(d: AdminDeps): Route[] {
   return [
     ...actorListRoutes(d),
     ...journalRoutes(d),
     ...microstepRoutes(d),
+    ...whatIfRoutes(d),
     ...machineRoutes(d),
     ...operateRoutes(d),
     ...timerRoutes(d),
