@@ -1,9 +1,11 @@
 /** A whole run of the simulation from one number, and the search for the fewest faults that still make it fail. */
+import { fsck } from '../../actors/fsck.ts';
+import { runtimeOf } from '../../actors/runtime.ts';
 import { client, followed, History, open, Subscriber } from './sim-clients.ts';
 import { Kills } from './sim-kill.ts';
 import type { Kill } from './sim-kill.ts';
 import { Violation } from './sim-witness.ts';
-import { World } from './sim-world.ts';
+import { kinds, World } from './sim-world.ts';
 import type { Fuse, WorldOptions } from './sim-world.ts';
 
 export interface RunOptions extends WorldOptions {
@@ -33,6 +35,21 @@ const MAX_STEPS = 120_000;
 const QUIET_MS = 150_000;
 const PATIENCE_MS = 90_000;
 
+/** steps between two checks of the whole store */
+const FSCK_STEPS = 500;
+
+const runtimes = new Map(kinds.map((kind) => [kind.kind, runtimeOf(kind)]));
+
+/** At any moment the store is what a crash would leave: the check of a database must find nothing in it. */
+async function sound(w: World): Promise<void> {
+  await fsck(w.store, runtimes, {
+    now: w.wall(),
+    found: ({ invariant, ref, what }) => {
+      throw new Violation(`${invariant}: fsck says of ${ref}: ${what}`);
+    },
+  });
+}
+
 async function live(w: World, quietMs: number): Promise<void> {
   const h = new History();
   let over = false;
@@ -54,6 +71,7 @@ async function live(w: World, quietMs: number): Promise<void> {
   const healAt = 30_000;
   while (waiting.clients > 0) {
     await w.step();
+    if (w.loop.steps % FSCK_STEPS === 0) await sound(w);
     if (!w.faults.over && w.loop.time > healAt) w.heal();
     if (w.loop.steps > MAX_STEPS) throw new Violation(`${waiting.clients} clients still wait for an answer`);
   }
@@ -69,6 +87,7 @@ async function live(w: World, quietMs: number): Promise<void> {
     });
   while (!end.settled) await w.step();
   w.check();
+  await sound(w);
   h.check(w);
 }
 
