@@ -5,7 +5,7 @@ import { answer, breakFrame, fused, isAsked, mayRunAgain, refuse } from './envel
 import type { Envelope, Message } from './envelope.ts';
 import { adopt, frozenOf, frozenText, keeps, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
-import { internalStep, skipStep } from './internal.ts';
+import { causeOf, internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
 import { recall } from './recall.ts';
@@ -276,7 +276,7 @@ export class Activation implements UnitOwner {
     }
   }
 
-  /** A read wants a state that this activation has not seen: somebody else has written, or there is no such state. */
+  /** A read, or an event of the kernel, rests on a state that this activation has not seen: somebody else has written, or there is no such state. */
   #behind(e: Envelope): void {
     const none = failed(this.#spec?.seq ?? 0, refusal('RETRY', 'the actor has no such state', undefined, 50));
     // What is under way rests on an old state: it will be rolled back, and the read runs again with it.
@@ -339,6 +339,8 @@ export class Activation implements UnitOwner {
 
   #internal(e: Envelope): void {
     const base = this.#spec;
+    // Another node has gone on with the actor: what this one has not seen is not void.
+    if (causeOf(e) > (base?.seq ?? 0)) return this.#behind(e);
     const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
     if (done === undefined) answer(e, { ok: true, seq: base?.seq ?? 0, reply: null });
     else this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });

@@ -21,6 +21,12 @@ export interface InternalRun {
   readonly base: Live;
 }
 
+/** The event that armed the timer or started the call; an actor that has not seen it knows nothing of either. */
+export function causeOf(e: Envelope): number {
+  if (e.kind === 'timer') return e.timer.rowSeq;
+  return e.kind === 'result' ? e.call.id.seq : 0;
+}
+
 /**
  * The step to commit; undefined when the event has become void (a cancelled timer, a stale result) and changes nothing.
  *

@@ -7,6 +7,8 @@ import type { Fuse } from '../support/sim-world.ts';
 const SEEDS = 84;
 /** Seeds with three nodes; `npm run simulate -- --nodes 3 --seeds 20000` runs more. */
 const CLUSTER_SEEDS = 48;
+/** that have failed once: 1002, a result that met an activation which had not seen its call took the call's row away */
+const KEPT = [1002];
 
 /** What goes wrong with one seed, with the fewest faults that still make it go wrong and the line that replays it. */
 async function report(seed: number, fuse: Fuse, nodes = 1): Promise<string | undefined> {
@@ -40,7 +42,7 @@ test.serial(
   async (t) => {
     t.timeout(180_000);
     let passed = 0;
-    for (let seed = 1; seed <= CLUSTER_SEEDS; seed += 1) {
+    for (const seed of [...Array.from({ length: CLUSTER_SEEDS }, (_, i) => i + 1), ...KEPT]) {
       const failed = await report(seed, 'coin', 3);
       if (failed !== undefined) {
         t.fail(failed);
@@ -48,7 +50,7 @@ test.serial(
       }
       passed += 1;
     }
-    t.is(passed, CLUSTER_SEEDS);
+    t.is(passed, CLUSTER_SEEDS + KEPT.length);
   },
 );
 
