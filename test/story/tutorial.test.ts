@@ -17,7 +17,7 @@ function scriptOf(page: string, folder: string): string {
 }
 
 test('the tutorial works as it is written', async (t) => {
-  t.timeout(180_000);
+  t.timeout(300_000);
   const dataDir = mkdtempSync(join(tmpdir(), 'thrum-tutorial-'));
   // below the project, because the program imports the client library
   mkdirSync('.tmp', { recursive: true });
@@ -34,7 +34,7 @@ test('the tutorial works as it is written', async (t) => {
   const { stdout, stderr, status } = spawnSync('bash', ['-euc', `export URL\n${script}`], {
     cwd: folder,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 120_000,
   });
   t.log(stdout, stderr);
   t.is(status, 0, stderr);
