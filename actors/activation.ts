@@ -5,7 +5,7 @@ import { answer, breakFrame, fused, isAsked, mayRunAgain, refuse } from './envel
 import type { Envelope, Message } from './envelope.ts';
 import { adopt, frozenOf, frozenText, keeps, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
-import { causeOf, internalStep, skipStep } from './internal.ts';
+import { arisenAt, internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
 import { recall } from './recall.ts';
@@ -340,7 +340,7 @@ export class Activation implements UnitOwner {
   #internal(e: Envelope): void {
     const base = this.#spec;
     // Another node has gone on with the actor: what this one has not seen is not void.
-    if (causeOf(e) > (base?.seq ?? 0)) return this.#behind(e);
+    if (arisenAt(e) > (base?.seq ?? 0)) return this.#behind(e);
     const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
     if (done === undefined) answer(e, { ok: true, seq: base?.seq ?? 0, reply: null });
     else this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });

@@ -4,7 +4,7 @@ import type { Admitted } from './admission.ts';
 import type { RemoteCommand, RemoteQuestion } from './bus/bus.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, slotOf } from './ids.ts';
+import { actorIdOf, kindOf, slotOf } from './ids.ts';
 import type { Inspect } from './inspect.ts';
 import type { Operate } from './operate.ts';
 import type { Node } from './node.ts';
@@ -23,6 +23,7 @@ import type {
   Unsubscribe,
 } from './system.ts';
 import { parseTopic } from './topic-name.ts';
+import { kindNamed } from './target.ts';
 import type { ActorRef, Json, Principal, Refusal, Reply } from './types.ts';
 
 const QUESTION_MS = 10_000;
@@ -36,10 +37,9 @@ function slotOfTopic(topic: string): number {
 
 /** A command of another node, whose schema was checked there. @throws KernelProblem when this build does not know it */
 function admitRemote(node: Node, c: RemoteCommand, left: number): Admitted {
-  const kind = c.ref.slice(0, c.ref.indexOf(':'));
-  const rt = node.kinds.get(kind);
-  const declared = rt?.def.commands[c.type];
-  if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', `there is no kind '${kind}'`));
+  const kind = kindOf(c.ref);
+  const rt = kindNamed(node.kinds, kind);
+  const declared = rt.def.commands[c.type];
   if (declared === undefined) throw new KernelProblem(refusal('UNKNOWN_COMMAND', `${kind} has no command '${c.type}'`));
   const { type, text, idem, chk, from, expect, trace } = c;
   return {

@@ -6,7 +6,7 @@ import { apply, emptyState, sameJson, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
 import { LAZY_MS } from './rows.ts';
 import type { Runtime } from './runtime.ts';
-import { ACTOR_TABLES } from './store/scan.ts';
+import { ACTOR_TABLES, actorPages } from './store/scan.ts';
 import type { RecordedRow, ScannedActor, ScanStore } from './store/scan.ts';
 import type { JournalStore } from './store/store.ts';
 import type { ActorState, Json } from './types.ts';
@@ -270,9 +270,7 @@ async function checkStrays({ scan, refs }: Source, found: FsckOptions['found']):
 export async function fsck(source: Source, kinds: ReadonlyMap<string, Runtime>, { now, kind, found }: FsckOptions): Promise<Checked> {
   const { scan } = source;
   const checked = { actors: 0, erased: 0, rows: 0, foreign: 0 };
-  for (let after: string | undefined; ;) {
-    const filter = { ...(kind === undefined ? {} : { kind }), ...(after === undefined ? {} : { after }) };
-    const actors = await scan.actors({ ...filter, limit: ACTORS, erased: true });
+  for await (const actors of actorPages(scan, { kind, erased: true })) {
     for (const actor of actors) {
       const ref = `${actor.kind}:${actor.id}`;
       const report: Report = (invariant, what) => found({ invariant, ref, what });
@@ -282,8 +280,6 @@ export async function fsck(source: Source, kinds: ReadonlyMap<string, Runtime>, 
       if (actor.status === 'erased') checked.erased += 1;
       if (foreign) checked.foreign += 1;
     }
-    after = actors.at(-1)?.actorId;
-    if (actors.length < ACTORS) break;
   }
   if (kind === undefined) await checkStrays(source, found);
   return checked;

@@ -28,6 +28,9 @@ export const effectKey = (e: EffectId): string => `${e.actorId}/${e.seq}/${e.n}`
 /** What stands for the id of an erased actor: 32 hexadecimal digits that only the holder of the key can connect with it. */
 export const pseudonymOf = (key: string, ref: ActorRef): string => createHmac('sha256', key).update(ref).digest('hex').slice(0, 32);
 
+/** The kind of a ref that is known to be one. */
+export const kindOf = (ref: ActorRef): string => ref.slice(0, ref.indexOf(':'));
+
 /** Splits `kind:id` at the first colon; `undefined` when it is no ref. */
 export function splitRef(ref: ActorRef): { kind: string; id: string } | undefined {
   const colon = ref.indexOf(':');

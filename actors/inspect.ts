@@ -1,7 +1,7 @@
 /** Reads for people who operate the system: the directory, one actor, its history, its machine. Changes nothing. */
 import { admit } from './admission.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, slotOf, splitRef } from './ids.ts';
+import { kindOf, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { definitionOf, stateText } from './machine.ts';
 import type { Definition } from './machine.ts';
@@ -18,6 +18,7 @@ import type { DirectoryRow, HistoryRow } from './store/store.ts';
 import type { CommandInput } from './system.ts';
 import { createTraces } from './tracing.ts';
 import { tailOf } from './rows.ts';
+import { kindNamed, runtimeNamed, targetOf } from './target.ts';
 import type { ActorRef, ActorState, Principal } from './types.ts';
 import { liveOf, whatIf } from './what-if.ts';
 import type { Outlook } from './what-if.ts';
@@ -123,26 +124,14 @@ type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 const defined = <T extends object>(o: T): Partial<Defined<T>> =>
   Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<Defined<T>>;
 
-const kindOf = (ref: ActorRef): string => ref.slice(0, ref.indexOf(':'));
-
 export function createInspect(k: Kernel, residents: Residents, overload: Overload): Inspect {
   /** @throws KernelProblem OVERLOADED: people who look on are the first to give way */
   const giveWay = (): void => {
     const shed = overload.refusal('inspector', 0);
     if (shed !== undefined) throw new KernelProblem(shed);
   };
-  const rtOf = (kind: string) => {
-    const rt = k.kinds.get(kind);
-    if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', kind));
-    return rt;
-  };
   const traced = createTraces();
-  const idOf = (ref: ActorRef): string => {
-    const parts = splitRef(ref);
-    if (parts === undefined) throw new KernelProblem(refusal('VALIDATION', 'expected kind:id'));
-    rtOf(parts.kind);
-    return actorIdOf(ref);
-  };
+  const idOf = (ref: ActorRef): string => targetOf(k.kinds, ref).actorId;
   /** @throws KernelProblem ACTOR_ERASED */
   const standing = async (ref: ActorRef): Promise<string> => {
     const actorId = idOf(ref);
@@ -220,13 +209,13 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     at,
     async between(ref, from, to) {
       const [a, b] = await Promise.all([at(ref, from), at(ref, to)]);
-      return diff(a.state, b.state, rtOf(kindOf(ref)).maps);
+      return diff(a.state, b.state, runtimeNamed(k.kinds, ref).maps);
     },
     async microsteps(ref, seq) {
       giveWay();
       const { actorId, state } = seq === 1 ? { actorId: await standing(ref), state: emptyState } : await at(ref, seq - 1);
       const [row, next] = await k.store.scan.rows(actorId, { after: seq - 1, limit: 2 });
-      return explain(traced(rtOf(kindOf(ref))), ref, state, row?.seq === seq ? [row, ...(next === undefined ? [] : [next])] : []);
+      return explain(traced(runtimeNamed(k.kinds, ref)), ref, state, row?.seq === seq ? [row, ...(next === undefined ? [] : [next])] : []);
     },
     async whatIf(ref, command, { from, at: when, seq }) {
       giveWay();
@@ -242,7 +231,7 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     },
     journal: async (ref, q) => k.store.history(idOf(ref), q),
     machine(kind) {
-      const { def } = rtOf(kind);
+      const { def } = kindNamed(k.kinds, kind);
       return {
         kind,
         version: def.version,

@@ -22,7 +22,7 @@ export interface InternalRun {
 }
 
 /** The event that armed the timer or started the call; an actor that has not seen it knows nothing of either. */
-export function causeOf(e: Envelope): number {
+export function arisenAt(e: Envelope): number {
   if (e.kind === 'timer') return e.timer.rowSeq;
   return e.kind === 'result' ? e.call.id.seq : 0;
 }

@@ -34,6 +34,7 @@ import { Router } from './routing.ts';
 import { Pauses } from './pause.ts';
 import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
+import { runtimeNamed } from './target.ts';
 import { Scheduler } from './scheduler.ts';
 import type { EffectId, JournalStore } from './store/store.ts';
 import { Timers } from './timers.ts';
@@ -311,10 +312,7 @@ export class Node implements ActorSystem, Kernel {
   }
 
   #target(ref: ActorRef): { rt: Runtime; a: Activation } {
-    const address = splitRef(ref);
-    if (address === undefined) throw new KernelProblem(refusal('VALIDATION', 'expected kind:id'));
-    const rt = this.kinds.get(address.kind);
-    if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', `there is no kind '${address.kind}'`));
+    const rt = runtimeNamed(this.kinds, ref);
     if (this.#state !== 'running') throw new KernelProblem(refusal('DRAINING', undefined, undefined, 1_000));
     return { rt, a: this.activation(ref, rt) };
   }

@@ -6,7 +6,6 @@ import type { Activation } from './activation.ts';
 import { internal } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, splitRef } from './ids.ts';
 import type { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
 import { deliveryOf } from './letter.ts';
@@ -14,6 +13,7 @@ import type { PauseScope } from './pause.ts';
 import type { Residents } from './residents.ts';
 import { closedBy } from './rows.ts';
 import type { Runtime } from './runtime.ts';
+import { kindNamed, runtimeNamed, targetOf } from './target.ts';
 import type { DeadLetter, PauseRow } from './store/admin.ts';
 import type { DirectoryRow } from './store/store.ts';
 import type { ActorSystem, CommandInput } from './system.ts';
@@ -69,16 +69,9 @@ const principalOf = ({ id, roles, reason }: Operator): Principal => ({ kind: 'op
 const hasOwnReason = (a: Activation): boolean => a.closed !== undefined && a.closed.details?.['scope'] === undefined;
 
 export function createOperate({ k, front, residents, keeper }: OperateOptions): Operate {
-  const known = (ref: ActorRef): { rt: Runtime; actorId: string } => {
-    const parts = splitRef(ref);
-    if (parts === undefined) throw new KernelProblem(refusal('VALIDATION', 'expected kind:id'));
-    const rt = k.kinds.get(parts.kind);
-    if (rt === undefined) throw new KernelProblem(refusal('UNKNOWN_KIND', parts.kind));
-    return { rt, actorId: actorIdOf(ref) };
-  };
   /** The actor as the directory has it. */
   const standing = async (ref: ActorRef): Promise<{ rt: Runtime; entry: DirectoryRow; seq: number }> => {
-    const { rt, actorId } = known(ref);
+    const { rt, actorId } = targetOf(k.kinds, ref);
     const entry = await k.store.entry(actorId);
     if (entry === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
     if (entry.status === 'erased') throw new KernelProblem(refusal('ACTOR_ERASED'));
@@ -127,7 +120,7 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
 
   return {
     async poke(ref, command, by, key) {
-      const { actorId } = known(ref);
+      const { actorId } = targetOf(k.kinds, ref);
       const reply = await front().ask(ref, command, { key, from: principalOf(by) });
       await refused(reply, by, 'poke', actorId, { type: command.type });
       return reply;
@@ -189,7 +182,7 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
     pauses: () => k.store.admin.pauses(),
     async pauseAll(scope, by) {
       const [what, kind = ''] = scope.split(':');
-      if (what === 'kind' && !k.kinds.has(kind)) throw new KernelProblem(refusal('UNKNOWN_KIND', kind));
+      if (what === 'kind') kindNamed(k.kinds, kind);
       await audit(by, 'pause.scope', { detail: { scope } });
       await k.store.admin.pause({ scope, reason: by.reason, admin: by.id });
       await reloadPauses();
@@ -206,7 +199,7 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
       await audit(by, 'dead.retry', { actorId: letter.actorId, detail: { letter: n, source: letter.source } });
       const reply = await new Promise<Reply>((resolve) => {
         const { to, event } = deliveryOf(letter, k.clock.mono() + DEADLINE, resolve);
-        k.activation(to, known(to).rt).deliver(event);
+        k.activation(to, runtimeNamed(k.kinds, to)).deliver(event);
       });
       if (reply.ok) await k.store.admin.resolveDead(n, by.id, 'retried');
       return reply;

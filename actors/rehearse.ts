@@ -4,6 +4,7 @@ import { stateText } from './machine.ts';
 import { faultOf, migrate } from './migrate.ts';
 import { tailOf } from './rows.ts';
 import type { Runtime } from './runtime.ts';
+import { actorPages } from './store/scan.ts';
 import type { JournalStore, Loaded } from './store/store.ts';
 
 /** Actors that this build could not go on with, of one kind, version and state. */
@@ -25,8 +26,6 @@ export interface Rehearsal {
   readonly migrated: number;
   readonly failures: readonly RehearsalFailure[];
 }
-
-const PAGE = 256;
 
 /** Whether a migration was needed. @throws whatever stops the activation */
 function tryOne(rt: Runtime, tail: ReturnType<typeof tailOf>): boolean {
@@ -81,12 +80,7 @@ export async function rehearse(
       failures.add(rt, id, tail, error);
     }
   };
-  for (let after: string | undefined; ;) {
-    const actors = await store.scan.actors({
-      ...(kind === undefined ? {} : { kind }),
-      ...(after === undefined ? {} : { after }),
-      limit: PAGE,
-    });
+  for await (const actors of actorPages(store.scan, { kind })) {
     const loaded = await store.load(
       actors.map((a) => a.actorId),
       Number.MAX_SAFE_INTEGER,
@@ -96,7 +90,6 @@ export async function rehearse(
       const found = loaded.get(actorId);
       if (rt !== undefined && found !== undefined) one(rt, id, found);
     }
-    after = actors.at(-1)?.actorId;
-    if (actors.length < PAGE) return { current, migrated, failures: failures.list() };
   }
+  return { current, migrated, failures: failures.list() };
 }

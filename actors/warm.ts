@@ -2,6 +2,7 @@
  * States of warm actors as text outside the JavaScript heap. An entry costs its name and one slot of a map on the heap; the collector never
  * sees the rest. Entries are appended to pages; a page of which little is still in use is emptied into the current one.
  */
+import { kindOf } from './ids.ts';
 import type { ActorRef } from './types.ts';
 
 const PAGE = 1_048_576;
@@ -25,8 +26,6 @@ export interface WarmEntry {
   /** a snapshot is due when the actor becomes cold */
   readonly keep: boolean;
 }
-
-const kindOf = (ref: ActorRef): string => ref.slice(0, ref.indexOf(':'));
 
 export class Warm {
   readonly #pages: (Page | undefined)[] = [];

@@ -5,24 +5,14 @@
 import { parseArgs } from 'node:util';
 import { replayActor } from '../actors/replay.ts';
 import type { Mismatch } from '../actors/replay.ts';
+import { actorPages } from '../actors/store/scan.ts';
 import type { ReadOnly } from './read-store.ts';
 import { checking, withStore } from './read-store.ts';
 
-const PAGE = 256;
 const SHOWN = 50;
 
 async function* actors({ store }: ReadOnly, kind: string | undefined, id: string | undefined) {
-  let after: string | undefined;
-  for (;;) {
-    const page = await store.scan.actors({
-      ...(kind === undefined ? {} : { kind }),
-      ...(after === undefined ? {} : { after }),
-      limit: PAGE,
-    });
-    yield* page.filter((a) => id === undefined || a.id === id);
-    after = page.at(-1)?.actorId;
-    if (page.length < PAGE) return;
-  }
+  for await (const page of actorPages(store.scan, { kind })) yield* page.filter((a) => id === undefined || a.id === id);
 }
 
 const short = (value: unknown): string => {

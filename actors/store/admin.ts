@@ -1,6 +1,6 @@
 /** What a store keeps for the people who operate the kernel: audit, dead letters, pauses, coverage, and states of the past. */
 import type { ActorState, Json } from '../types.ts';
-import type { OutboxRow, TailRow } from './store.ts';
+import type { DeadRow, OutboxRow, TailRow } from './store.ts';
 
 /** One act of an operator. */
 export interface AuditRow {
@@ -20,15 +20,8 @@ export interface AuditEntry extends AuditRow {
 }
 
 /** An event or effect that was given up, with what a retry needs. `resolution` is `retried` or `discarded`. */
-export interface DeadLetter {
+export interface DeadLetter extends DeadRow {
   readonly n: number;
-  readonly actorId: string;
-  readonly kind: string;
-  readonly id: string;
-  readonly source: string;
-  readonly event: Json;
-  readonly error: Json;
-  readonly attempts: number;
   /** epoch ms */
   readonly at: number;
   readonly resolvedAt: number | null;

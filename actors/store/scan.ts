@@ -86,3 +86,19 @@ export interface ScanStore {
    */
   differing(companion: string, rows: readonly NetRow[]): Promise<[seq: number, n: number][]>;
 }
+
+const PAGE = 256;
+
+/** Every actor of a store, or of one kind, in pages in order of their id; erased ones when they are asked for. */
+export async function* actorPages(
+  scan: Pick<ScanStore, 'actors'>,
+  q: { kind?: string | undefined; erased?: boolean } = {},
+): AsyncGenerator<ScannedActor[]> {
+  const filter = { limit: PAGE, erased: q.erased ?? false, ...(q.kind === undefined ? {} : { kind: q.kind }) };
+  for (let after: string | undefined; ;) {
+    const page = await scan.actors({ ...filter, ...(after === undefined ? {} : { after }) });
+    yield page;
+    after = page.at(-1)?.actorId;
+    if (page.length < PAGE) return;
+  }
+}

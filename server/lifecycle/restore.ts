@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Knex } from 'knex';
 import { newCid } from '../../actors/committer.ts';
 import { pseudonymOf } from '../../actors/ids.ts';
+import { actorPages } from '../../actors/store/scan.ts';
 import type { JournalStore } from '../../actors/store/store.ts';
 import type { ErasureLine } from './erasures.ts';
 
@@ -26,8 +27,6 @@ export interface Restored {
   readonly dataId: string;
 }
 
-const PAGE = 256;
-
 /**
  * Erases again whom the register names, then replaces the data id: numbers that clients have seen before the restore may come again with other
  * content, and under the new id no cursor of theirs is believed. The id comes last, so a run that fails is to be repeated.
@@ -37,9 +36,7 @@ const PAGE = 256;
 export async function finishRestore(d: RestoreDeps): Promise<Restored> {
   const names = new Set(d.register.map((line) => line.ref));
   let erased = 0;
-  let after: string | undefined;
-  while (names.size > 0) {
-    const page = await d.store.scan.actors({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+  for await (const page of names.size > 0 ? actorPages(d.store.scan) : []) {
     for (const { actorId, kind, id } of page) {
       const pseudonym = pseudonymOf(d.key, `${kind}:${id}`);
       if (!names.has(pseudonym)) continue;
@@ -58,8 +55,6 @@ export async function finishRestore(d: RestoreDeps): Promise<Restored> {
       });
       if (done?.fresh === true) erased += 1;
     }
-    if (page.length < PAGE) break;
-    after = page.at(-1)?.actorId;
   }
   const dataId = randomBytes(16);
   await d.knex('thrum_data').update({ data_id: dataId, since: d.knex.fn.now() });

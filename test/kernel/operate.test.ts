@@ -146,7 +146,7 @@ test('a kind, a slot or everything is paused and let go; timers due meanwhile fi
   await next.system.operate.reloadPauses();
   await next.clock.advance(1);
   t.is(next.store.journal(idA).filter((r) => r.type === 'fired').length, 1);
-  await t.throwsAsync(k.system.operate.pauseAll('kind:none', eve), { message: 'none' });
+  await t.throwsAsync(k.system.operate.pauseAll('kind:none', eve), { message: "there is no kind 'none'" });
   await t.throwsAsync(k.system.operate.resumeAll('slot:1', eve), { message: 'slot:1 is not paused' });
 });
 
@@ -202,7 +202,7 @@ test('an idle actor is dropped from memory, a snapshot is written on demand', as
   t.is((await k.system.inspect.one(A)).temperature, 'cold');
   t.is(code(await ask(k, 'counter.add', add)), 'ok');
   await t.throwsAsync(k.system.operate.passivate('counter:none', eve), { message: 'NOT_FOUND' });
-  await t.throwsAsync(k.system.operate.passivate('none:none', eve), { message: 'none' });
+  await t.throwsAsync(k.system.operate.passivate('none:none', eve), { message: "there is no kind 'none'" });
 });
 
 test('a finished actor that is paused and let go is finished still', async (t) => {
