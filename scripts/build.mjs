@@ -1,6 +1,6 @@
 /** Compiles everything: TypeScript by its incremental build, the web pages by Vite when their sources have changed. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 function run(command, args) {
@@ -27,6 +27,7 @@ function prune(path) {
 
 for (const folder of ['actors', 'bench', 'calc', 'machines', 'migrations', 'scripts', 'server', 'test']) prune(join('dist', folder));
 run('tsc', ['-b']);
+cpSync('server/redis/lua', 'dist/server/redis/lua', { recursive: true });
 
 const sources = [
   'web/src',

@@ -2,15 +2,47 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { Bus, Frame } from '../../actors/bus/bus.ts';
 import { createMemoryBus } from '../../actors/bus/mem.ts';
+import { createRedisBus } from '../../server/redis/bus.ts';
+import { redisKeys } from '../../server/redis/keys.ts';
+import type { RedisClient } from '../../server/redis/client.ts';
+import { KeptLog } from '../support/kernel.ts';
+import { clientOf, namespace, redisUnderTest } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
+const redis = await redisUnderTest();
+if ('skip' in redis) test.skip(`the bus over Redis (${redis.skip})`, () => undefined);
+else test.after.always(() => redis.stop());
+
 /** Every call gives another node's end of one bus. */
-const drivers: { readonly name: string; readonly open: () => Promise<{ end: () => Bus; close: () => Promise<void> }> }[] = [
+const drivers: { readonly name: string; readonly open: () => Promise<{ end: () => Promise<Bus>; close: () => Promise<void> }> }[] = [
   {
     name: 'memory',
-    open: async () => ({ end: createMemoryBus({ later: (fn) => void setImmediate(fn) }), close: async () => undefined }),
+    open: async () => {
+      const end = createMemoryBus({ later: (fn) => void setImmediate(fn) });
+      return { end: async () => end(), close: async () => undefined };
+    },
   },
 ];
+
+if (!('skip' in redis)) {
+  drivers.push({
+    name: 'Redis',
+    open: async () => {
+      const keys = redisKeys(namespace());
+      const clients: RedisClient[] = [];
+      return {
+        end: async () => {
+          const client = await clientOf(redis);
+          clients.push(client);
+          return createRedisBus({ client, keys, log: new KeptLog() });
+        },
+        close: async () => {
+          for (const client of clients) client.close();
+        },
+      };
+    },
+  });
+}
 
 /** A node that remembers what it has heard. */
 async function listen(bus: Bus, id: string): Promise<{ bus: Bus; heard: [string, Frame][] }> {
@@ -19,14 +51,14 @@ async function listen(bus: Bus, id: string): Promise<{ bus: Bus; heard: [string,
   return { bus, heard };
 }
 
-function each(title: string, body: (t: ExecutionContext, end: () => Bus) => Promise<void>): void {
+function each(title: string, body: (t: ExecutionContext, end: () => Promise<Bus>) => Promise<void>): void {
   for (const { name, open } of drivers) {
     test(`${title} (${name})`, async (t) => {
       const { end, close } = await open();
       const opened: Bus[] = [];
       try {
-        await body(t, () => {
-          const bus = end();
+        await body(t, async () => {
+          const bus = await end();
           opened.push(bus);
           return bus;
         });
@@ -55,7 +87,7 @@ const command: Frame = {
 };
 
 each('a frame reaches the node that it is for, unchanged and with its sender', async (t, end) => {
-  const [a, b, c] = [await listen(end(), 'a'), await listen(end(), 'b'), await listen(end(), 'c')];
+  const [a, b, c] = [await listen(await end(), 'a'), await listen(await end(), 'b'), await listen(await end(), 'c')];
   t.is(await a.bus.send('b', command), 1);
   const answer: Frame = { f: 'replies', rid: 7, replies: [{ ok: true, seq: 3, reply: { n: [1, 'two', null] } }] };
   t.is(await b.bus.send('a', answer), 1);
@@ -66,14 +98,14 @@ each('a frame reaches the node that it is for, unchanged and with its sender', a
 });
 
 each('nobody receives what is sent to a node that is not there or has closed', async (t, end) => {
-  const [a, b] = [await listen(end(), 'a'), await listen(end(), 'b')];
+  const [a, b] = [await listen(await end(), 'a'), await listen(await end(), 'b')];
   t.is(await a.bus.send('nobody', { f: 'ping' }), 0);
   await b.bus.close();
   t.is(await a.bus.send('b', { f: 'ping' }), 0);
 });
 
 each('frames of one node to another arrive in the order in which they were sent, many and large ones too', async (t, end) => {
-  const [a, b] = [await listen(end(), 'a'), await listen(end(), 'b')];
+  const [a, b] = [await listen(await end(), 'a'), await listen(await end(), 'b')];
   const big = 'x'.repeat(200_000);
   const sent: Promise<number>[] = [];
   for (let rid = 0; rid < 300; rid += 1) sent.push(a.bus.send('b', { f: 'ack', rid, value: rid % 100 === 0 ? big : rid }));
@@ -87,7 +119,7 @@ each('frames of one node to another arrive in the order in which they were sent,
 });
 
 each('what is broadcast reaches every other node', async (t, end) => {
-  const [a, b, c] = [await listen(end(), 'a'), await listen(end(), 'b'), await listen(end(), 'c')];
+  const [a, b, c] = [await listen(await end(), 'a'), await listen(await end(), 'b'), await listen(await end(), 'c')];
   await a.bus.broadcast({ f: 'table' });
   await until(() => b.heard.length === 1 && c.heard.length === 1, 'both have heard');
   t.deepEqual([a.heard, b.heard, c.heard], [[], [['a', { f: 'table' }]], [['a', { f: 'table' }]]]);

@@ -3,6 +3,13 @@ import type { ExecutionContext } from 'ava';
 import { LEASE_TTL_MS } from '../../actors/shard/leases.ts';
 import type { Leases, NodeInfo } from '../../actors/shard/leases.ts';
 import { createMemoryLeases } from '../../actors/shard/mem.ts';
+import { redisKeys } from '../../server/redis/keys.ts';
+import { createRedisLeases } from '../../server/redis/leases.ts';
+import { clientOf, namespace, redisUnderTest } from '../support/redis.ts';
+
+const redis = await redisUnderTest();
+if ('skip' in redis) test.skip(`leases in Redis (${redis.skip})`, () => undefined);
+else test.after.always(() => redis.stop());
 
 /** A driver with what a test does to its store. */
 interface Driver {
@@ -47,6 +54,23 @@ const drivers: { readonly name: string; readonly open: () => Promise<Driver> }[]
     },
   },
 ];
+
+if (!('skip' in redis)) {
+  drivers.push({
+    name: 'Redis',
+    open: async () => {
+      const keys = redisKeys(namespace());
+      const client = await clientOf(redis);
+      const { commands } = client;
+      return {
+        leases: createRedisLeases({ redis: commands, keys }),
+        expire: async (node) => void (await commands.pexpire(keys.node(node), 0)),
+        wipe: async () => void (await commands.del(...(await commands.keys(`${keys.node('')}*`)), keys.nodes, keys.slots, keys.version)),
+        close: async () => client.close(),
+      };
+    },
+  });
+}
 
 function each(title: string, body: (t: ExecutionContext, d: Driver) => Promise<void>): void {
   for (const { name, open } of drivers) {

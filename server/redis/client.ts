@@ -1,0 +1,109 @@
+/**
+ * Connections to Redis. Everything that goes through it may be lost and is repaired elsewhere, so nothing waits for a Redis that is away: a command
+ * fails at once, is never sent again later, and a connection on which Redis keeps silent is given up.
+ */
+import { Redis } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
+import type { Clock, Log, TimerHandle } from '../../actors/types.ts';
+
+const CONNECT_MS = 2_000;
+/** how long Redis may keep silent while commands wait for their answers */
+const SILENT_MS = 2_000;
+const AGAIN_MS = [50, 100, 200, 400, 800, 1_000];
+const START_MS = 5_000;
+/** how often a subscriber, which else never says anything, makes sure that it is still heard */
+const PING_MS = 2_000;
+
+export interface RedisClient {
+  /** for commands that are answered at once; blocking ones would hold up all others */
+  readonly commands: Redis;
+  /** only for subscriptions, which it renews by itself after an outage */
+  readonly subscriber: Redis;
+  /** A further connection of the same kind, closed with the others. */
+  connect(name: string, kind: 'commands' | 'subscriber'): Redis;
+  /** Waits until Redis answers, but not for ever: the server starts without it. */
+  reached(): Promise<boolean>;
+  close(): void;
+}
+
+export interface RedisClientOptions {
+  /** redis://, rediss:// or, for a socket of this machine, unix:///path */
+  readonly url: string;
+  /** how the connections are called in `CLIENT LIST` */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** uniform in [0, 1) */
+  readonly random: () => number;
+}
+
+export function createRedisClient({ url, name, clock, log, random }: RedisClientOptions): RedisClient {
+  const opened: Redis[] = [];
+  const subscribers: Redis[] = [];
+  let timer: TimerHandle = clock.setTimer(PING_MS, ping);
+  const { protocol, pathname } = new URL(url);
+  const where: RedisOptions & { path?: string } = protocol === 'unix:' ? { path: decodeURIComponent(pathname) } : {};
+  const common: RedisOptions = {
+    ...where,
+    connectTimeout: CONNECT_MS,
+    socketTimeout: SILENT_MS,
+    retryStrategy: (times) => (AGAIN_MS[Math.min(times, AGAIN_MS.length) - 1] ?? 0) * (0.5 + random() / 2),
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  };
+  const kinds: { readonly [kind: string]: RedisOptions } = {
+    commands: { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
+    subscriber: { maxRetriesPerRequest: null },
+  };
+
+  function connect(part: string, kind: 'commands' | 'subscriber'): Redis {
+    const options: RedisOptions = { ...common, ...kinds[kind], connectionName: `${name}-${part}` };
+    const redis = protocol === 'unix:' ? new Redis(options) : new Redis(url, options);
+    let up = true;
+    redis.on('error', (err: Error) => {
+      if (up) log.warn({ err, connection: part }, 'redis cannot be reached');
+      up = false;
+    });
+    redis.on('ready', () => {
+      if (!up) log.info({ connection: part }, 'redis answers again');
+      up = true;
+    });
+    opened.push(redis);
+    if (kind === 'subscriber') subscribers.push(redis);
+    return redis;
+  }
+
+  function ping(): void {
+    for (const redis of subscribers) if (redis.status === 'ready') redis.ping().catch(() => undefined);
+    timer = clock.setTimer(PING_MS, ping);
+  }
+
+  const commands = connect('commands', 'commands');
+  const subscriber = connect('subscriber', 'subscriber');
+  return {
+    commands,
+    subscriber,
+    connect,
+    reached: async () => {
+      const both = await Promise.all([commands, subscriber].map((redis) => readyWithin(clock, redis, START_MS)));
+      return both.every(Boolean);
+    },
+    close: () => {
+      clock.clearTimer(timer);
+      for (const redis of opened) redis.disconnect();
+    },
+  };
+}
+
+function readyWithin(clock: Clock, redis: Redis, ms: number): Promise<boolean> {
+  if (redis.status === 'ready') return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const end = (ready: boolean): void => {
+      clock.clearTimer(late);
+      redis.off('ready', found);
+      resolve(ready);
+    };
+    const found = (): void => end(true);
+    const late = clock.setTimer(ms, () => end(false));
+    redis.on('ready', found);
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * Every key and channel that Thrum uses in Redis. The part in braces is the hash tag: all keys of one installation lie on one node of a Redis
+ * Cluster, so that a script may touch several of them; an ACL of `thrum:{ns}:*` fits them all.
+ */
+export interface RedisKeys {
+  /** JSON of a NodeInfo; it ends with the lease of the node */
+  readonly node: (id: string) => string;
+  /** sorted set: node -> its last renewal, ms of Redis' clock */
+  readonly nodes: string;
+  /** hash: slot -> `node|epoch` */
+  readonly slots: string;
+  /** number that changes with the nodes and with the slots */
+  readonly version: string;
+  /** channel of one node */
+  readonly busOf: (node: string) => string;
+  /** channel of all nodes */
+  readonly busAll: string;
+}
+
+/** @param namespace name of the installation, 1 to 64 characters without braces */
+export function redisKeys(namespace: string): RedisKeys {
+  const own = `thrum:{${namespace}}`;
+  return {
+    node: (id) => `${own}:shard:node:${id}`,
+    nodes: `${own}:shard:nodes`,
+    slots: `${own}:shard:slots`,
+    version: `${own}:shard:ver`,
+    busOf: (node) => `${own}:bus:${node}`,
+    busAll: `${own}:bus:all`,
+  };
+}
