@@ -202,7 +202,7 @@ class Collector {
       this.signals = [...this.signals, { view, item: json }];
       return;
     }
-    if (JSON.stringify(json).length > MAX_ITEM) throw limit(`bytes of an item of ${view}`, MAX_ITEM);
+    if (bytesOf(JSON.stringify(json), MAX_ITEM) > MAX_ITEM) throw limit(`bytes of an item of ${view}`, MAX_ITEM);
     const n = (this.logs[view] ?? 0) + 1;
     this.logs = { ...this.logs, [view]: n };
     this.items = [...this.items, { view, n, item: json }];

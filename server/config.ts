@@ -37,6 +37,19 @@ const origin = z
   .refine((text) => /^https?:/.test(text) && [originOf(text), `${originOf(text)}/`].includes(text.toLowerCase()))
   .transform(originOf);
 
+/** What one socket may send by default; `RT_RATES` overrides single ones. */
+const presetRates = 'sub=50/512,auth=0.1/6,seen=10/20,pos=0.1/2,vis=0.5/2,bytes=262144/1048576,malformed=0.167/10';
+const rate = z.strictObject({ perSecond: z.number().positive(), burst: z.number().min(1) });
+const ratesOf = (text: string): [string, z.output<typeof rate>][] =>
+  text.split(',').map((entry) => {
+    const [, name = '', perSecond, burst] = /^\s*(\w+)=(\d{1,9}(?:\.\d{1,3})?)\/(\d{1,9})\s*$/.exec(entry) ?? [];
+    return [name, { perSecond: Number(perSecond), burst: Number(burst) }];
+  });
+const rates = z
+  .string()
+  .transform((text) => Object.fromEntries([...ratesOf(presetRates), ...ratesOf(text)]))
+  .pipe(z.strictObject({ sub: rate, auth: rate, seen: rate, pos: rate, vis: rate, bytes: rate, malformed: rate }));
+
 export const settings = {
   port: setting('PORT', int(0, 65_535), 'Port of the HTTP and socket server; 0 takes any free one.', { default: '3000' }),
   host: setting('HOST', z.string().min(1).optional(), 'Address to listen on; absent means every address of the machine.'),
@@ -152,6 +165,27 @@ export const settings = {
     },
   ),
   commandsPerUser: setting('RT_COMMANDS_PER_USER', int(1, 1_000_000), 'Commands a second of one user over all sockets.', { default: '60' }),
+  inFlightPerConnection: setting('RT_IN_FLIGHT', int(1, 1_000_000), 'Commands of one socket that wait for their answer.', {
+    default: '64',
+  }),
+  messageBytes: setting('RT_MESSAGE_BYTES', int(4_096, 16_777_216), 'Greatest message of a client; a larger one ends its socket.', {
+    default: '65536',
+    unit: 'bytes',
+  }),
+  connectsPerSecond: setting(
+    'RT_CONNECTS_PER_SECOND',
+    int(1, 1_000_000),
+    'New sockets a second of the node, with twice as many in a burst.',
+    {
+      default: '500',
+    },
+  ),
+  rates: setting(
+    'RT_RATES',
+    rates,
+    'What one socket may send, as name=perSecond/burst separated by commas: entries of sub, messages auth, seen, pos and vis, bytes, malformed messages. What is not named keeps its default.',
+    { default: presetRates },
+  ),
   topicsPerConnection: setting('RT_TOPICS', int(1, 100_000), 'Topics of one socket.', { default: '256' }),
   requestsPerMinute: setting(
     'HTTP_REQUESTS_PER_MINUTE',

@@ -24,7 +24,7 @@ export const problems = {
   ACCOUNT_LOCKED: { status: 423, title: 'Too many failed logins; the account is locked for a while', retryable: true },
   UNSUPPORTED_VERSION: { status: 426, title: 'The protocol version is not supported', retryable: false },
   RATE_LIMITED: { status: 429, title: 'Too many requests', retryable: true },
-  TOO_MANY_TOPICS: { status: 429, title: 'The connection has too many topics', retryable: false },
+  TOO_MANY_TOPICS: { status: 429, title: 'The connection has too many topics', retryable: true },
   TOO_MANY_IN_FLIGHT: { status: 429, title: 'Too many commands wait for their answer', retryable: true },
   INVALID_IDEMPOTENCY_KEY: { status: 400, title: 'The idempotency key must be 1 to 255 visible ASCII characters', retryable: false },
   NOT_READY: { status: 503, title: 'The server is not ready', retryable: true },

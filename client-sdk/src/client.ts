@@ -97,6 +97,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
   let attempt = 0;
   /** the credentials that were used last are known to be too old */
   let expired = false;
+  let renewing = false;
 
   function emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]): void {
     for (const fn of Array.from(listeners[event])) fn(value);
@@ -204,7 +205,10 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     renewTimer = timers.set(() => void renewNow(0), Math.max(1_000, due));
   }
 
+  /** The timer and the server's own reminder may come together; one renewal serves both. */
   async function renewNow(failures: number): Promise<void> {
+    if (renewing) return;
+    renewing = true;
     expired = true;
     try {
       const fresh = await token();
@@ -216,6 +220,8 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     } catch {
       // the server gives 30 s of grace after the end; what is not renewed by then is dialled anew
       if (online() && failures < 5) renewTimer = timers.set(() => void renewNow(failures + 1), 1_000 * 2 ** failures);
+    } finally {
+      renewing = false;
     }
   }
 

@@ -219,7 +219,7 @@ export function createFeeds(link: Link, timers: Timers, memory?: Memory) {
 
   function refused(feed: Feed, problem: Problem): void {
     if (problem.retryable !== true) return deny(feed, problem);
-    stop(feed, unproven(feed));
+    stop(feed, unproven(feed), new ThrumError(problem));
     later(feed, problem.retryAfterMs ?? backoff(feed.failures++, timers.random()));
   }
 

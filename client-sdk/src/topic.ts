@@ -15,7 +15,7 @@ export class Handle {
     return this.feeds.get(this.name)?.status ?? 'idle';
   }
 
-  /** why `status` is `denied` */
+  /** why `status` is `denied`, or why it is still `loading`: the last refusal, when another attempt follows */
   get error(): ThrumError | undefined {
     return this.feeds.get(this.name)?.error;
   }
@@ -66,7 +66,7 @@ export function iterate<T>(feed: Feed, attach: (wake: () => void) => () => void,
         const taken = over ? [] : take();
         if (taken.length > 0) return { done: false, value: taken[0] as T };
         if (over || feed.error?.code === 'CLOSED') return { done: true, value: undefined };
-        if (feed.error !== undefined) throw feed.error;
+        if (feed.status === 'denied' && feed.error !== undefined) throw feed.error;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

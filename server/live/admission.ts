@@ -18,7 +18,6 @@ export interface Admission {
   drain(): void;
 }
 
-const NODE_RATE = { perSecond: 500, burst: 1_000 };
 /** While the event loop is late a storm would make it later; a few people may come all the same. */
 const LATE_RATE = { perSecond: 10, burst: 20 };
 
@@ -33,7 +32,7 @@ export function createAdmission(o: {
   const open = new Map<string, number>();
   const perMinute = config.connectsPerMinute;
   const accepts = memoryLimiter({ perSecond: perMinute / 60, burst: Math.max(1, Math.ceil(perMinute / 2)) }, () => clock.mono());
-  const node = new Bucket(NODE_RATE, clock.mono());
+  const node = new Bucket({ perSecond: config.connectsPerSecond, burst: config.connectsPerSecond * 2 }, clock.mono());
   const late = new Bucket(LATE_RATE, clock.mono());
   const cookie = accessCookie(config.publicUrl);
   let draining = false;

@@ -3,7 +3,7 @@ import { runCommand } from './commands.ts';
 import type { LiveSocket } from './connection.ts';
 import { parse } from './context.ts';
 import type { LiveContext } from './context.ts';
-import { both, MOST_IN_FLIGHT } from './limits.ts';
+import { both } from './limits.ts';
 import { Cmd } from './protocol.ts';
 import type { Ack } from './protocol.ts';
 
@@ -17,7 +17,7 @@ export async function handleCommand(x: LiveContext, socket: LiveSocket, payload:
     const user = c.caller.session?.userId;
     const verdict = both(c.limits.take('cmd', started), () => (user === undefined ? { ok: true } : x.perUser.take(user)));
     if (!verdict.ok) throw new Problem('RATE_LIMITED', undefined, undefined, verdict);
-    if (c.inFlight >= MOST_IN_FLIGHT) throw new Problem('TOO_MANY_IN_FLIGHT', undefined, undefined, { retryAfterMs: 100 });
+    if (c.inFlight >= x.config.inFlightPerConnection) throw new Problem('TOO_MANY_IN_FLIGHT', undefined, undefined, { retryAfterMs: 100 });
     c.inFlight += 1;
     try {
       const { id, to, type, d, seq, ms } = cmd;

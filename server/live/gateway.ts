@@ -37,7 +37,6 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-const MESSAGE_BYTES = 65_536;
 const BATCHES = 20;
 const LEAVE_MS = 500;
 const REJOIN_MS = 2_000;
@@ -58,7 +57,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     pingInterval: 25_000,
     pingTimeout: 20_000,
     connectTimeout: 10_000,
-    maxHttpBufferSize: MESSAGE_BYTES,
+    maxHttpBufferSize: config.messageBytes,
     perMessageDeflate: false,
     httpCompression: false,
     serveClient: false,
@@ -75,7 +74,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     metrics,
     congestion,
     rights,
-    rates: ratesOf(config.commandsPerSecond),
+    rates: ratesOf(config),
     slices: coalescedSlices(d.topics),
     perUser: memoryLimiter({ perSecond: config.commandsPerUser, burst: config.commandsPerUser * 2 }, () => clock.mono()),
     problem(error) {
@@ -148,7 +147,7 @@ export function createGateway(d: GatewayDeps): Gateway {
       user: session?.userId ?? null,
       exp: session?.exp ?? null,
       now: clock.wall(),
-      limits: { topics: config.topicsPerConnection, cmdPerSec: config.commandsPerSecond, bytes: MESSAGE_BYTES },
+      limits: { topics: config.topicsPerConnection, cmdPerSec: config.commandsPerSecond, bytes: config.messageBytes },
     });
     // the request and its headers are not needed any more: about 1 kB of every connection
     socket.handshake.headers = {};

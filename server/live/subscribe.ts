@@ -12,6 +12,8 @@ import type { SubResult } from './protocol.ts';
 type Entry = z.output<typeof Sub>['l'][number];
 
 const LOG_ITEMS = 20;
+/** what a client is told to wait for one of its own topics to end */
+const FULL_MS = 5_000;
 
 /**
  * `sub`: joins the room of each topic first and reads where it stands then, so that every later publication is delivered or recognised as
@@ -32,7 +34,8 @@ async function subscribe(x: LiveContext, socket: LiveSocket, { t: asked, e, s, n
     if (!socket.connected) throw new Problem('UNAVAILABLE', 'the connection has ended');
     if (!c.topics.has(topic)) {
       if (c.topics.size >= x.config.topicsPerConnection) {
-        throw new Problem('TOO_MANY_TOPICS', `a connection may have ${x.config.topicsPerConnection} topics`);
+        const detail = `a connection may have ${x.config.topicsPerConnection} topics; leave one first`;
+        throw new Problem('TOO_MANY_TOPICS', detail, { limit: x.config.topicsPerConnection }, { retryAfterMs: FULL_MS });
       }
       c.topics.add(topic);
       x.metrics.subscriptions.inc();

@@ -41,3 +41,13 @@ test('origins are written with and without a last slash, and paths are refused',
 test('every setting says in a sentence what it is', (t) => {
   for (const s of Object.values(settings)) t.regex(s.text, /^[A-Z].*\.$/, s.name);
 });
+
+test('rates of a socket are given by name, and the others keep their defaults', (t) => {
+  const { rates } = readConfig({ RT_RATES: 'sub=100/200, malformed=0.5/3' });
+  t.deepEqual(rates.sub, { perSecond: 100, burst: 200 });
+  t.deepEqual(rates.malformed, { perSecond: 0.5, burst: 3 });
+  t.deepEqual(rates.seen, readConfig({}).rates.seen);
+  for (const wrong of ['sub=1', 'sub=0/1', 'sub=1/0', 'cmd=1/1', 'sub=1/1,']) {
+    t.regex(t.throws(() => readConfig({ RT_RATES: wrong }), { instanceOf: ConfigError }).message, /RT_RATES/, wrong);
+  }
+});

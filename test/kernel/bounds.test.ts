@@ -11,7 +11,7 @@ const Text = z.strictObject({ text: z.string() });
 
 type BulkEvent =
   | { type: 'bulk.timers' | 'bulk.tells' | 'bulk.rows'; n: number }
-  | { type: 'bulk.row' | 'bulk.keep' | 'bulk.shout'; text: string }
+  | { type: 'bulk.row' | 'bulk.item' | 'bulk.keep' | 'bulk.shout'; text: string }
   | { type: 'bulk.work' }
   | { type: 'tick' };
 
@@ -49,6 +49,9 @@ const machine = setup({
             { type: 'row', params: ({ event }) => ({ into: 'lines', op: 'insert' as const, row: { line: 0, text: event.text } }) },
             { type: 'reply' },
           ],
+        },
+        'bulk.item': {
+          actions: [{ type: 'publish', params: ({ event }) => ({ view: 'news', item: { text: event.text } }) }, { type: 'reply' }],
         },
         'bulk.keep': {
           actions: [
@@ -95,6 +98,7 @@ const bulk = defineActor({
     'bulk.tells': command({ input: N, reply: none }),
     'bulk.rows': command({ input: N, reply: none }),
     'bulk.row': command({ input: Text, reply: none }),
+    'bulk.item': command({ input: Text, reply: none }),
     'bulk.keep': command({ input: Text, reply: none }),
     'bulk.shout': command({ input: Text, reply: none }),
     'bulk.work': command({ input: z.strictObject({}), reply: none }),
@@ -103,7 +107,19 @@ const bulk = defineActor({
   companions: {
     lines: companion({ table: 'test_lines', key: ['actor_id', 'line'], mode: 'append', columns: { line: 'int', text: 'text' } }),
   },
-  topics: [views('shouts')],
+  topics: [
+    views('shouts'),
+    defineTopic({
+      subject: 'bulk',
+      view: 'news',
+      kind: 'log',
+      version: 1,
+      item: Text,
+      authorize: () => true,
+      retainDays: 1,
+      retainItems: 10,
+    }),
+  ],
   limits: { timers: 3, calls: 2, tells: 4, rows: 5, stateBytes: 40_000, eventBytes: 20_000, hotTopics: 3 },
 });
 
@@ -123,6 +139,12 @@ const bounds: readonly { what: string; over: [string, object]; within: [string, 
     what: 'bytes of a companion row',
     over: ['bulk.row', { text: 'é'.repeat(8_300) }],
     within: ['bulk.row', { text: 'é'.repeat(8_000) }],
+    code: 'LIMIT_EXCEEDED',
+  },
+  {
+    what: 'bytes of an item of a log (realtime R9)',
+    over: ['bulk.item', { text: 'é'.repeat(4_091) }],
+    within: ['bulk.item', { text: 'é'.repeat(4_090) }],
     code: 'LIMIT_EXCEEDED',
   },
   {

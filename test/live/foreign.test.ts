@@ -3,7 +3,7 @@ import type { TestFn } from 'ava';
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { WebSocket } from 'ws';
+import { Bare } from '../support/bare.ts';
 import { faultProxy } from '../support/proxy.ts';
 import { system } from '../support/kernel.ts';
 import { until } from '../support/until.ts';
@@ -79,41 +79,6 @@ python('a Python client that is cut off goes on with its cursor: every item once
     'a view is never followed by an older one',
   );
 });
-
-/** The bare protocol: Engine.IO 4 packets (0 open, 2 ping, 3 pong, 4 message), in them Socket.IO 5 (0 connect, 2 event, 3 ack, 4 refusal). */
-class Bare {
-  readonly frames: string[] = [];
-  readonly ws: WebSocket;
-  #acks = 0;
-
-  constructor(url: string) {
-    this.ws = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
-    this.ws.on('error', () => undefined);
-    this.ws.on('message', (data: Buffer) => {
-      const frame = data.toString();
-      if (frame === '2') this.ws.send('3');
-      else this.frames.push(frame);
-    });
-  }
-
-  async find(fits: (frame: string) => boolean): Promise<string> {
-    await until(() => this.frames.some(fits), `a frame; there are ${this.frames.join(' ').slice(0, 500)}`);
-    return this.frames.find(fits) ?? '';
-  }
-
-  async request(event: string, payload: unknown): Promise<unknown> {
-    this.#acks += 1;
-    const id = this.#acks;
-    this.ws.send(`42${id}${JSON.stringify([event, payload])}`);
-    const prefix = `43${id}`;
-    const frame = await this.find((f) => f.startsWith(prefix));
-    return (JSON.parse(frame.slice(prefix.length)) as [unknown])[0];
-  }
-
-  get closed(): Promise<void> {
-    return until(() => this.ws.readyState === WebSocket.CLOSED, 'the end of the socket');
-  }
-}
 
 test('the protocol can be spoken with a bare WebSocket', async (t) => {
   const { w } = t.context;

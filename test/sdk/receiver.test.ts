@@ -2,7 +2,7 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import { receive, receiver } from '#sdk/receiver';
 import type { Input, Output, Receiver } from '#sdk/receiver';
-import type { Action, Receive } from './model.ts';
+import type { Action, Faults } from './model.ts';
 import { run } from './model.ts';
 
 const simple = [
@@ -48,8 +48,9 @@ test('views are always published ones and log items come once and in order, what
 const isHead = (i: Input): boolean => i.type === 'pub' && i.pub.k === 'h';
 
 /** Each safeguard removed in turn; the model has to notice every one of them. */
-const mutants: { readonly [name: string]: { readonly receive?: Receive; readonly eager?: boolean; readonly probe?: boolean } } = {
+const mutants: { readonly [name: string]: Faults } = {
   'without tail probes': { receive: (r, i) => (isHead(i) ? [r, []] : receive(r, i)), probe: false },
+  'whose owners announce nothing after a crash': { announce: false },
   'without the rule for heads': { receive: (r, i) => (isHead(i) ? [r, []] : receive(r, i)) },
   'without the rule for stale answers': {
     receive: (r, i) => {
