@@ -1,5 +1,7 @@
 /** Reads for people who operate the system: the directory, one actor, its history, its machine. Changes nothing. */
 import { admit } from './admission.ts';
+import { coverageOf } from './coverage.ts';
+import type { CoverageReport } from './coverage.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { kindOf, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -81,6 +83,8 @@ export interface Inspect {
   /** @throws KernelProblem UNKNOWN_KIND */
   machine(kind: string): { kind: string; version: number; hash: string; commands: string[]; definition: Definition };
   kinds(): string[];
+  /** Counts of the version that runs, or of another that has run. @throws KernelProblem UNKNOWN_KIND; NOT_FOUND for an unknown version */
+  coverage(kind: string, version?: number): Promise<CoverageReport>;
   /** Dead letters, newest first, below `before`. @throws KernelProblem VALIDATION, UNKNOWN_KIND for a bad ref */
   dead(q: DeadFilter): Promise<DeadLetter[]>;
   audit(row: AuditRow): Promise<void>;
@@ -241,6 +245,12 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
       };
     },
     kinds: () => [...k.kinds.keys()],
+    async coverage(kind, version) {
+      const rt = kindNamed(k.kinds, kind);
+      const found = coverageOf(rt, await k.store.admin.taken(kind), version);
+      if (found === undefined) throw new KernelProblem(refusal('NOT_FOUND', `version ${version} of '${kind}' has no counts`));
+      return found;
+    },
     dead: ({ actor, limit, open, ...rest }) =>
       k.store.admin.deadLetters({ ...defined(rest), limit, open, ...(actor === undefined ? {} : { actorId: idOf(actor) }) }),
     audit: (row) => k.store.admin.audit(row),

@@ -1,5 +1,6 @@
 /** What is written beside the commits: snapshots, the directory, and the passivation of idle actors. All of it can be lost without harm. */
 import type { Activation } from './activation.ts';
+import { Coverage } from './coverage.ts';
 import { frozenSnapshot, keeps } from './frozen.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -14,6 +15,7 @@ const SNAPSHOT_FLUSH_MS = 200;
 const DIRECTORY_FLUSH_MS = 4_000;
 const SWEEP_MS = 5_000;
 const RETENTION_MS = 3_600_000;
+const COVERAGE_MS = 10_000;
 const DATA_ID_MS = 30_000;
 const DAY_MS = 86_400_000;
 /** a heavy tail is no reason for a snapshot before it has this many rows */
@@ -31,6 +33,7 @@ export class Keeper {
   readonly #snapshots = new Map<string, Activation>();
   readonly #dirty = new Map<string, Activation>();
   readonly #handles = new Map<string, unknown>();
+  readonly #coverage: Coverage;
   #stopped = false;
 
   readonly #onReplaced: () => void;
@@ -41,9 +44,12 @@ export class Keeper {
     this.#k = kernel;
     this.#residents = residents;
     this.#deferral = deferral;
+    this.#coverage = new Coverage(kernel);
   }
 
   start(): void {
+    this.#coverage.start();
+    this.#every('coverage', COVERAGE_MS, () => this.#coverage.save());
     this.#every('passivation', SWEEP_MS, () => this.#sweep());
     this.#every('retention', RETENTION_MS, () => this.#retain());
     this.#every('data id', DATA_ID_MS, () => this.#checkDataId());
@@ -218,6 +224,7 @@ export class Keeper {
 
   /** Writes everything that is due; for an orderly stop. */
   async flush(): Promise<void> {
+    await this.#coverage.save();
     await this.#flushDirectory();
     await this.passivate([...this.#residents.hot.values()], 'drain');
     for (const { def } of this.#k.kinds.values()) {

@@ -35,6 +35,11 @@ export interface Watch {
   microstep(event: string, taken: readonly Taken[]): void;
 }
 
+/** Who counts the transitions of the machine that works. */
+export interface Tap {
+  took(transitions: readonly InspectedTransition[]): void;
+}
+
 export interface MacrostepResult {
   readonly snapshot: MachineSnapshot;
   readonly actions: readonly RecordedAction[];
@@ -42,7 +47,8 @@ export interface MacrostepResult {
   readonly handled: boolean;
 }
 
-interface InspectedTransition {
+/** A transition as XState has it; the same object each time. */
+export interface InspectedTransition {
   readonly source: AnyStateNode;
   readonly target?: readonly AnyStateNode[];
   readonly eventType: string;
@@ -85,6 +91,8 @@ function isEmpty(o: object): boolean {
 /** Runs a machine's macrosteps as pure functions of snapshot and event. Not reentrant, which a synchronous macrostep never needs. */
 export class MachineRunner {
   readonly machine: AnyStateMachine;
+  /** absent while nobody counts */
+  tap: Tap | undefined;
   #actions: RecordedAction[] = [];
   #handled = false;
   readonly #watch: Watch | undefined;
@@ -126,7 +134,10 @@ export class MachineRunner {
   #inspect(inspected: Microstep): void {
     if (inspected.type !== '@xstate.microstep') return;
     const taken = inspected._transitions ?? none;
-    if (taken.length > 0) this.#handled = true;
+    if (taken.length > 0) {
+      this.#handled = true;
+      if (this.tap !== undefined) this.tap.took(taken);
+    }
     this.#watch?.microstep(inspected.event.type, taken.map(takenOf));
   }
 
@@ -158,6 +169,17 @@ export class MachineRunner {
     this.#actions = [];
     this.#handled = false;
     return this.#finish(this.machine.transition(snapshot, event, this.#scope));
+  }
+
+  /** Runs `fn`, whose macrosteps are nobody's. */
+  untapped<T>(fn: () => T): T {
+    const { tap } = this;
+    this.tap = undefined;
+    try {
+      return fn();
+    } finally {
+      this.tap = tap;
+    }
   }
 
   /** Whether some transition is enabled for the event; guards are evaluated. */

@@ -52,6 +52,7 @@ export interface Levels {
   readonly outboxPending: () => number;
   readonly timersPending: () => number;
   readonly mailboxMax: () => number;
+  readonly coverage: () => readonly (readonly [kind: string, share: number])[];
   readonly slots: () => number;
   readonly leaseLeft: () => number;
   readonly roaming: () => number;
@@ -102,6 +103,7 @@ export function createMetrics(registry: Registry, levels: Levels) {
   gauge('slots_owned', 'Slots that this node serves', levels.slots);
   gauge('lease_left_seconds', 'Time for which the lease is still believed', levels.leaseLeft);
   gauge('roaming', '1 while the store of leases is out of reach', levels.roaming);
+  labelled('coverage', 'Share of the transitions of a machine that this node has taken since its start', 'kind', levels.coverage);
   gauge('mailbox_max', 'Longest mailbox', levels.mailboxMax);
   labelled('uncommitted', 'Events that wait for their commit', 'lane', () => levels.uncommitted().map((n, lane) => [String(lane), n]));
   return {

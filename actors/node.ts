@@ -131,6 +131,7 @@ export class Node implements ActorSystem, Kernel {
       outboxPending: () => this.outbox.pending,
       timersPending: () => this.timers.pending,
       mailboxMax: () => this.#residents.longestMailbox,
+      coverage: () => [...this.kinds.values()].map((rt) => [rt.def.kind, rt.transitions.share] as const),
       slots: () => this.placement?.slots.length ?? SLOTS,
       leaseLeft: () => (this.placement?.leaseLeft ?? 0) / 1_000,
       roaming: () => (this.placement?.roaming === true ? 1 : 0),

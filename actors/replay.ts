@@ -232,7 +232,8 @@ export async function sampleReplay(k: Pick<Kernel, 'store' | 'metrics' | 'log'>,
     const snapshot = (await k.store.load([at.actorId], Number.MAX_SAFE_INTEGER)).get(at.actorId)?.snapshot;
     const rows = await k.store.scan.rows(at.actorId, { after: snapshot?.seq ?? 0, limit: SAMPLE_ROWS });
     if (snapshot === undefined && rows[0]?.seq !== 1) return;
-    for (const m of replayRows(rt, at, snapshot?.state ?? emptyState, rows).mismatches) {
+    const replay = rt.runner.untapped(() => replayRows(rt, at, snapshot?.state ?? emptyState, rows));
+    for (const m of replay.mismatches) {
       k.metrics.replayMismatches.add();
       const fields = { ref: m.ref, seq: m.seq, type: m.type, what: m.what, alert: 'warning' };
       k.log.error(fields, 'an event does not give what was recorded of it');

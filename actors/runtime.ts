@@ -2,12 +2,14 @@ import type { ActorKind, LogTopic, SignalTopic, StateTopic } from './define.ts';
 import { MachineRunner } from './machine.ts';
 import type { MachineSnapshot } from './machine.ts';
 import type { Maps } from './patch.ts';
+import { Transitions } from './transitions.ts';
 import type { ActorRef, ActorState } from './types.ts';
 
 /** A kind with what the kernel derives from it once. */
 export interface Runtime {
   readonly def: ActorKind;
   readonly runner: MachineRunner;
+  readonly transitions: Transitions;
   readonly maps: Maps;
   readonly creates: ReadonlySet<string>;
   readonly logs: ReadonlyMap<string, LogTopic>;
@@ -20,6 +22,7 @@ export function runtimeOf(def: ActorKind): Runtime {
   return {
     def,
     runner: new MachineRunner(def.machine),
+    transitions: new Transitions(def.machine),
     maps: (def.maps ?? {}) as Maps,
     creates: new Set(def.create ?? Object.keys(def.commands)),
     logs: new Map(topics.filter((t) => t.kind === 'log').map((t) => [t.view, t])),

@@ -1,5 +1,6 @@
 /** What a store keeps for the people who operate the kernel: audit, dead letters, pauses, coverage, and states of the past. */
 import type { ActorState, Json } from '../types.ts';
+import type { Taking } from '../transitions.ts';
 import type { DeadRow, OutboxRow, TailRow } from './store.ts';
 
 /** One act of an operator. */
@@ -50,13 +51,12 @@ export interface OutboxEntry extends OutboxRow {
   readonly error: string | null;
 }
 
-/** How often one transition of a machine was taken; `index` counts its transitions in document order from 0. */
-export interface TakenCount {
+/** How often one transition of a version of a machine was taken, by all nodes. */
+export interface TakenCount extends Taking {
   readonly kind: string;
-  /** of the machine's definition */
+  readonly version: number;
+  /** of the machine's definition: while a machine is being written, one version has several */
   readonly hash: string;
-  readonly index: number;
-  readonly taken: number;
 }
 
 export interface AdminStore {
@@ -79,6 +79,8 @@ export interface AdminStore {
   /** False when the scope was not paused. */
   unpause(scope: string): Promise<boolean>;
 
+  /** Adds to the counts; a count of 0 makes the transition known. */
   countTaken(rows: readonly TakenCount[]): Promise<void>;
-  taken(kind: string, hash: string): Promise<{ index: number; taken: number }[]>;
+  /** Of every version, the newest first, in order of their index. */
+  taken(kind: string): Promise<TakenCount[]>;
 }

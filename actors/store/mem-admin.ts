@@ -82,10 +82,9 @@ export function createMemAdmin(tables: MemAdminTables): AdminStore {
         taken.set(key, { ...row, taken: row.taken + (taken.get(key)?.taken ?? 0) });
       }
     },
-    taken: async (kind, hash) =>
+    taken: async (kind) =>
       [...taken.values()]
-        .filter((row) => row.kind === kind && row.hash === hash)
-        .sort((a, b) => a.index - b.index)
-        .map((row) => ({ index: row.index, taken: row.taken })),
+        .filter((row) => row.kind === kind)
+        .sort((a, b) => b.version - a.version || (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : a.index - b.index)),
   };
 }

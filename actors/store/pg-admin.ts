@@ -1,6 +1,6 @@
 /** The part of the Postgres store that people who operate the kernel use. */
 import type { ActorState } from '../types.ts';
-import type { AdminStore, AuditEntry, DeadLetter, OutboxEntry, PauseRow } from './admin.ts';
+import type { AdminStore, AuditEntry, DeadLetter, OutboxEntry, PauseRow, TakenCount } from './admin.ts';
 import type { PgLink } from './pg-link.ts';
 import type { TailRow } from './store.ts';
 
@@ -57,14 +57,17 @@ export function createPgAdmin(reads: PgLink, chores: PgLink): AdminStore {
     unpause: async (scope) => (await chores.query('unpause', 'delete from thrum_pause where scope = $1 returning 1', [scope])).length > 0,
 
     countTaken: async (rows) => {
-      const text = `insert into thrum_coverage as c (kind, hash, transition, taken)
-        select r->>0, r->>1, (r->>2)::integer, (r->>3)::bigint from jsonb_array_elements($1::jsonb) r order by 1, 2, 3
+      const text = `insert into thrum_coverage as c (kind, hash, transition, version, source, event, guard, targets, taken)
+        select r->>0, r->>1, (r->>2)::integer, (r->>3)::integer, r->>4, r->>5, r->>6, r->7, (r->>8)::bigint
+        from jsonb_array_elements($1::jsonb) r order by 1, 2, 3
         on conflict (kind, hash, transition) do update set taken = c.taken + excluded.taken`;
-      await chores.query('count_taken', text, [JSON.stringify(rows.map((r) => [r.kind, r.hash, r.index, r.taken]))]);
+      const values = rows.map((r) => [r.kind, r.hash, r.index, r.version, r.source, r.event, r.guard, r.targets, r.taken]);
+      await chores.query('count_taken', text, [JSON.stringify(values)]);
     },
-    taken: async (kind, hash) => {
-      const text = 'select transition as index, taken from thrum_coverage where kind = $1 and hash = $2 order by transition';
-      return reads.query<{ index: number; taken: number }>('taken', text, [kind, hash]);
+    taken: async (kind) => {
+      const text = `select kind, version, hash, transition as index, source, event, guard, targets, taken
+        from thrum_coverage where kind = $1 order by version desc, hash, transition`;
+      return reads.query<TakenCount>('taken', text, [kind]);
     },
   };
 }

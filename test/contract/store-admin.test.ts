@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { TakenCount } from '../../actors/store/admin.ts';
 import { actor, event, openStores, plan, state, tell } from '../support/store-cases.ts';
 import type { Change } from '../support/store-cases.ts';
 
@@ -79,14 +80,19 @@ each('pauses are kept by scope; waiting outbox rows and counts of transitions ar
     { ...waits, payload: JSON.parse(waits!.payload) },
     { ...tell(1, 1, 1), payload: { a: 1 }, attempts: 0, state: 'pending', error: null },
   );
-  await store.admin.countTaken([
-    { kind: 'room', hash: 'h', index: 3, taken: 2 },
-    { kind: 'room', hash: 'h', index: 1, taken: 1 },
-  ]);
-  await store.admin.countTaken([{ kind: 'room', hash: 'h', index: 3, taken: 5 }]);
-  t.deepEqual(await store.admin.taken('room', 'h'), [
-    { index: 1, taken: 1 },
-    { index: 3, taken: 7 },
-  ]);
-  t.deepEqual(await store.admin.taken('room', 'other'), []);
+  const count = (version: number, index: number, taken: number): TakenCount => ({
+    kind: 'room',
+    version,
+    hash: `h${version}`,
+    index,
+    taken,
+    source: 'room.free',
+    event: 'room.take',
+    guard: index === 1 ? 'isFree' : null,
+    targets: ['room.taken'],
+  });
+  await store.admin.countTaken([count(1, 3, 2), count(1, 1, 0)]);
+  await store.admin.countTaken([count(1, 3, 5), count(2, 0, 1)]);
+  t.deepEqual(await store.admin.taken('room'), [count(2, 0, 1), count(1, 1, 0), count(1, 3, 7)]);
+  t.deepEqual(await store.admin.taken('other'), []);
 });

@@ -1,6 +1,7 @@
 /** Shortest paths through the reachable states of a kind, breadth first over its representative moves. */
 import { stateText, valueOf } from '../../actors/machine.ts';
 import type { Live, Runtime } from '../../actors/runtime.ts';
+import type { Taking } from '../../actors/transitions.ts';
 import { after, moveAt, movesAt, placeOf, play } from './moves.ts';
 import type { Move, Outcome, Place } from './moves.ts';
 import type { Samples } from './samples.ts';
@@ -25,6 +26,8 @@ export interface Tried {
 export interface Exploration {
   readonly reached: readonly Reached[];
   readonly tried: readonly Tried[];
+  /** how often each transition of the machine was taken */
+  readonly takings: readonly Taking[];
 }
 
 /** states with one text that differ in the shape of their context */
@@ -69,6 +72,13 @@ function walk(rt: Runtime, s: Samples, start: Reached, route: readonly string[])
 }
 
 export function explore(rt: Runtime, s: Samples): Exploration {
+  rt.runner.tap = rt.transitions;
+  const found = search(rt, s);
+  rt.runner.tap = undefined;
+  return { ...found, takings: rt.transitions.drain(true) };
+}
+
+function search(rt: Runtime, s: Samples): Omit<Exploration, 'takings'> {
   const start: Reached = { place: placeOf(rt, s, 1), path: [], state: 'unborn' };
   const reached: Reached[] = [start];
   const tried: Tried[] = [];

@@ -10,6 +10,7 @@ import { KernelProblem } from '../../actors/errors.ts';
 import type { Runtime } from '../../actors/runtime.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import { createPgStore } from '../../actors/store/pg.ts';
+import type { Taking } from '../../actors/transitions.ts';
 import { openDatabase } from '../../server/db/database.ts';
 import { embeddedDir } from '../support/embedded.ts';
 import { quiet } from '../support/log.ts';
@@ -25,6 +26,9 @@ import type { Samples } from './samples.ts';
 const ALWAYS = ['NOT_ALLOWED', 'NOT_FOUND', 'FORBIDDEN'];
 /** ways of one kind that are gone through the kernel */
 const WAYS = 160;
+
+/** share of the transitions of a kind that generated paths take */
+const LEAST_TAKEN = 0.7;
 
 const explored = new Map<string, Exploration>();
 
@@ -51,6 +55,8 @@ const isResting = (node: AnyStateNode): boolean =>
   node.tags.includes('terminal') || typeof (node.meta as { resting?: unknown } | undefined)?.resting === 'string';
 
 const textOf = (x: Tried, what: string): string => `${x.from.state}: ${x.move.label} ${JSON.stringify(x.move.cause)}: ${what}`;
+
+const nameOf = (x: Taking): string => `${x.source} ${x.event}${x.guard === null ? '' : ` [${x.guard}]`} -> ${x.targets.join()}`;
 
 /** Distinct ways, shortest first: to every state, and every command and event that is accepted or refused there. */
 function waysOf(rt: Runtime, s: Samples, { reached, tried }: Exploration): Way[] {
@@ -135,6 +141,14 @@ for (const [kind, rt] of runtimes) {
       }
     },
   );
+
+  test.serial(`${kind}: of its transitions at least ${Math.round(LEAST_TAKEN * 100)} % are taken; the others are named`, (t) => {
+    const { takings } = explorationOf(rt, s);
+    const never = takings.filter((x) => x.taken === 0);
+    t.log(`${takings.length - never.length} of ${takings.length} transitions taken`);
+    for (const x of never) t.log(`never: ${nameOf(x)}`);
+    t.true(never.length <= takings.length * (1 - LEAST_TAKEN));
+  });
 
   test.serial(`${kind}: the kernel over memory gives on every way what the machine gives alone`, async (t) => {
     const ways = waysOf(rt, s, explorationOf(rt, s));
