@@ -426,6 +426,10 @@ export class Node implements ActorSystem, Kernel {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new Error('the actor system was started before');
     await this.store.start();
+    if (this.placement === undefined) {
+      const ended = await this.store.fence();
+      if (ended > 0) this.log.info({ connections: ended }, 'connections of a former process were ended');
+    }
     this.pauses.replace(await this.store.admin.pauses());
     await this.topics.start();
     const lanes = this.#o.lanes ?? 1;

@@ -28,6 +28,8 @@ const STABLE_MS = 3_000;
 const MOVES = 64;
 const HINT_MS = 2_000;
 const DATABASE_MS = 10_000;
+/** a node asks its database every second, so one that has been silent for so long does not live, or is cut off from it */
+const SILENT_MS = 4_000;
 
 type State = 'none' | 'mine' | 'leaving';
 
@@ -338,12 +340,29 @@ export class Placement {
       const before = this.#owners[slot];
       return this.#states[slot] === 'none' && before !== undefined && before.node !== this.me;
     });
-    this.#acquire(grants, 'claimed');
+    await this.#fence(crashed);
+    // Meanwhile the table may have told of later owners.
+    this.#acquire(
+      grants.filter(({ slot, epoch }) => (this.#owners[slot]?.epoch ?? 0) <= epoch),
+      'claimed',
+    );
     if (grants.length > 0) this.#o.bus.broadcast({ f: 'table' }).catch(() => undefined);
     if (crashed.length === 0) return;
     const slots = crashed.map(({ slot }) => slot);
     this.#k.log.info({ slots: slots.length, suspect }, 'slots of a crashed node taken');
     for (const fn of this.#onTakeover) fn(slots);
+  }
+
+  /** What their former owners have left at the database ends before this node reads. A former owner that lives after all is let be: the journal decides. */
+  async #fence(crashed: readonly Grant[]): Promise<void> {
+    const nodes = new Set(crashed.flatMap(({ slot }) => this.#owners[slot]?.node ?? []));
+    if (nodes.size === 0) return;
+    try {
+      const ended = await this.#within(this.#k.store.fence({ nodes: [...nodes], silentMs: SILENT_MS }));
+      if (ended > 0) this.#k.log.info({ connections: ended, nodes: [...nodes] }, 'connections of crashed nodes were ended');
+    } catch (error) {
+      this.#k.log.warn({ err: error, nodes: [...nodes] }, 'connections of crashed nodes could not be ended');
+    }
   }
 
   onTakeover(fn: (slots: number[]) => void): () => void {

@@ -146,7 +146,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
 
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
-  const store = deps.store?.(companions) ?? createPgStore(database, companions);
+  const store = deps.store?.(companions) ?? createPgStore(database, companions, node);
   let url: string | undefined;
   const biosync = createBiosync({
     knex: database.knex,

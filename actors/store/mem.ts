@@ -188,6 +188,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     scan: createMemScan({ ...all, rules: tables }),
     start: async () => undefined,
     stop: async () => undefined,
+    fence: async () => 0,
     openLane: async (n): Promise<Lane> => ({ commit: (batch) => commit(n, batch), close: async () => undefined }),
     dataId: async () => dataId,
 

@@ -8,8 +8,8 @@ import type { Batch, Lane } from './store.ts';
 export interface PgSource {
   readonly engine: 'postgres' | 'pglite';
   readonly durability: 'power' | 'process';
-  /** A new connection with the schema on its path. `pipeline`: it may be given several queries at once */
-  connect(o: { readonly pipeline: boolean }): Promise<Client>;
+  /** A new connection with the schema on its path. `pipeline`: it may be given several queries at once; `name`: what the server calls it */
+  connect(o: { readonly pipeline: boolean; readonly name?: string }): Promise<Client>;
 }
 
 /** The driver gives up a query after `query_timeout` ms; its types do not know. */

@@ -7,6 +7,7 @@ import { CATALOGUE, CompanionMismatch, mismatches } from './catalogue.ts';
 import type { CatalogueTable } from './catalogue.ts';
 import { DIRECTORY, directorySql } from './directory.ts';
 import { createPgAdmin } from './pg-admin.ts';
+import { connectionName, endConnections } from './pg-fence.ts';
 import { createPgLifecycle } from './pg-lifecycle.ts';
 import { PgLane } from './pg-lane.ts';
 import type { PgSource } from './pg-lane.ts';
@@ -24,7 +25,15 @@ const RING = 256;
 const READ_TIMEOUT = 10_000;
 const CHORE_TIMEOUT = 60_000;
 
-export function createPgStore(source: PgSource, registry: Registry): JournalStore {
+const named = (source: PgSource, name: string): PgSource => ({
+  engine: source.engine,
+  durability: source.durability,
+  connect: (o) => source.connect({ ...o, name }),
+});
+
+/** @param node name of this process among all that ever work on the database; without it nobody can end its connections when it is dead */
+export function createPgStore(database: PgSource, registry: Registry, node?: string): JournalStore {
+  const source = node === undefined ? database : named(database, connectionName(node));
   const reads = new PgLink(source, READ_TIMEOUT, 2);
   const chores = new PgLink(source, CHORE_TIMEOUT, 1);
   const statements = new Statements(registry);
@@ -49,6 +58,8 @@ export function createPgStore(source: PgSource, registry: Registry): JournalStor
     stop: async () => {
       await Promise.all([reads.close(), chores.close()]);
     },
+    // the embedded engine dies with its process
+    fence: async (former) => (source.engine === 'pglite' ? 0 : endConnections(chores, node, former)),
     openLane: async () => new PgLane(source, statements, tableOf),
     dataId: async () => {
       const [row] = await reads.query<{ id: string }>('data_id', `select encode(data_id, 'hex') as id from thrum_data`);

@@ -234,6 +234,12 @@ export interface HistoryRow {
   readonly meta: Json;
 }
 
+/** Processes that are thought dead. One that has spoken to the database within the last `silentMs` is not. */
+export interface Former {
+  readonly nodes: readonly string[];
+  readonly silentMs: number;
+}
+
 /** The authority: an append-only journal with what commits beside it. Drivers: Postgres and PGlite (pg.ts), memory (mem.ts). */
 export interface JournalStore {
   /** What survives: `power`, `process` (kill -9 of the server) or `none`. */
@@ -243,6 +249,11 @@ export interface JournalStore {
   /** Compares every declared companion with its table. @throws CompanionMismatch with the whole list */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /**
+   * Ends the connections of former processes, without names those of every process but this one. Once it resolves, no statement of theirs can be
+   * applied any more. Gives the number of connections.
+   */
+  fence(former?: Former): Promise<number>;
   openLane(n: number): Promise<Lane>;
   /** 32 hexadecimal digits that name this history of the database */
   dataId(): Promise<string>;

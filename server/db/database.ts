@@ -39,8 +39,11 @@ export interface Database {
   /** migrations that ran at this start */
   readonly migrated: readonly string[];
   readonly knex: Knex;
-  /** A connection of one's own, with the schema on its path; the caller ends it. `pipeline`: queries are sent without waiting for answers. */
-  connect(o?: { readonly pipeline?: boolean }): Promise<Client>;
+  /**
+   * A connection of one's own, with the schema on its path; the caller ends it. `pipeline`: queries are sent without waiting for answers. `name`:
+   * `application_name` in the server's list of connections.
+   */
+  connect(o?: { readonly pipeline?: boolean; readonly name?: string }): Promise<Client>;
   /** Ends the pool, then the embedded engine. */
   close(): Promise<void>;
 }
@@ -120,8 +123,8 @@ async function open(
   stop: () => Promise<void>,
 ): Promise<Database> {
   const settings = { ...connection, types, connectionTimeoutMillis: CONNECT_TIMEOUT, keepAlive: true };
-  const connect = async ({ pipeline = false } = {}): Promise<Client> => {
-    const client = new Client({ ...settings, pipeline });
+  const connect = async ({ pipeline = false, name }: { pipeline?: boolean; name?: string } = {}): Promise<Client> => {
+    const client = new Client({ ...settings, pipeline, ...(name === undefined ? {} : { application_name: name }) });
     client.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
     await client.connect();
     await client.query(`set search_path to ${SEARCH_PATH.join(', ')}`);

@@ -119,6 +119,29 @@ test('the slots of a node that is killed are taken when its lease ends, and its 
   t.like(await answered(c, add(a, other)), { ok: true });
 });
 
+test('connections of the node whose slots are taken end before its messages and timers are read; those of a node that hands over stay', async (t) => {
+  const c = await testCluster({ kinds, effects, node: { eager: false } });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const third = await c.add();
+  await c.clock.advance(10_000);
+  const before = third.takeovers.length;
+  t.true(before > 0, 'slots have moved to it');
+  t.false(third.takeovers.some((asked) => asked.startsWith('fence')));
+  b.kill();
+  await c.clock.advance(8_000);
+  for (const node of [a, third]) {
+    const at = node.takeovers.indexOf(`fence ${b.id}`);
+    t.true(
+      at >= 0 &&
+        node.takeovers
+          .slice(at + 1, at + 3)
+          .toSorted()
+          .join() === 'outboxDue,timersDue',
+      node.takeovers.join(),
+    );
+  }
+});
+
 test('a node that nobody can reach loses its slots within two seconds', async (t) => {
   const c = await testCluster({ kinds, effects });
   const [a, b] = c.nodes as [TestNode, TestNode];

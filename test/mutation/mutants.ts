@@ -51,6 +51,12 @@ export const mutants: readonly Mutant[] = [
     found: simulation,
   },
   {
+    name: 'a new process reads messages and timers while statements of the former one may still land',
+    file: 'actors/node.js',
+    edits: [['const ended = await this.store.fence();', 'const ended = 0;']],
+    found: simulation,
+  },
+  {
     name: 'the rows of a batch are not reduced',
     file: 'actors/companion.js',
     edits: [

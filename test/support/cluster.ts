@@ -60,6 +60,8 @@ export interface TestNode {
   readonly system: ActorSystem;
   readonly log: KeptLog;
   readonly clock: NodeClock;
+  /** what it has asked of the store to take over slots, in order: `fence n1`, `outboxDue`, `timersDue` */
+  readonly takeovers: readonly string[];
   /** the process dies without a word */
   kill(): void;
   /** neither leases nor the bus can be reached, until `true` */
@@ -123,13 +125,14 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
     const id = `n${nodes.length + 1}`;
     const own = new NodeClock(clock);
     clocks.set(id, own);
+    const takeovers: string[] = [];
     const log = new KeptLog();
     const metrics = new Registry();
     const system = createActorSystem({
       kinds,
       effects,
       node: id,
-      store: storeOf(store, own, commit),
+      store: storeOf(store, own, commit, takeovers),
       clock: own,
       random: seeded('5eed0002'.repeat(4), nodes.length),
       log,
@@ -144,6 +147,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       system,
       log,
       clock: own,
+      takeovers,
       kill: () => {
         own.alive = false;
         dead.add(id);
@@ -183,9 +187,21 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
 }
 
 /** A paused process hears no answers. */
-function storeOf(store: MemoryStore, clock: NodeClock, commit: NodeOptions['commit']): JournalStore {
+function storeOf(store: MemoryStore, clock: NodeClock, commit: NodeOptions['commit'], takeovers: string[]): JournalStore {
   return {
     ...store,
+    fence: async (former) => {
+      takeovers.push(`fence ${former?.nodes.join() ?? 'all'}`);
+      return store.fence(former);
+    },
+    outboxDue: async (...q) => {
+      takeovers.push('outboxDue');
+      return store.outboxDue(...q);
+    },
+    timersDue: async (...q) => {
+      takeovers.push('timersDue');
+      return store.timersDue(...q);
+    },
     openLane: async (n) => {
       const lane = await store.openLane(n);
       const send = commit?.(lane) ?? ((batch) => lane.commit(batch));

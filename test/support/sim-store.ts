@@ -1,6 +1,6 @@
 /** The memory store behind a connection that can be slow, fail, lose answers and die with its process. */
 import { StoreError } from '../../actors/store/store.ts';
-import type { Batch, JournalStore, Lane } from '../../actors/store/store.ts';
+import type { Batch, Former, JournalStore, Lane } from '../../actors/store/store.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
 import type { Faults, SimLoop, SimProcess } from './sim-loop.ts';
 
@@ -18,8 +18,12 @@ export interface SimStoreOptions {
   readonly down: () => boolean;
   /** statements of former processes that are still under way */
   readonly parked: Set<Parked>;
-  /** whether another process has taken the place of this one */
-  readonly succeeded: () => boolean;
+  /** name of the process */
+  readonly node: string;
+  /** processes whose connections have been ended */
+  readonly fenced: Set<string>;
+  /** processes that are dead */
+  readonly dead: () => readonly string[];
   /** a batch has been applied */
   readonly onApplied: (batch: Batch) => void;
   readonly onStatement: (batch: Batch, phase: 'sent' | 'ended') => void;
@@ -27,16 +31,6 @@ export interface SimStoreOptions {
 
 /** Never settles: the process that waits for it has died, or its connection hangs. */
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
-
-/**
- * Statements that outlive their process until the next one works are cut off when they carry messages or timers: what the new process has read of
- * those tables would be out of date without its knowing. A store must see to it that the statements of a former process have ended before
- * a new one starts; the fence of the journal needs no such care, which is what the others are for.
- */
-const needsCare = (batch: Batch): boolean =>
-  batch.outbox.length > 0 ||
-  batch.outboxDone.length > 0 ||
-  batch.journal.some((row) => row.meta?.includes('"from":"actor:') === true || row.patch.includes('"t":{'));
 
 /** A statement whose process has died, waiting for the worst moment. */
 export interface Parked {
@@ -123,14 +117,14 @@ export function simStore(o: SimStoreOptions): JournalStore {
       const lingers = batch.companions.length === 0 && faults.happens('commit lost-late', 0.01 * intensity);
       if (lingers) lost();
       const land = (): void => {
-        if (!process.alive && o.succeeded() && needsCare(batch)) return;
+        if (o.fenced.has(o.node)) return;
         if (!process.alive && faults.happens('commit dies with its process', 0.4)) return;
         if (!process.alive && faults.happens('commit outlives its process', 0.6)) {
           const actors = new Set(batch.journal.map((row) => row.actorId));
           const last: Parked = {
             actors,
             land: async () => {
-              if (o.parked.delete(last) && !(o.succeeded() && needsCare(batch))) await apply(lane, batch).catch(() => undefined);
+              if (o.parked.delete(last) && !o.fenced.has(o.node)) await apply(lane, batch).catch(() => undefined);
             },
           };
           o.parked.add(last);
@@ -159,6 +153,12 @@ export function simStore(o: SimStoreOptions): JournalStore {
     ...store,
     start: async () => undefined,
     stop: async () => undefined,
+    fence: (former?: Former) =>
+      call('fence', async () => {
+        const ended = o.dead().filter((node) => former?.nodes.includes(node) ?? true);
+        for (const node of ended) o.fenced.add(node);
+        return ended.length;
+      }),
     openLane: async (n: number): Promise<Lane> => {
       const lane = await store.openLane(n);
       return { commit: (batch) => commit(lane, batch), close: async () => undefined };

@@ -80,6 +80,8 @@ export class World {
   readonly #places: readonly Place[];
   readonly cluster: SimCluster | undefined;
   readonly #parked = new Set<Parked>();
+  readonly #processes = new Map<string, SimProcess>();
+  readonly #fenced = new Set<string>();
   readonly #bugs: Error[] = [];
   #nodes = 0;
   #downUntil = 0;
@@ -154,6 +156,7 @@ export class World {
     const random = this.chance.stream(`node ${number}`);
     const process = new SimProcess(this.loop, random, () => this.#wallAt(place));
     const id = `n${number}`;
+    this.#processes.set(id, process);
     const joined = this.cluster?.join(id, process, place.index);
     const store = simStore({
       loop: this.loop,
@@ -164,7 +167,9 @@ export class World {
       intensity: this.intensity,
       memory: this.#memory,
       parked: this.#parked,
-      succeeded: () => joined === undefined && this.#nodes > number,
+      node: id,
+      fenced: this.#fenced,
+      dead: () => [...this.#processes].flatMap(([name, one]) => (one.alive ? [] : [name])),
       down: () => this.loop.time < this.#downUntil || this.cluster?.cut(place.index, 'database') === true,
       onApplied: (batch) => {
         try {

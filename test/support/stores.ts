@@ -55,7 +55,7 @@ export const roomKind = { kind: 'room', companions: { claims, names, totals, not
 export const registry = registryOf([roomKind]);
 
 /** `test_notes` skips the note 13 by a trigger; `test_totals.code` is unique without being the key. */
-const SCHEMA = `
+export const SCHEMA = `
   create extension if not exists btree_gist;
   create table test_claims (claim_id int primary key, place int not null, during tstzrange, state text not null, actor_id uuid, actor_seq bigint not null,
     exclude using gist (place with =) where (state in ('held', 'confirmed')));
