@@ -234,6 +234,10 @@ export class Cluster implements ActorSystem {
     await this.#placement.start();
   }
 
+  handOver(ms: number): Promise<void> {
+    return this.#placement.leave(ms);
+  }
+
   /** Gives the slots to the nodes that stay, and answers late questions with where they are, as long as there is time. */
   async drain(ms: number): Promise<void> {
     const until = this.#node.clock.mono() + ms;

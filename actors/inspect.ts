@@ -2,6 +2,8 @@
 import { admit } from './admission.ts';
 import { coverageOf } from './coverage.ts';
 import type { CoverageReport } from './coverage.ts';
+import { clusterView } from './cluster-view.ts';
+import type { ClusterView } from './cluster-view.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { kindOf, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -58,6 +60,8 @@ export interface ListFilter {
 }
 
 export interface Inspect {
+  /** Nodes, leases and who owns which slot, as this node knows it. */
+  cluster(): ClusterView;
   /** One page; `next` is where the following one begins. */
   list(
     q: ListFilter & { sort: DirectorySort; after: DirectoryPlace | undefined },
@@ -166,6 +170,8 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     return { ...found, at: row?.seq === seq ? row.at : 0 };
   };
   return {
+    cluster: () => clusterView(k.node, k.placement),
+
     async list({ node, slot, limit, sort, ...rest }) {
       giveWay();
       if (node !== undefined && node !== k.node) return { items: [], next: undefined };

@@ -459,6 +459,10 @@ export class Node implements ActorSystem, Kernel {
     });
   }
 
+  async handOver(): Promise<void> {
+    // there is nobody to take them
+  }
+
   async drain(ms: number): Promise<void> {
     if (this.#state !== 'running') return;
     this.#state = 'draining';

@@ -131,6 +131,8 @@ export interface ActorSystem {
   /** Acts of operators. */
   readonly operate: Operate;
   start(): Promise<void>;
+  /** Gives its actors to the nodes that stay, within `ms`, and goes on to pass on what reaches it. On a single node nothing. */
+  handOver(ms: number): Promise<void>;
   /** Stops admission, waits at most `ms` for what was accepted, writes snapshots, stops. */
   drain(ms: number): Promise<void>;
 }

@@ -59,6 +59,7 @@ import { createErasures } from './lifecycle/erasures.ts';
 import { createLog } from './observe/log.ts';
 import { watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
+import { createClusterNode } from './redis/cluster.ts';
 import { createWebhooks } from './webhooks/sender.ts';
 
 /** What a test brings instead of the real thing. */
@@ -114,6 +115,7 @@ export interface DemoLogin {
 const demoWanted = async (config: Config, database: Database, identity: Identity): Promise<boolean> =>
   config.demo !== 'off' && (config.demo === 'on' || database.engine === 'pglite') && wantsDemo(identity.users, database.knex);
 
+const HANDOVER_MS = 10_000;
 const ACTOR_DRAIN_MS = 5_000;
 const JOB_DRAIN_MS = 2_000;
 const HURRY_MS = 1_000;
@@ -142,7 +144,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const newId = newIds(() => clock.wall());
   const version = packageVersion();
   const kinds = deps.kinds ?? allKinds;
-  const node = randomBytes(4).toString('hex');
+  const node = randomBytes(8).toString('hex');
+  const cluster = createClusterNode({ config, node, clock, random, log });
 
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
@@ -197,6 +200,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
     freeze: strict,
     ...(config.kernelFuse === 'on' ? { fuse: () => true } : {}),
+    ...(cluster === undefined ? {} : { cluster: cluster.options }),
     limits: {
       inflight: config.kernelInflight,
       inflightBytes: config.kernelInflightBytes,
@@ -220,6 +224,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     const trouble = actors.trouble();
     if (trouble !== undefined) throw new Error(trouble);
   });
+  // Without Redis a node goes on alone: it must not be taken out of service for that.
+  if (cluster !== undefined) health.add('redis', () => cluster.client.commands.ping(), { advisory: true });
 
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
   const presence = createPresence({ clock, actors });
@@ -278,6 +284,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     await demo?.stop();
     status.drain();
     if (!hurry) await new Promise<void>((resolve) => void clock.setTimer(config.drainPauseMs, resolve));
+    await actors.handOver(HANDOVER_MS);
     await gateway.drain(hurry ? Math.min(config.drainMs, HURRY_MS) : config.drainMs);
     const closed = new Promise((resolve) => http.close(resolve));
     http.closeIdleConnections();
@@ -290,6 +297,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     presence.stop();
     loop.stop();
     await closed;
+    cluster?.client.close();
     await database.close();
   };
 
@@ -312,6 +320,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     logins: demo?.logins ?? [],
     async start() {
       loop.start();
+      if (cluster !== undefined && !(await cluster.client.reached())) log.warn({ node }, 'starting without redis');
       await actors.start();
       await identity.sessions.load();
       await new Promise<void>((resolve, reject) => {

@@ -7,7 +7,8 @@ export interface BannerFacts {
   readonly url: string;
   readonly database: string;
   readonly durability: Durability;
-  readonly cluster: boolean;
+  /** absent on a single node */
+  readonly cluster: { readonly node: string; readonly nodes: readonly unknown[]; readonly roaming: boolean } | undefined;
   readonly logins: readonly { readonly email: string; readonly password: string; readonly role: string }[];
   readonly startedMs: number;
 }
@@ -19,6 +20,9 @@ const loginRows = (logins: BannerFacts['logins']): string[] =>
 /** What a person reads when the demo studio has its rooms, bookings and wearables. */
 export const completeText = (url: string, logins: BannerFacts['logins']): string =>
   ['', '  The demo studio is complete', '', row('dashboard', `${url}/`), ...loginRows(logins), '', ''].join('\n');
+
+const clusterText = ({ node, nodes, roaming }: NonNullable<BannerFacts['cluster']>): string =>
+  roaming ? `node ${node}, without Redis: it serves whatever reaches it` : `node ${node}, one of ${nodes.length}`;
 
 export function bannerText(f: BannerFacts): string {
   return [
@@ -33,7 +37,7 @@ export function bannerText(f: BannerFacts): string {
     ...(f.logins.length === 0 ? [] : ['  demo logins', ...loginRows(f.logins), '']),
     row('database', f.database),
     row('durability', `${f.durability}: ${durabilityText[f.durability]}`),
-    ...(f.cluster ? [row('cluster', 'REDIS_URL is set, but this version runs on one node; Redis is not used')] : []),
+    ...(f.cluster === undefined ? [] : [row('cluster', clusterText(f.cluster))]),
     '',
     '',
   ].join('\n');

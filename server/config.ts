@@ -62,8 +62,31 @@ export const settings = {
   databaseUrl: setting('DATABASE_URL', url(/^postgres(ql)?$/).optional(), 'PostgreSQL to use; absent means the embedded one in DATA_DIR.'),
   redisUrl: setting(
     'REDIS_URL',
-    url(/^rediss?$/).optional(),
-    'Redis of a cluster. This version runs on one node and only checks the form.',
+    url(/^(rediss?|unix)$/).optional(),
+    'Redis that connects several nodes: redis://, rediss:// or unix:///path of a socket. Absent means one node.',
+  ),
+  redisNamespace: setting(
+    'REDIS_NAMESPACE',
+    z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+    'Name of this installation among those that share a Redis.',
+    { default: 'main' },
+  ),
+  build: setting('BUILD', int(1, 999_999_999_999), 'Number of this deployment: actors move to nodes with an equal or a higher one only.', {
+    default: '1',
+  }),
+  nodeWeight: setting(
+    'NODE_WEIGHT',
+    int(0, 1_000),
+    'Share of the actors that this node takes, against those of the others; 0 takes none.',
+    {
+      default: '100',
+    },
+  ),
+  takeover: setting(
+    'TAKEOVER',
+    z.enum(['eager', 'lease']),
+    'Whether the actors of a node that nobody can reach are taken at once, or when its lease has ended (6 s).',
+    { default: 'eager' },
   ),
   logLevel: setting('LOG_LEVEL', z.enum(['debug', 'info', 'warn', 'error', 'silent']), 'Least level that is logged.', { default: 'info' }),
   allowedOrigins: setting(
@@ -291,6 +314,8 @@ export function readConfig(env: { readonly [name: string]: string | undefined } 
     if (result.success) values[key] = result.data;
     else faults.push(`${s.name}: ${rule(result.error)}. ${s.text}`);
   }
+  if (values['redisUrl'] !== undefined && values['publicUrl'] === undefined)
+    faults.push('PUBLIC_URL: several nodes need one address, which is the issuer of their tokens. ' + settings.publicUrl.text);
   if (faults.length > 0) throw new ConfigError(faults);
   const parsed = values as unknown as Parsed;
   const publicUrl = parsed.publicUrl ?? `http://localhost:${parsed.port}`;

@@ -1,6 +1,5 @@
 /** Reads the configuration, builds the server, starts it, and ends it on a signal. */
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { forgetAddress, writeAddress } from './address-file.ts';
 import { buildApp } from './app.ts';
 import type { App } from './app.ts';
 import { bannerText, completeText } from './banner.ts';
@@ -8,7 +7,7 @@ import { ConfigError, readConfig } from './config.ts';
 import { LockedError } from './db/lock.ts';
 
 /** for everything but the pause and the goodbyes to sockets */
-const STOP_MS = 9_000;
+const STOP_MS = 19_000;
 const EXIT_CONFIG = 78;
 /** to be started afresh: what is in memory belongs to a database that is no more */
 const EXIT_REPLACED = 75;
@@ -17,16 +16,15 @@ async function start(started: number): Promise<App> {
   const config = readConfig();
   const app = await buildApp(config, { onReplaced: () => process.exit(EXIT_REPLACED) });
   const { url } = await app.start();
-  await writeFile(join(config.dataDir, 'server.json'), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+  await writeAddress(config.dataDir, url);
   const { database, durability, log, logins, version } = app;
   const engine =
     database.engine === 'pglite' ? `embedded PostgreSQL ${database.version} in ${config.dataDir}` : `PostgreSQL ${database.version}`;
-  const cluster = config.redisUrl !== undefined;
+  const cluster = config.redisUrl === undefined ? undefined : app.actors.inspect.cluster();
   process.stdout.write(bannerText({ version, url, database: engine, durability, cluster, logins, startedMs: performance.now() - started }));
   // the log of the set-up has moved the banner out of sight
   void app.demo?.ready.then((complete) => complete && process.stdout.write(completeText(url, logins)));
   log.info({ url, engine: database.engine, durability }, 'ready');
-  if (cluster) log.warn({}, 'REDIS_URL is set, but this version runs on one node');
   return app;
 }
 
@@ -36,7 +34,7 @@ async function stop(app: App, signal: string): Promise<void> {
   const limit = STOP_MS + (hurry ? 0 : drainPauseMs + drainMs);
   AbortSignal.timeout(limit).addEventListener('abort', () => fail(new Error('stopping took too long')));
   app.log.info({ signal }, 'stopping');
-  await rm(join(app.config.dataDir, 'server.json'), { force: true });
+  await forgetAddress(app.config.dataDir);
   await app.stop({ hurry });
   app.log.info({ signal }, 'stopped');
 }

@@ -52,6 +52,8 @@ const SEARCH_PATH = ['thrum', 'public'];
 const CONNECT_TIMEOUT = 5_000;
 const STARTING_MS = 30_000;
 const AGAIN_MS = 250;
+/** any number that nothing else on the server locks */
+const MIGRATION_LOCK = 7_484_786_601;
 
 /** cannot_connect_now: the server starts, stops or recovers. A container that comes up with its database may be there before it listens. */
 const STARTING = new Set(['57P03', 'ECONNREFUSED', 'ENOENT', 'ECONNRESET']);
@@ -132,31 +134,29 @@ async function open(
     return client;
   };
   const first = await patiently(connect, log, systemClock);
-  let facts: { version: string; durable: boolean };
+  let pooled: Knex | undefined;
   try {
+    // Nodes that start together migrate one after the other; the lock ends with this connection.
+    if (!readOnly && engine === 'postgres') await first.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     if (!readOnly) await first.query('create schema if not exists thrum');
-    const { rows } = await first.query<typeof facts>(
+    const { rows } = await first.query<{ version: string; durable: boolean }>(
       `select current_setting('server_version') as version,
               current_setting('synchronous_commit') <> 'off' and current_setting('fsync') = 'on' as durable`,
     );
-    facts = rows[0] ?? { version: '', durable: false };
-  } finally {
-    await first.end();
-  }
-  const knex = knexFactory.default({
-    client: 'pg',
-    connection: settings as Knex.PgConnectionConfig,
-    searchPath: SEARCH_PATH,
-    pool: { min: 0, max: pool, ...(readOnly ? { afterCreate: makeReadOnly } : {}) },
-    acquireConnectionTimeout: 10_000,
-  });
-  try {
-    const migrated = readOnly ? [] : await migrate(knex);
+    const facts = rows[0] ?? { version: '', durable: false };
+    const knex = knexFactory.default({
+      client: 'pg',
+      connection: settings as Knex.PgConnectionConfig,
+      searchPath: SEARCH_PATH,
+      pool: { min: 0, max: pool, ...(readOnly ? { afterCreate: makeReadOnly } : {}) },
+      acquireConnectionTimeout: 10_000,
+    });
+    pooled = knex;
     return {
       engine,
       durability: facts.durable ? 'power' : 'process',
       version: facts.version,
-      migrated,
+      migrated: readOnly ? [] : await migrate(knex),
       knex,
       connect,
       close: async () => {
@@ -165,7 +165,9 @@ async function open(
       },
     };
   } catch (error) {
-    await knex.destroy();
+    await pooled?.destroy();
     throw error;
+  } finally {
+    await first.end();
   }
 }

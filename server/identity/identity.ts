@@ -8,6 +8,7 @@ import { createAttempts } from './attempts.ts';
 import { ANONYMOUS } from './caller.ts';
 import type { Caller, Session } from './caller.ts';
 import { accessCookie, readCookie } from './cookies.ts';
+import { readSecrets } from './keys.ts';
 import type { Secrets } from './keys.ts';
 import { createPasswords } from './password.ts';
 import { createSessions } from './sessions.ts';
@@ -52,7 +53,8 @@ export interface IdentityDeps {
 export async function createIdentity(d: IdentityDeps): Promise<Identity> {
   const { config, clock, newId } = d;
   const passwords = createPasswords({ concurrency: config.argon2Concurrency, memoryKib: config.argon2MemoryKib, time: config.argon2Time });
-  const tokens = await createTokens({ secrets: d.secrets, issuer: config.publicUrl, ttlS: config.accessTtlS, clock, newId });
+  const stored = (): Promise<Secrets | undefined> => readSecrets(config.dataDir);
+  const tokens = await createTokens({ secrets: d.secrets, issuer: config.publicUrl, ttlS: config.accessTtlS, clock, newId, stored });
   const attempts = createAttempts({ clock, perAddress: config.loginsPerAddress });
   const sessions = createSessions({
     knex: d.knex,

@@ -1,6 +1,6 @@
 /** Secrets of one installation, in one file of the data directory that only its owner may read. */
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair } from 'jose';
 import { z } from 'zod';
@@ -32,7 +32,10 @@ export async function newSecrets(now: number): Promise<Secrets> {
   return { signing: [await signingKey(now)], refresh: secret(), operator: secret() };
 }
 
-/** Reads the file or makes it at the first start. A signing key older than 30 days is followed by a new one; the two newest verify. */
+/**
+ * Reads the file or makes it at the first start. A signing key older than 30 days is followed by a new one; the two newest verify. Nodes that
+ * share the folder share the file: who comes second takes what the first has made.
+ */
 export async function loadSecrets(dataDir: string, now: number): Promise<Secrets> {
   await mkdir(dataDir, { recursive: true });
   const path = join(dataDir, FILE);
@@ -43,8 +46,19 @@ export async function loadSecrets(dataDir: string, now: number): Promise<Secrets
   const part = `${path}.${process.pid}`;
   await writeFile(part, JSON.stringify(secrets), { mode: 0o600 });
   await chmod(part, 0o600);
-  await rename(part, path);
-  return secrets;
+  if (stored !== undefined) {
+    await rename(part, path);
+    return secrets;
+  }
+  try {
+    await link(part, path);
+    return secrets;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return loadSecrets(dataDir, now);
+  } finally {
+    await rm(part);
+  }
 }
 
 /** Key of the hashes that stand for erased actors; who holds the data directory can connect them with names, nobody else. */

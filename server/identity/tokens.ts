@@ -35,6 +35,17 @@ const Claims = z.object({
 const TOLERANCE_S = 30;
 const LONGEST_S = 900;
 const MOST_CACHED = 50_000;
+const READ_MS = 5_000;
+
+type Key = Awaited<ReturnType<typeof keysOf>>[number];
+
+const keysOf = (secrets: Secrets) =>
+  Promise.all(
+    secrets.signing.map(async ({ kid, jwk }) => {
+      const { d: _, ...open } = jwk;
+      return { kid, open, private: await importJWK(jwk, 'ES256'), public: await importJWK(open, 'ES256') };
+    }),
+  );
 
 export async function createTokens(o: {
   secrets: Secrets;
@@ -42,13 +53,11 @@ export async function createTokens(o: {
   ttlS: number;
   clock: Clock;
   newId: () => string;
+  /** the secrets as they are stored now: a node that has started later may sign with a newer key */
+  stored?: () => Promise<Secrets | undefined>;
 }): Promise<Tokens> {
-  const keys = await Promise.all(
-    o.secrets.signing.map(async ({ kid, jwk }) => {
-      const { d: _, ...open } = jwk;
-      return { kid, open, private: await importJWK(jwk, 'ES256'), public: await importJWK(open, 'ES256') };
-    }),
-  );
+  let keys = await keysOf(o.secrets);
+  let readAt = Number.NEGATIVE_INFINITY;
   const [first] = keys;
   if (first === undefined) throw new Error('no signing key');
   /** SHA-256 of the token -> session; the oldest entry goes first */
@@ -90,12 +99,22 @@ export async function createTokens(o: {
     jwks: () => ({ keys: keys.map(({ kid, open }) => ({ ...open, kid, alg: 'ES256', use: 'sig' })) }),
   };
 
+  /** A key that is not known is looked for in the file of the secrets, now and then. */
+  async function keyOf(kid: string | undefined): Promise<Key | undefined> {
+    const known = keys.find((k) => k.kid === kid);
+    if (known !== undefined || kid === undefined || o.clock.mono() - readAt < READ_MS) return known;
+    readAt = o.clock.mono();
+    const stored = await o.stored?.();
+    if (stored !== undefined) keys = await keysOf(stored);
+    return keys.find((k) => k.kid === kid);
+  }
+
   async function payloadOf(token: string): Promise<JWTPayload> {
     try {
       const { payload } = await jwtVerify(
         token,
-        (header) => {
-          const key = keys.find((k) => k.kid === header.kid);
+        async (header) => {
+          const key = await keyOf(header.kid);
           if (key === undefined) throw new errors.JWKSNoMatchingKey();
           return key.public;
         },

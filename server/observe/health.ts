@@ -22,7 +22,8 @@ const LIMIT_MS = 500;
 const CACHE_MS = 1_000;
 
 export interface Health {
-  add(name: string, check: Check): void;
+  /** `advisory`: it is shown, but the server is ready without it. */
+  add(name: string, check: Check, o?: { readonly advisory?: boolean }): void;
   /** From now on `/readyz` says 503 `DRAINING`. */
   drain(): void;
   readonly draining: boolean;
@@ -33,6 +34,7 @@ export interface Health {
 
 export function createHealth(o: { clock: Clock; durability: Durability; version: string }): Health {
   const checks = new Map<string, Check>();
+  const advisory = new Set<string>();
   const started = o.clock.mono();
   let draining = false;
   let cached: { at: number; result: Promise<Record<string, CheckResult>> } | undefined;
@@ -43,7 +45,10 @@ export function createHealth(o: { clock: Clock; durability: Durability; version:
   };
 
   return {
-    add: (name, check) => void checks.set(name, check),
+    add(name, check, { advisory: only = false } = {}) {
+      checks.set(name, check);
+      if (only) advisory.add(name);
+    },
     drain: () => void (draining = true),
     get draining() {
       return draining;
@@ -56,7 +61,7 @@ export function createHealth(o: { clock: Clock; durability: Durability; version:
       const facts = { durability: o.durability, durabilityText: durabilityText[o.durability], checks: results };
       const details = facts as unknown as { [key: string]: Json };
       if (draining) throw new Problem('DRAINING', undefined, { ...details, draining: true });
-      const down = Object.keys(results).filter((name) => results[name]?.status === 'down');
+      const down = Object.keys(results).filter((name) => results[name]?.status === 'down' && !advisory.has(name));
       if (down.length > 0) throw new Problem('NOT_READY', `down: ${down.join(', ')}`, details);
       return { status: 'ready', ...facts };
     },

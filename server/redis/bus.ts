@@ -4,6 +4,7 @@
  */
 import { decodeMulti, Encoder } from '@msgpack/msgpack';
 import type { Bus, Frame } from '../../actors/bus/bus.ts';
+import { eventLoop } from '../../actors/clock.ts';
 import type { Log } from '../../actors/types.ts';
 import type { RedisClient } from './client.ts';
 import type { RedisKeys } from './keys.ts';
@@ -55,7 +56,7 @@ export function createRedisBus({ client: { commands, subscriber }, keys, log }: 
     if (batch === undefined) {
       batch = { parts: [], waiting: [], bytes: 0 };
       batches.set(channel, batch);
-      setImmediate(flush, channel);
+      eventLoop.yield(() => flush(channel));
     }
     batch.parts.push(part);
     batch.bytes += part.length;

@@ -1,0 +1,45 @@
+/** What makes this process one node of several: its connections to Redis and, over them, the leases and the bus of the kernel. */
+import { hostname } from 'node:os';
+import type { ClusterOptions } from '../../actors/cluster-options.ts';
+import type { Clock, Log } from '../../actors/types.ts';
+import type { Config } from '../config.ts';
+import { createRedisBus } from './bus.ts';
+import { createRedisClient } from './client.ts';
+import type { RedisClient } from './client.ts';
+import { redisKeys } from './keys.ts';
+import type { RedisKeys } from './keys.ts';
+import { createRedisLeases } from './leases.ts';
+
+export interface ClusterNode {
+  readonly client: RedisClient;
+  readonly keys: RedisKeys;
+  /** for the kernel */
+  readonly options: ClusterOptions;
+}
+
+/** Undefined without `REDIS_URL`: the process is the only node. */
+export function createClusterNode(o: {
+  readonly config: Config;
+  readonly node: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}): ClusterNode | undefined {
+  const { redisUrl: url, redisNamespace, build, nodeWeight, takeover, port } = o.config;
+  if (url === undefined) return undefined;
+  const { clock, random, log } = o;
+  const keys = redisKeys(redisNamespace);
+  const client = createRedisClient({ url, name: `thrum-${o.node}`, clock, random, log });
+  return {
+    client,
+    keys,
+    options: {
+      leases: createRedisLeases({ redis: client.commands, keys }),
+      bus: createRedisBus({ client, keys, log }),
+      build,
+      weight: nodeWeight,
+      address: `${hostname()}:${port}`,
+      eager: takeover === 'eager',
+    },
+  };
+}
