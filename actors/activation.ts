@@ -260,6 +260,7 @@ export class Activation implements UnitOwner {
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
     const { closed } = this;
     if (closed !== undefined) return this.#stopped(e, closed);
+    if (e.kind === 'tell' && e.min !== undefined && e.min > (this.#spec?.seq ?? 0)) return this.#behind(e);
     if (e.idem !== null) {
       const known = this.#ring?.get(e.idem);
       if (known !== undefined) {

@@ -39,10 +39,14 @@ export interface Frame {
   broken: boolean;
 }
 
-/** A command of another actor. With `group` it is committed together with the event that sends it, and lives and dies with it. */
+/**
+ * A command of another actor. With `group` it is committed together with the event that sends it, and lives and dies with it. `min`: the state must
+ * have at least this seq.
+ */
 export interface Message {
   readonly kind: 'tell';
   readonly frame: Frame;
+  readonly min?: number;
   readonly group?: Group;
 }
 

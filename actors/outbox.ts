@@ -30,6 +30,8 @@ const FRAME_MS = 10_000;
 interface Message {
   readonly tell: Tell;
   readonly source: { readonly ref: ActorRef; readonly actorId: string };
+  /** the receiver's tail after a refusal that may have rested on an older state */
+  min?: number;
 }
 
 /** Messages of one sender to one receiver: FIFO, one frame under way. */
@@ -245,7 +247,12 @@ export class Outbox {
     const tells: RemoteTells = {
       source: source.ref,
       to: tell.to,
-      messages: messages.map((m) => ({ id: m.tell.id, type: m.tell.type, payload: m.tell.payload as Json })),
+      messages: messages.map(({ tell: { id, type, payload }, min }) => ({
+        id,
+        type,
+        payload: payload as Json,
+        ...(min === undefined ? {} : { min }),
+      })),
     };
     const done = (replies: readonly Reply[]): void => this.#frameDone(key, pair, messages, replies);
     if (this.#k.router === undefined) this.#receive(tells, done);
@@ -308,7 +315,13 @@ export class Outbox {
       return resolve(error(problem instanceof KernelProblem ? problem.code : 'OVERLOADED'));
     }
     if (receiver.mailboxLength >= rt.def.limits.mailbox) return resolve(error('MAILBOX_FULL'));
-    receiver.deliver({ ...message(m, source, parsed.data as object), kind: 'tell', frame, resolve });
+    receiver.deliver({
+      ...message(m, source, parsed.data as object),
+      kind: 'tell',
+      frame,
+      ...(m.min === undefined ? {} : { min: m.min }),
+      resolve,
+    });
   }
 
   #frameDone(key: string, pair: Pair, messages: readonly Message[], replies: readonly Reply[]): void {
@@ -343,7 +356,8 @@ export class Outbox {
 
   /**
    * A refusal counts unless the journal knows the message: it had been applied, and its key is older than those that the actor remembers. Where
-   * other nodes may deliver it too, for a while or late, the refusal takes the key: whoever comes with it then is refused as well.
+   * other nodes may deliver it too, for a while or late, the refusal takes the key: whoever comes with it then is refused as well. And where
+   * another node may have written meanwhile, the receiver is asked once more, with the tail that its answer has to know of.
    */
   async #refused(key: string, pair: Pair, m: Message, reply: Reply & { ok: false }, next: () => void): Promise<void> {
     try {
@@ -351,6 +365,7 @@ export class Outbox {
       const idem = derivedIdem(effectKey(m.tell.id));
       const refused = { idem, at: this.#k.clock.wall(), type: m.tell.type, error: reply.error };
       const alone = this.#k.placement === undefined;
+      if (!alone && (await this.#outdated(m, receiver, reply.seq))) return this.#again(key, pair);
       const applied = await (alone ? this.#k.store.byIdem(receiver, idem) : this.#k.store.refuse(receiver, refused));
       if (pair.over) return;
       pair.queue.shift();
@@ -361,6 +376,13 @@ export class Outbox {
       this.#k.log.warn({ err: error }, 'a refused message could not be looked up');
       this.#again(key, pair);
     }
+  }
+
+  /** Whether the first refusal of a message rests on an older state than the receiver's newest. */
+  async #outdated(m: Message, receiver: string, seq: number): Promise<boolean> {
+    if (m.min !== undefined) return false;
+    m.min = (await this.#k.store.tails([receiver])).get(receiver) ?? 0;
+    return seq < m.min;
   }
 
   /**

@@ -29,11 +29,11 @@ export interface RemoteCommand {
   readonly trace?: string;
 }
 
-/** Messages of one actor to another, in order. */
+/** Messages of one actor to another, in order. With `min` the receiver decides on a state that has at least this seq. */
 export interface RemoteTells {
   readonly source: string;
   readonly to: string;
-  readonly messages: readonly { readonly id: EffectId; readonly type: string; readonly payload: Json }[];
+  readonly messages: readonly { readonly id: EffectId; readonly type: string; readonly payload: Json; readonly min?: number }[];
 }
 
 /** A question that changes nothing, or nothing more when it is asked again; `args` as the method of the same name has them. Of `refused` the readers are told by their index. */

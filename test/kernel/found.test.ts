@@ -6,7 +6,10 @@ import { createMemoryStore } from '../../actors/store/mem.ts';
 import { defineTopic } from '../../actors/define.ts';
 import { actorIdOf, slotOf } from '../../actors/ids.ts';
 import type { Batch } from '../../actors/store/store.ts';
+import type { ActorRef } from '../../actors/types.ts';
 import { settle } from '../support/clock.ts';
+import { testCluster } from '../support/cluster.ts';
+import type { TestNode } from '../support/cluster.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
 import { counter, counterFeed, counterValue } from '../support/kinds.ts';
 
@@ -305,4 +308,20 @@ test('a view that cannot be projected does not stop the commits of its lane', as
   t.like(await k.system.ask('counter:b', { type: 'counter.add', by: 1 }, as(alice)), { ok: true });
   await k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
   t.like(await k.system.slice('counter:a/value'), { s: 4, m: 'snap', d: { n: 14 } });
+});
+
+test('an owner that refuses a message by a state that another node has changed meanwhile is asked once more (G7)', async (t) => {
+  const c = await testCluster({ kinds: [counter], effects });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const [from, to] = [c.refOf(a, 'counter'), c.refOf(a, 'counter', 1)];
+  await a.system.ask(to, { type: 'counter.sleep' }, as(alice));
+  b.connect(false);
+  await c.clock.advance(6_000);
+  t.is(await b.metric('roaming'), 1);
+  t.like(await b.system.ask(to, { type: 'counter.back' }, as(alice)), { ok: true });
+  await a.system.ask(from, { type: 'counter.send', to, times: 2 }, as(alice));
+  await c.clock.advance(1_000);
+  const types = (ref: ActorRef) => c.store.journal(actorIdOf(ref)).map((row) => row.type);
+  t.deepEqual(types(to).slice(2), ['counter.back', 'counter.take', 'counter.take']);
+  t.deepEqual(types(from).slice(1), ['counter.send']);
 });
