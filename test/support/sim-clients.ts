@@ -250,26 +250,23 @@ export class Subscriber {
     if (this.#busy || !this.#w.up) return;
     this.#busy = true;
     this.#buffer = [];
+    let waiting: readonly Publication[] = [];
     try {
       const cursor = this.#e === undefined ? {} : { e: this.#e, s: this.#s };
       const slice = await this.#w.talk((system) => system.slice(this.#t, cursor));
-      if (slice === 'lost') {
-        this.#buffer = undefined;
-        return;
-      }
+      if (slice === 'lost') return;
       // A node that has not heard of its successor may be behind what the client knows.
       const old = slice.kind !== 'signal' && slice.e === this.#e && slice.s < this.#s;
       if (!old) this.#slice(slice);
-      const waiting = this.#buffer ?? [];
-      this.#buffer = undefined;
-      this.#busy = false;
-      for (const p of waiting) this.#publication(p);
+      waiting = this.#buffer;
     } catch (error) {
-      this.#buffer = undefined;
       if (!(error instanceof KernelProblem)) this.#w.fail(error);
     } finally {
+      this.#buffer = undefined;
       this.#busy = false;
     }
+    // One of them may tell of a gap, and the next question begins.
+    for (const p of waiting) this.#publication(p);
   }
 
   #slice(slice: TopicSlice): void {
