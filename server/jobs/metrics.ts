@@ -2,10 +2,10 @@ import type { Knex } from 'knex';
 import { Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { depths } from './rows.ts';
-import type { TableJobsDeps } from './table.ts';
+import type { RunnerDeps } from './runner.ts';
 
 /** Gauges of the jobs table, read when they are scraped (booking 18.5), and what observes outcomes. */
-export function queueMetrics(registry: Registry, knex: Knex, now: () => number): NonNullable<TableJobsDeps['onOutcome']> {
+export function queueMetrics(registry: Registry, knex: Knex, now: () => number): NonNullable<RunnerDeps['onOutcome']> {
   const oldest = new Gauge({
     name: 'thrum_queue_oldest_waiting_seconds',
     help: 'Age of the oldest due job',

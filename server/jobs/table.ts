@@ -1,84 +1,20 @@
-import type { Knex } from 'knex';
-import { z } from 'zod';
-import type { Clock, Log, TimerHandle } from '../../actors/types.ts';
-import { attemptsOf, backoffMs } from './backoff.ts';
-import { JobFailure } from './jobs.ts';
-import type { AnyJobKind, Jobs, NewJob } from './jobs.ts';
-import { again, bury, claim, dueQueues, finish, insertJob, release, renew, takeOver, unstick } from './rows.ts';
-import type { Attempt, Claimed } from './rows.ts';
-
-export interface TableJobsDeps {
-  readonly knex: Knex;
-  readonly kinds: readonly AnyJobKind[];
-  readonly clock: Clock;
-  /** uniform in [0, 1) */
-  readonly random: () => number;
-  readonly newId: () => string;
-  readonly log: Log;
-  /** jobs of a queue that run at once; default 4 */
-  readonly concurrency?: { readonly [queue: string]: number };
-  /** this is the only process on the database: locks of former ones are void at start */
-  readonly exclusive?: boolean;
-  readonly onOutcome?: (kind: string, outcome: 'done' | 'retried' | 'dead', attempts: number, ms: number) => void;
-  readonly pollMs?: number;
-  readonly lockMs?: number;
-}
-
-interface Running {
-  readonly abort: AbortController;
-  readonly done: Promise<void>;
-}
-
-const UNSTICK_MS = 5_000;
+import { createRunner } from './runner.ts';
+import type { RunnerDeps } from './runner.ts';
+import type { Jobs } from './jobs.ts';
+import { claim, dueQueues, release } from './rows.ts';
 
 /** The embedded runner: takes jobs of the table with `for update skip locked`, woken in the process and by a poll each second. */
-export function createTableJobs(deps: TableJobsDeps): Jobs {
+export function createTableJobs(deps: RunnerDeps): Jobs {
   const { knex, clock, log } = deps;
-  const node = deps.newId();
-  const lockMs = deps.lockMs ?? 30_000;
-  const pollMs = deps.pollMs ?? 1_000;
-  const kinds = new Map(deps.kinds.map((k) => [k.kind, k]));
-  const queues = new Map(
-    [...new Set(deps.kinds.map((k) => k.queue))].map((q) => [
-      q,
-      { slots: deps.concurrency?.[q] ?? 4, busy: 0, pumping: false, more: false },
-    ]),
-  );
-  const running = new Map<string, Running>();
-  let state: 'idle' | 'running' | 'draining' = 'idle';
-  const timers = new Set<TimerHandle>();
-  /** questions to the database under way; the runner has stopped when they have ended */
-  const asking = new Set<Promise<void>>();
+  const runner = createRunner(deps, (queue) => void pump(queue));
+  const queues = new Map([...runner.queues].map(([q, slots]) => [q, { slots, busy: 0, pumping: false, more: false }]));
 
-  function asked(question: Promise<void>): Promise<void> {
-    asking.add(question);
-    return question.finally(() => asking.delete(question));
-  }
-
-  const enqueue = async (tx: Knex, job: NewJob): Promise<string | undefined> => {
-    const kind = kinds.get(job.kind);
-    const now = clock.wall();
-    const jobId = deps.newId();
-    const row = {
-      jobId,
-      queue: job.queue,
-      kind: job.kind,
-      payload: job.payload,
-      dedupeKey: job.dedupeKey,
-      runAt: job.runAt ?? now,
-      now,
-      attempts: job.attempts ?? (kind === undefined ? 8 : attemptsOf(kind)),
-      priority: job.priority ?? 0,
-    };
-    return (await insertJob(tx, row)) ? jobId : undefined;
-  };
-
-  const pump = (queue: string): Promise<void> => asked(take(queue));
+  const pump = (queue: string): Promise<void> => runner.asked(take(queue));
 
   /** Takes what fits into the free slots of the queue; asked again while it runs, it takes another round. */
   async function take(queue: string): Promise<void> {
     const q = queues.get(queue);
-    if (q === undefined || state !== 'running') return;
+    if (q === undefined || !runner.running) return;
     if (q.pumping) {
       q.more = true;
       return;
@@ -89,17 +25,20 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
         q.more = false;
         const free = q.slots - q.busy;
         if (free <= 0) break;
-        const jobs = await claim(knex, { queue, limit: free, node, now: clock.wall(), lockMs });
-        if (state !== 'running') {
-          await release(
-            knex,
-            jobs.map((job) => job.job_id),
-            node,
-          );
+        const now = clock.wall();
+        const jobs = await claim(knex, { queue, limit: free, node: runner.node, now, lockMs: runner.lockMs });
+        if (!runner.running) {
+          const ids = jobs.map((job) => job.job_id);
+          await release(knex, ids, runner.node);
           break;
         }
         q.busy += jobs.length;
-        for (const job of jobs) launch(queue, job);
+        for (const job of jobs) {
+          void runner.perform(job).finally(() => {
+            q.busy -= 1;
+            void pump(queue);
+          });
+        }
       } while (q.more);
     } catch (error) {
       log.warn({ err: error, queue }, 'jobs cannot be taken');
@@ -108,166 +47,20 @@ export function createTableJobs(deps: TableJobsDeps): Jobs {
     }
   }
 
-  function launch(queue: string, job: Claimed): void {
-    const abort = new AbortController();
-    const done = perform(job, abort).finally(() => {
-      running.delete(job.job_id);
-      const q = queues.get(queue);
-      if (q !== undefined) q.busy -= 1;
-      void pump(queue);
-    });
-    running.set(job.job_id, { abort, done });
-  }
-
-  async function perform(job: Claimed, abort: AbortController): Promise<void> {
-    const started = clock.mono();
-    const kind = kinds.get(job.kind);
-    try {
-      if (kind === undefined) throw new JobFailure('UNKNOWN_KIND', `no handler for ${job.kind}`, { retryable: false });
-      await attempt(kind, job, abort);
-      if (kind.every === undefined) await finish(knex, job.job_id, node, clock.wall());
-      else await again(knex, { jobId: job.job_id, node, runAt: clock.wall() + kind.every, attempts: 0 });
-      deps.onOutcome?.(job.kind, 'done', job.attempts, clock.mono() - started);
-    } catch (error) {
-      // an abort by drain has already given the job back
-      if (state !== 'running' && abort.signal.aborted) return;
-      await failed(kind, job, error, Math.round(clock.mono() - started)).catch((err: unknown) => {
-        log.error({ err, jobId: job.job_id, kind: job.kind }, 'the outcome of a job cannot be recorded; its lock will expire');
-      });
-    }
-  }
-
-  async function attempt(kind: AnyJobKind, job: Claimed, abort: AbortController): Promise<void> {
-    const payload: unknown = parsed(kind, job.payload);
-    const ms = kind.timeout ?? 60_000;
-    let timer: TimerHandle | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = clock.setTimer(ms, () => {
-        reject(new JobFailure('TIMEOUT', `no result within ${ms} ms`));
-        abort.abort();
-      });
-      abort.signal.addEventListener('abort', () => reject(new JobFailure('ABORTED', 'the job was aborted')), { once: true });
-    });
-    try {
-      const run = kind.run({ jobId: job.job_id, payload, attempt: job.attempts, signal: abort.signal, log });
-      await Promise.race([run, late]);
-    } finally {
-      if (timer !== undefined) clock.clearTimer(timer);
-    }
-  }
-
-  async function failed(kind: AnyJobKind | undefined, job: Claimed, error: unknown, durationMs: number): Promise<void> {
-    const now = clock.wall();
-    const failure =
-      error instanceof JobFailure
-        ? error
-        : new JobFailure('FAILED', error instanceof Error ? error.message : String(error), { cause: error });
-    const noted: Attempt = { at: now, code: failure.code, message: failure.message, durationMs };
-    const base = { jobId: job.job_id, node };
-    const about = { err: error, jobId: job.job_id, kind: job.kind, attempt: job.attempts };
-    if (kind?.every !== undefined) {
-      log.warn(about, 'a standing job failed');
-      await again(knex, { ...base, runAt: now + kind.every, error: noted, attempts: 0 });
-      return;
-    }
-    const attempts = failure.counts ? job.attempts : job.attempts - 1;
-    if (!failure.retryable || attempts >= job.max_attempts) {
-      log.error(about, 'a job is dead');
-      await bury(knex, { ...base, now, reason: failure.retryable ? 'max_attempts' : 'non_retryable', error: noted });
-      deps.onOutcome?.(job.kind, 'dead', attempts, durationMs);
-      return;
-    }
-    const wait = failure.retryAfterMs ?? backoffMs(kind?.backoff, Math.max(1, attempts), deps.random());
-    log.debug({ ...about, wait }, 'a job will be tried again');
-    await again(knex, { ...base, runAt: now + wait, attempts, ...(failure.counts ? { error: noted } : {}) });
-    deps.onOutcome?.(job.kind, 'retried', attempts, durationMs);
-  }
-
-  /** Calls `fn` every `ms` until the runner stops; a round begins only when the one before has ended. */
-  function cycle(ms: number, fn: () => Promise<void>): void {
-    const handle = clock.setTimer(ms, () => {
-      timers.delete(handle);
-      void asked(round(ms, fn));
-    });
-    timers.add(handle);
-  }
-
-  async function round(ms: number, fn: () => Promise<void>): Promise<void> {
-    try {
-      await fn();
-    } catch (error) {
-      log.warn({ err: error }, 'a round of the job runner failed');
-    }
-    if (state === 'running') cycle(ms, fn);
-  }
-
   async function poll(): Promise<void> {
     const due = await dueQueues(knex, clock.wall());
     await Promise.all(due.map(pump));
   }
 
-  async function keepLocks(): Promise<void> {
-    const held = [...running.keys()];
-    if (held.length === 0) return;
-    const ours = await renew(knex, held, node, clock.wall() + lockMs);
-    for (const id of held) if (!ours.has(id)) running.get(id)?.abort.abort();
-  }
-
-  async function sweep(): Promise<void> {
-    const freed = await unstick(knex, clock.wall());
-    for (const job of freed) {
-      if (job.status === 'dead') log.error({ queue: job.queue }, 'a job lost its runner three times and is dead');
-      else void pump(job.queue);
-    }
-  }
-
   return {
-    enqueue,
+    enqueue: (tx, job) => runner.enqueue(tx, job),
     wake: (queue) => void pump(queue),
     async start() {
-      state = 'running';
-      if (deps.exclusive === true) await takeOver(knex, node, clock.wall());
-      for (const kind of deps.kinds) {
-        if (kind.every !== undefined)
-          await enqueue(knex, { queue: kind.queue, kind: kind.kind, payload: {}, dedupeKey: `standing:${kind.kind}` });
-      }
-      cycle(pollMs, poll);
-      cycle(lockMs / 3, keepLocks);
-      cycle(UNSTICK_MS, sweep);
-      void asked(poll().catch((err: unknown) => log.warn({ err }, 'jobs cannot be taken')));
+      await runner.start();
+      runner.cycle(deps.pollMs ?? 1_000, poll);
+      void runner.asked(poll().catch((err: unknown) => log.warn({ err }, 'jobs cannot be taken')));
     },
-    async drain(ms) {
-      state = 'draining';
-      for (const t of timers) clock.clearTimer(t);
-      timers.clear();
-      if (ms > 0) {
-        let timer: TimerHandle | undefined;
-        const patience = new Promise<void>((resolve) => {
-          timer = clock.setTimer(ms, resolve);
-        });
-        await Promise.race([Promise.allSettled([...running.values()].map((r) => r.done)), patience]);
-        if (timer !== undefined) clock.clearTimer(timer);
-      }
-      const left = [...running.entries()];
-      if (left.length === 0) return;
-      await release(
-        knex,
-        left.map(([id]) => id),
-        node,
-      );
-      for (const [, r] of left) r.abort.abort();
-      await Promise.allSettled(left.map(([, r]) => r.done));
-    },
-    async stop() {
-      if (state === 'running') await this.drain(0);
-      state = 'idle';
-      await Promise.allSettled(asking);
-    },
+    drain: (ms) => runner.drain(ms),
+    stop: () => runner.stop(),
   };
-}
-
-function parsed(kind: AnyJobKind, payload: unknown): unknown {
-  const result = kind.payload.safeParse(payload);
-  if (result.success) return result.data;
-  throw new JobFailure('BAD_PAYLOAD', z.prettifyError(result.error), { retryable: false });
 }
