@@ -52,20 +52,86 @@ export async function insertJob(
   return rowsOf(result).length > 0;
 }
 
-/** Takes up to `limit` due jobs of a queue; other runners skip them. */
-export async function claim(db: Knex, o: { queue: string; limit: number; node: string; now: number; lockMs: number }): Promise<Claimed[]> {
+type Ordered = Claimed & { readonly priority: number; readonly run_at: string };
+
+const taking = `update jobs j set status = 'active', attempts = j.attempts + 1, locked_by = ?, lock_until = ?,
+            first_attempt_at = coalesce(j.first_attempt_at, ?), last_attempt_at = ?
+       from due where j.job_id = due.job_id
+     returning j.job_id, j.kind, j.payload, j.attempts, j.max_attempts, j.priority, j.run_at`;
+
+interface Taker {
+  readonly node: string;
+  readonly now: number;
+  readonly lockMs: number;
+}
+const takes = (o: Taker): (string | Date)[] => [o.node, ts(o.now + o.lockMs), ts(o.now), ts(o.now)];
+
+/** Takes up to `limit` jobs of a queue that were due at `dueBy` (default now); other runners skip them. */
+export async function claim(db: Knex, o: Taker & { queue: string; limit: number; dueBy?: number }): Promise<Claimed[]> {
   const result = await db.raw(
     `with due as (
        select job_id from jobs where queue = ? and status in ('waiting', 'delayed') and run_at <= ?
         order by priority desc, run_at, job_id limit ? for update skip locked)
-     update jobs j set status = 'active', attempts = j.attempts + 1, locked_by = ?, lock_until = ?,
-            first_attempt_at = coalesce(j.first_attempt_at, ?), last_attempt_at = ?
-       from due where j.job_id = due.job_id
-     returning j.job_id, j.kind, j.payload, j.attempts, j.max_attempts, j.priority, j.run_at`,
-    [o.queue, ts(o.now), o.limit, o.node, ts(o.now + o.lockMs), ts(o.now), ts(o.now)],
+     ${taking}`,
+    [o.queue, ts(o.dueBy ?? o.now), o.limit, ...takes(o)],
   );
-  const order = (r: Claimed & { priority: number; run_at: unknown }): number => new Date(r.run_at as string).getTime();
-  return rowsOf<Claimed & { priority: number; run_at: unknown }>(result).toSorted((a, b) => b.priority - a.priority || order(a) - order(b));
+  const order = (r: Ordered): number => new Date(r.run_at).getTime();
+  return rowsOf<Ordered>(result).toSorted((a, b) => b.priority - a.priority || order(a) - order(b));
+}
+
+/** Takes this one job if it is due and nobody has it. */
+export async function claimOne(db: Knex, o: Taker & { jobId: string }): Promise<Claimed | undefined> {
+  const result = await db.raw(
+    `with due as (
+       select job_id from jobs where job_id = ? and status in ('waiting', 'delayed') and run_at <= ? for update skip locked)
+     ${taking}`,
+    [o.jobId, ts(o.now), ...takes(o)],
+  );
+  return rowsOf<Claimed>(result)[0];
+}
+
+/** When it is worth asking for an unfinished job again, epoch ms; undefined when it has ended or is gone. */
+export async function readyAt(db: Knex, jobId: string): Promise<number | undefined> {
+  const result = await db.raw(
+    `select extract(epoch from case when status = 'active' then lock_until else run_at end)::float8 * 1000 as at
+       from jobs where job_id = ? and status in ('waiting', 'delayed', 'active')`,
+    [jobId],
+  );
+  return rowsOf<{ at: number }>(result)[0]?.at;
+}
+
+export interface Relayed {
+  readonly job_id: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** epoch ms */
+  readonly at: number;
+}
+
+const relayed = `job_id, queue, priority, extract(epoch from run_at)::float8 * 1000 as at`;
+
+/** Jobs that no dispatcher has heard of, those due first. */
+export async function unrelayed(db: Knex, queues: readonly string[], limit: number): Promise<Relayed[]> {
+  const result = await db.raw(
+    `select ${relayed} from jobs where queue = any(?) and status in ('waiting', 'delayed') and relayed_at is null
+      order by run_at, priority desc, job_id limit ?`,
+    [[...queues], limit],
+  );
+  return rowsOf(result);
+}
+
+/** Jobs that were due at `before` and have not been handed on since: the dispatcher may have forgotten them. */
+export async function overdue(db: Knex, queues: readonly string[], before: number, limit: number): Promise<Relayed[]> {
+  const result = await db.raw(
+    `select ${relayed} from jobs where queue = any(?) and status in ('waiting', 'delayed') and run_at < ? and relayed_at < ?
+      order by run_at, priority desc, job_id limit ?`,
+    [[...queues], ts(before), ts(before), limit],
+  );
+  return rowsOf(result);
+}
+
+export async function markRelayed(db: Knex, jobIds: readonly string[], now: number): Promise<void> {
+  await db.raw(`update jobs set relayed_at = ? where job_id = any(?)`, [ts(now), [...jobIds]]);
 }
 
 /** Queues that have a due job. */

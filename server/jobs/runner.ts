@@ -239,7 +239,7 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
           await enqueue(knex, { queue: kind.queue, kind: kind.kind, payload: {}, dedupeKey: `standing:${kind.kind}` });
       }
       cycle(lockMs / 3, keepLocks);
-      cycle(UNSTICK_MS, sweep);
+      cycle(Math.min(UNSTICK_MS, lockMs / 3), sweep);
     },
     drain,
     async stop() {

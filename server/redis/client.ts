@@ -11,16 +11,20 @@ const CONNECT_MS = 2_000;
 const SILENT_MS = 2_000;
 const AGAIN_MS = [50, 100, 200, 400, 800, 1_000];
 const START_MS = 5_000;
+/** the same for a connection on which Redis lets a command wait for work, at most 5 s (Bull) */
+const BLOCKED_MS = 15_000;
 /** how often a subscriber, which else never says anything, makes sure that it is still heard */
 const PING_MS = 2_000;
+
+type Kind = 'commands' | 'subscriber' | 'blocking';
 
 export interface RedisClient {
   /** for commands that are answered at once; blocking ones would hold up all others */
   readonly commands: Redis;
   /** only for subscriptions, which it renews by itself after an outage */
   readonly subscriber: Redis;
-  /** A further connection of the same kind, closed with the others. */
-  connect(name: string, kind: 'commands' | 'subscriber'): Redis;
+  /** A further connection of the same kind, closed with the others; `blocking` is one whose commands may wait in Redis for work. */
+  connect(name: string, kind: Kind): Redis;
   /** Waits until Redis answers, but not for ever: the server starts without it. */
   reached(): Promise<boolean>;
   close(): void;
@@ -50,12 +54,14 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
     retryStrategy: (times) => (AGAIN_MS[Math.min(times, AGAIN_MS.length) - 1] ?? 0) * (0.5 + random() / 2),
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   };
-  const kinds: { readonly [kind: string]: RedisOptions } = {
+  const kinds: { readonly [kind in Kind]: RedisOptions } = {
     commands: { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
     subscriber: { maxRetriesPerRequest: null },
+    // without a ready check, because Bull wants it so
+    blocking: { maxRetriesPerRequest: null, enableReadyCheck: false, socketTimeout: BLOCKED_MS },
   };
 
-  function connect(part: string, kind: 'commands' | 'subscriber'): Redis {
+  function connect(part: string, kind: Kind): Redis {
     const options: RedisOptions = { ...common, ...kinds[kind], connectionName: `${name}-${part}` };
     const redis = protocol === 'unix:' ? new Redis(options) : new Redis(url, options);
     let up = true;

@@ -15,6 +15,10 @@ export interface RedisKeys {
   readonly busOf: (node: string) => string;
   /** channel of all nodes */
   readonly busAll: string;
+  /** before `:<queue>:…` of the keys that Bull makes */
+  readonly queues: string;
+  /** list of the dead jobs of a queue, JSON, the last first */
+  readonly deadJobs: (queue: string) => string;
 }
 
 /** @param namespace name of the installation, 1 to 64 characters without braces */
@@ -27,5 +31,7 @@ export function redisKeys(namespace: string): RedisKeys {
     version: `${own}:shard:ver`,
     busOf: (node) => `${own}:bus:${node}`,
     busAll: `${own}:bus:all`,
+    queues: `${own}:queue`,
+    deadJobs: (queue) => `${own}:queue:${queue}:dlq`,
   };
 }

@@ -1,0 +1,199 @@
+/**
+ * The runner of a cluster. Rows of the table are relayed to Bull, which wakes the node that has room; the node then takes the row, as the
+ * embedded runner does. The table stays the record and the lock, Redis only says who looks when:
+ *
+ * - relayed twice (a node dies between the add and the mark): Bull knows the id already, or the row is done and nobody takes it;
+ * - forgotten by an emptied Redis: what was due half a minute ago and has not begun is added again;
+ * - Redis is away: each node takes such jobs from the table itself.
+ *
+ * Waits between attempts are the rows' own; Bull's copy of the job sleeps as long.
+ */
+import Bull from 'bull';
+import type { Redis } from 'ioredis';
+import type { RedisClient } from '../redis/client.ts';
+import type { RedisKeys } from '../redis/keys.ts';
+import type { Jobs } from './jobs.ts';
+import { claim, claimOne, markRelayed, overdue, readyAt, unrelayed } from './rows.ts';
+import type { Claimed, Relayed } from './rows.ts';
+import { createRunner } from './runner.ts';
+import type { RunnerDeps } from './runner.ts';
+
+export interface BullDeps extends RunnerDeps {
+  readonly redis: RedisClient;
+  readonly keys: Pick<RedisKeys, 'queues' | 'deadJobs'>;
+  /** ms after which a due job that has not begun is taken for forgotten; default 30,000 */
+  readonly forgottenMs?: number;
+}
+
+const PAGE = 500;
+const DEAD_KEPT = 1_000;
+const RECONCILE_MS = 5_000;
+const CLOSE_MS = 2_000;
+/** the wait when the database or the outcome is out of reach */
+const UNKNOWN_MS = 1_000;
+
+/** Thrown to Bull: this attempt is over, wake somebody again after so many ms. */
+class Later extends Error {
+  readonly ms: number;
+
+  constructor(ms: number) {
+    super('later');
+    this.ms = Math.max(1, Math.ceil(ms));
+  }
+}
+
+/** Bull serves 1 before 2; ours is the other way round. */
+const priorityOf = (priority: number): number => Math.max(1, 1_000_000 - priority);
+
+export function createBullJobs(deps: BullDeps): Jobs {
+  const { knex, clock, log, redis, keys } = deps;
+  const forgottenMs = deps.forgottenMs ?? 30_000;
+  const runner = createRunner(deps, () => undefined);
+  const names = [...runner.queues.keys()];
+  const queues = new Map<string, Bull.Queue>();
+  /** jobs of a queue that run without Bull, because Redis is away */
+  const alone = new Map<string, number>();
+  let relaying: Promise<void> | undefined;
+  let more = false;
+
+  async function add(rows: readonly Relayed[]): Promise<void> {
+    const now = clock.wall();
+    for (const [name, queue] of queues) {
+      const jobs = rows
+        .filter((r) => r.queue === name)
+        .map((r) => ({ data: {}, opts: { jobId: r.job_id, delay: Math.max(0, Math.ceil(r.at - now)), priority: priorityOf(r.priority) } }));
+      if (jobs.length > 0) await queue.addBulk(jobs);
+    }
+    const ids = rows.map((r) => r.job_id);
+    await markRelayed(knex, ids, now);
+  }
+
+  /** Hands on what is new; asked again while it runs, it looks again. */
+  function relay(): Promise<void> {
+    more = true;
+    return (relaying ??= runner.asked(relayAll()).finally(() => {
+      relaying = undefined;
+    }));
+  }
+
+  async function relayAll(): Promise<void> {
+    while (more && runner.running && reachable()) {
+      more = false;
+      const rows = await unrelayed(knex, names, PAGE);
+      if (rows.length > 0) await add(rows);
+      more ||= rows.length === PAGE;
+    }
+  }
+
+  const reachable = (): boolean => redis.commands.status === 'ready';
+
+  async function reconcile(): Promise<void> {
+    const before = clock.wall() - forgottenMs;
+    if (!reachable()) return takeOverdue(before);
+    const rows = await overdue(knex, names, before, PAGE);
+    if (rows.length > 0) await add(rows);
+  }
+
+  /** Nobody wakes anybody: what is late enough is taken from the table. */
+  async function takeOverdue(dueBy: number): Promise<void> {
+    for (const [queue, slots] of runner.queues) {
+      const busy = alone.get(queue) ?? 0;
+      if (busy >= slots) continue;
+      const taken = await claim(knex, { queue, limit: slots - busy, node: runner.node, now: clock.wall(), lockMs: runner.lockMs, dueBy });
+      alone.set(queue, busy + taken.length);
+      for (const job of taken) {
+        void runner.asked(runner.perform(job)).finally(() => alone.set(queue, (alone.get(queue) ?? 1) - 1));
+      }
+    }
+  }
+
+  /** What Bull calls: returns when the row needs nobody any more, else throws {@link Later}. */
+  async function woken(queue: string, jobId: string): Promise<void> {
+    if (!runner.running) throw new Later(1);
+    const job = await claimOne(knex, { jobId, node: runner.node, now: clock.wall(), lockMs: runner.lockMs });
+    const at = job === undefined ? await readyAt(knex, jobId) : await ended(queue, job);
+    if (at !== undefined) throw new Later(at - clock.wall());
+  }
+
+  /** Runs the attempt. Gives when the row wants the next one, epoch ms. */
+  async function ended(queue: string, job: Claimed): Promise<number | undefined> {
+    const outcome = await runner.perform(job);
+    if (outcome.is === 'again') return outcome.at;
+    if (outcome.is === 'left') return clock.wall() + UNKNOWN_MS;
+    if (outcome.is === 'dead') await mirror(queue, job, outcome.code);
+    return undefined;
+  }
+
+  async function mirror(queue: string, job: Claimed, code: string): Promise<void> {
+    const key = keys.deadJobs(queue);
+    const entry = JSON.stringify({ jobId: job.job_id, kind: job.kind, code, at: clock.wall() });
+    try {
+      await redis.commands
+        ?.multi()
+        .lpush(key, entry)
+        .ltrim(key, 0, DEAD_KEPT - 1)
+        .exec();
+    } catch (error) {
+      log.warn({ err: error, queue, jobId: job.job_id }, 'a dead job is not in the list of Redis; the table has it');
+    }
+  }
+
+  function open(name: string, slots: number, subscriber: Redis): Bull.Queue {
+    const queue = new Bull(name, {
+      prefix: keys.queues,
+      createClient: (role) => {
+        if (role === 'client') return redis.commands;
+        return role === 'subscriber' ? subscriber : redis.connect(`jobs-${name}`, 'blocking');
+      },
+      // attempts and their limits are the table's: Bull gives up nothing
+      defaultJobOptions: { attempts: 2 ** 31, backoff: { type: 'row' }, removeOnComplete: true, removeOnFail: true, stackTraceLimit: 1 },
+      settings: {
+        lockDuration: runner.lockMs,
+        stalledInterval: RECONCILE_MS,
+        maxStalledCount: 2 ** 31,
+        retryProcessDelay: UNKNOWN_MS,
+        backoffStrategies: { row: (_made: number, error: Error) => (error instanceof Later ? error.ms : UNKNOWN_MS) },
+      },
+    });
+    queue.on('error', (error) => log.debug({ err: error, queue: name }, 'bull'));
+    queue
+      .process(slots, (job) => woken(name, String(job.id)))
+      .catch((error: unknown) => {
+        if (runner.running) log.error({ err: error, queue: name }, 'a queue is not served');
+      });
+    return queue;
+  }
+
+  /** Lets Bull record what has ended, but not for ever: Redis may be away. */
+  async function close(): Promise<void> {
+    const closed = Promise.allSettled([...queues.values()].map((q) => q.close()));
+    let timer;
+    const patience = new Promise<void>((resolve) => {
+      timer = clock.setTimer(CLOSE_MS, resolve);
+    });
+    await Promise.race([closed, patience]);
+    if (timer !== undefined) clock.clearTimer(timer);
+  }
+
+  return {
+    enqueue: (tx, job) => runner.enqueue(tx, job),
+    wake: (queue) => {
+      if (runner.queues.has(queue)) relay().catch((err: unknown) => log.warn({ err, queue }, 'jobs cannot be relayed'));
+    },
+    async start() {
+      await runner.start();
+      const subscriber = redis.connect('jobs', 'blocking');
+      for (const [name, slots] of runner.queues) queues.set(name, open(name, slots, subscriber));
+      runner.cycle(deps.pollMs ?? 1_000, relay);
+      runner.cycle(Math.min(RECONCILE_MS, forgottenMs), reconcile);
+    },
+    async drain(ms) {
+      for (const q of queues.values()) q.pause(true, true).catch((err: unknown) => log.debug({ err }, 'bull'));
+      await runner.drain(ms);
+    },
+    async stop() {
+      await runner.stop();
+      await close();
+    },
+  };
+}

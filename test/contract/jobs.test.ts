@@ -1,0 +1,290 @@
+import test from 'ava';
+import { z } from 'zod';
+import { JobFailure, jobKind } from '../../server/jobs/jobs.ts';
+import type { AnyJobKind } from '../../server/jobs/jobs.ts';
+import { failingAt, openRunners } from '../support/job-runners.ts';
+import { clientOf } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const { each, cluster } = await openRunners(test);
+
+const kind = (run: AnyJobKind['run'], more: Partial<AnyJobKind> = {}): AnyJobKind =>
+  jobKind({ queue: 'q', kind: 'k', payload: z.object({ n: z.number() }), run, backoff: { base: 20, cap: 40 }, ...more });
+const job = (n: number) => ({ queue: 'q', kind: 'k', payload: { n } });
+
+each('a job of a committed transaction runs once, one of a rolled back never', async (t, r) => {
+  const ran: number[] = [];
+  const { jobs } = await r.node([kind(async ({ payload }) => void ran.push(payload.n))]);
+  const { knex } = r.database;
+  await knex.transaction(async (tx) => void (await jobs.enqueue(tx, job(1))));
+  await t.throwsAsync(
+    knex.transaction(async (tx) => {
+      await jobs.enqueue(tx, job(2));
+      throw new Error('no');
+    }),
+  );
+  jobs.wake('q');
+  t.is((await r.settled('done')).length, 1);
+  t.deepEqual(ran, [1], r.name);
+});
+
+each('nobody has to wake the runner, and a delayed job does not run early', async (t, r) => {
+  const at: number[] = [];
+  const { jobs } = await r.node([kind(async () => void at.push(Date.now()))]);
+  const due = Date.now() + 300;
+  await jobs.enqueue(r.database.knex, { ...job(1), runAt: due });
+  await r.settled('done');
+  t.is(at.length, 1);
+  t.true(at[0]! >= due, r.name);
+});
+
+each('an unfinished job with the same dedupe key makes a second one a no-op', async (t, r) => {
+  const { jobs } = await r.node([kind(async () => undefined)]);
+  const { knex } = r.database;
+  t.truthy(await jobs.enqueue(knex, { ...job(1), dedupeKey: 'd', runAt: Date.now() + 300 }));
+  t.is(await jobs.enqueue(knex, { ...job(2), dedupeKey: 'd' }), undefined);
+  await r.settled('done');
+  t.truthy(await jobs.enqueue(knex, { ...job(3), dedupeKey: 'd' }), r.name);
+  t.is((await r.settled('done')).length, 2);
+});
+
+each('a failing job is tried as often as its kind says, keeps its errors and is dead then', async (t, r) => {
+  const attempts: number[] = [];
+  const failing = kind(
+    async ({ attempt }) => {
+      attempts.push(attempt);
+      throw new Error(`broken ${attempt}`);
+    },
+    { attempts: 4 },
+  );
+  const { jobs } = await r.node([failing]);
+  await jobs.enqueue(r.database.knex, job(1));
+  const [row] = await r.settled('dead');
+  t.deepEqual(attempts, [1, 2, 3, 4], r.name);
+  t.like(row, { dead_reason: 'max_attempts', attempts: 4 });
+  t.deepEqual(
+    row!['errors'].map((e: { message: string }) => e.message),
+    [1, 2, 3, 4].map((n) => `broken ${n}`),
+  );
+});
+
+each('an attempt that only had to wait is not counted, and waits as long as it asked', async (t, r) => {
+  const at: number[] = [];
+  const { jobs } = await r.node([
+    kind(
+      async () => {
+        at.push(Date.now());
+        if (at.length <= 3) throw new JobFailure('BUSY', 'later', { counts: false, retryAfterMs: 60 });
+      },
+      { attempts: 2 },
+    ),
+  ]);
+  await jobs.enqueue(r.database.knex, job(1));
+  const [row] = await r.settled('done');
+  t.is(row!['attempts'], 1, r.name);
+  t.deepEqual(row!['errors'], []);
+  for (let i = 1; i < at.length; i += 1) t.true(at[i]! - at[i - 1]! >= 60, String(at));
+});
+
+each('what cannot be retried, is unknown or has a bad payload is dead at once', async (t, r) => {
+  const { jobs } = await r.node([
+    kind(async () => {
+      throw new JobFailure('NEVER', 'no use', { retryable: false });
+    }),
+  ]);
+  for (const one of [job(1), { ...job(2), payload: { n: 'one' } }, { ...job(3), kind: 'unknown' }])
+    await jobs.enqueue(r.database.knex, one);
+  const rows = await r.settled('dead');
+  t.deepEqual(rows.map((row) => String(row['errors'][0]?.code)).toSorted(), ['BAD_PAYLOAD', 'NEVER', 'UNKNOWN_KIND'], r.name);
+});
+
+each('no more jobs of a queue run at once than it has places', async (t, r) => {
+  let running = 0;
+  let most = 0;
+  const { jobs } = await r.node([
+    kind(async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+    }),
+  ]);
+  for (let n = 0; n < 30; n += 1) await jobs.enqueue(r.database.knex, { ...job(n), priority: n });
+  jobs.wake('q');
+  t.is((await r.settled('done')).length, 30);
+  t.true(most >= 1 && most <= 3, `${r.name}: ${most}`);
+});
+
+each('the urgent job of a backlog goes first', async (t, r) => {
+  const order: number[] = [];
+  const { jobs } = await r.node([kind(async ({ payload }) => void order.push(payload.n))], { concurrency: { q: 1 }, start: false });
+  for (const n of [1, 9, 5, 7]) await jobs.enqueue(r.database.knex, { ...job(n), priority: n, runAt: 1_000 });
+  await jobs.start();
+  await r.settled('done');
+  // Bull hands out the first before the second is known to it
+  t.deepEqual(
+    r.redis === undefined ? order : order.slice(1),
+    r.redis === undefined ? [9, 7, 5, 1] : order.slice(1).toSorted((a, b) => b - a),
+    r.name,
+  );
+});
+
+each('a time-out aborts the attempt and counts', async (t, r) => {
+  const signals: AbortSignal[] = [];
+  const stuck = kind(
+    ({ signal }) => {
+      signals.push(signal);
+      return new Promise(() => undefined);
+    },
+    { timeout: 100, attempts: 1 },
+  );
+  const { jobs } = await r.node([stuck]);
+  await jobs.enqueue(r.database.knex, job(1));
+  const [row] = await r.settled('dead');
+  t.true(signals[0]?.aborted, r.name);
+  t.is(row!['errors'][0]?.code, 'TIMEOUT');
+});
+
+each('draining gives back what does not end, and the attempt does not count; the next node runs it', async (t, r) => {
+  let started = 0;
+  let ended = 0;
+  const endless = kind(({ signal }) => {
+    started += 1;
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+  });
+  const first = await r.node([endless]);
+  await first.jobs.enqueue(r.database.knex, job(1));
+  await until(() => started === 1, 'the attempt');
+  await first.jobs.drain(10);
+  t.like((await r.rows())[0], { status: 'waiting', attempts: 0 }, r.name);
+  await first.jobs.stop();
+  await r.node([kind(async () => void (ended += 1))]);
+  const [row] = await r.settled('done');
+  t.is(row!['attempts'], 1);
+  t.is(ended, 1);
+});
+
+each('several nodes share the work, and each job runs once', async (t, r) => {
+  const ran = new Map<number, string[]>();
+  const nodes = [];
+  for (const name of r.many ? ['a', 'b', 'c'] : ['a'])
+    nodes.push(await r.node([kind(async ({ payload }) => void ran.set(payload.n, [...(ran.get(payload.n) ?? []), name]))]));
+  for (let n = 0; n < 120; n += 1) {
+    const { jobs } = nodes[n % nodes.length]!;
+    await jobs.enqueue(r.database.knex, job(n));
+    jobs.wake('q');
+  }
+  t.is((await r.settled('done')).length, 120);
+  t.is(ran.size, 120, r.name);
+  t.true([...ran.values()].every((names) => names.length === 1));
+});
+
+each('a standing job has one row for ever and runs once each interval, however many nodes there are', async (t, r) => {
+  const at: number[] = [];
+  let running = 0;
+  let most = 0;
+  const standing = (): AnyJobKind =>
+    kind(
+      async () => {
+        running += 1;
+        most = Math.max(most, running);
+        at.push(Date.now());
+        await new Promise((resolve) => setImmediate(resolve));
+        running -= 1;
+        if (at.length === 2) throw new Error('once');
+      },
+      { every: 150, payload: z.object({}) },
+    );
+  for (let n = 0; n < (r.many ? 3 : 1); n += 1) await r.node([standing()]);
+  await until(() => at.length >= 5, 'five runs');
+  t.is(most, 1, r.name);
+  t.is((await r.rows()).length, 1);
+  for (let i = 1; i < at.length; i += 1) t.true(at[i]! - at[i - 1]! >= 145, String(at));
+});
+
+each('a job whose runner has died runs again elsewhere, and is dead at the third time', async (t, r) => {
+  const { jobs } = await r.node([kind(async () => undefined)], { start: false, lockMs: 3_000 });
+  const id = await jobs.enqueue(r.database.knex, job(1));
+  const died = { status: 'active', locked_by: 'gone', lock_until: new Date(Date.now() - 1) };
+  await r.database.knex('jobs').where({ job_id: id }).update(died);
+  await jobs.start();
+  const [row] = await r.settled('done');
+  t.like(row, { stalls: 1 }, r.name);
+  const poison = await jobs.enqueue(r.database.knex, { ...job(2), runAt: Date.now() + 3_600_000 });
+  await r.database
+    .knex('jobs')
+    .where({ job_id: poison })
+    .update({ ...died, stalls: 2 });
+  await r.settled('done', 'dead');
+  t.is((await r.rows()).find((x) => x['job_id'] === poison)?.['dead_reason'], 'poison');
+});
+
+// -------------------------------------------------------------------------------------------------------- what only a cluster can meet
+
+cluster('a job outlives an emptied Redis and runs once (K64)', async (t, r) => {
+  const ran: number[] = [];
+  const { jobs } = await r.node([kind(async ({ payload }) => void ran.push(payload.n))], { forgottenMs: 200 });
+  await jobs.enqueue(r.database.knex, { ...job(1), runAt: Date.now() + 600 });
+  await until(async () => (await r.rows())[0]?.['relayed_at'] !== null, 'the relay');
+  await r.redis!.kill();
+  await r.redis!.start();
+  await r.settled('done');
+  t.deepEqual(ran, [1]);
+});
+
+cluster('while Redis is away the nodes take from the table what is late', async (t, r) => {
+  const ran: number[] = [];
+  const work = (): AnyJobKind => kind(async ({ payload }) => void ran.push(payload.n));
+  const { jobs } = await r.node([work()], { forgottenMs: 200 });
+  await r.node([work()], { forgottenMs: 200 });
+  await r.redis!.kill();
+  try {
+    for (let n = 0; n < 20; n += 1) await jobs.enqueue(r.database.knex, job(n));
+    await r.settled('done');
+  } finally {
+    await r.redis!.start();
+  }
+  for (let n = 20; n < 40; n += 1) await jobs.enqueue(r.database.knex, job(n));
+  t.is((await r.settled('done')).length, 40);
+  t.deepEqual(
+    ran.toSorted((a, b) => a - b),
+    Array.from({ length: 40 }, (_, n) => n),
+  );
+});
+
+cluster('a node that dies between the add and its mark loses nothing and doubles nothing', async (t, r) => {
+  const ran: number[] = [];
+  const dying = failingAt(r.database.knex, 'set relayed_at');
+  const relayOnly = kind(async () => t.fail('the first node only relays'));
+  const first = await r.node([relayOnly], { knex: dying.knex, concurrency: { q: 0 } });
+  await first.jobs.enqueue(r.database.knex, job(1));
+  await until(() => dying.failed() > 1, 'the add');
+  t.is((await r.rows())[0]!['relayed_at'], null);
+  await first.jobs.stop();
+  await r.node([kind(async ({ payload }) => void ran.push(payload.n))]);
+  await r.settled('done');
+  const { jobs } = await r.node([kind(async ({ payload }) => void ran.push(payload.n))]);
+  await jobs.enqueue(r.database.knex, job(2));
+  await r.settled('done');
+  t.deepEqual(ran, [1, 2]);
+});
+
+cluster('dead jobs are listed in Redis too, the last first', async (t, r) => {
+  const { jobs } = await r.node([kind(async () => Promise.reject(new JobFailure('NEVER', 'no use', { retryable: false })))]);
+  const ids = [];
+  for (const n of [1, 2]) {
+    ids.unshift(await jobs.enqueue(r.database.knex, job(n)));
+    await r.settled('dead');
+  }
+  const client = await clientOf(r.redis!);
+  try {
+    let listed: string[] = [];
+    await until(async () => (listed = await client.commands.lrange(r.keys.deadJobs('q'), 0, -1)).length === 2, 'the list');
+    t.deepEqual(
+      listed.map((text) => (JSON.parse(text) as { jobId: string; code: string }).jobId),
+      ids,
+    );
+  } finally {
+    client.close();
+  }
+});

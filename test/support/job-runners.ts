@@ -1,0 +1,165 @@
+/** Both job runners over real stores, as many nodes of each as a case wants. */
+import { rm } from 'node:fs/promises';
+import type { Knex } from 'knex';
+import type { ExecutionContext, TestFn } from 'ava';
+import { systemClock } from '../../server/clock.ts';
+import { openDatabase } from '../../server/db/database.ts';
+import type { Database } from '../../server/db/database.ts';
+import { newIds } from '../../server/ids.ts';
+import { createBullJobs } from '../../server/jobs/bull.ts';
+import type { AnyJobKind, Jobs } from '../../server/jobs/jobs.ts';
+import type { RunnerDeps } from '../../server/jobs/runner.ts';
+import { createTableJobs } from '../../server/jobs/table.ts';
+import type { PrivateRedis } from '../../scripts/private-redis.ts';
+import { redisKeys } from '../../server/redis/keys.ts';
+import type { RedisKeys } from '../../server/redis/keys.ts';
+import { embeddedDir } from './embedded.ts';
+import { KeptLog } from './kernel.ts';
+import { startPostgres } from './postgres.ts';
+import { clientOf, namespace, redisUnderTest } from './redis.ts';
+import { until } from './until.ts';
+
+// oxlint-disable-next-line typescript/no-explicit-any -- rows asserted by value
+export type JobRow = Record<string, any>;
+
+export interface JobNode {
+  readonly jobs: Jobs;
+  readonly log: KeptLog;
+}
+
+export interface RunnerUnderTest {
+  readonly name: string;
+  /** whether several processes may share the database */
+  readonly many: boolean;
+  readonly database: Database;
+  readonly redis: PrivateRedis | undefined;
+  readonly keys: RedisKeys;
+  /** A started node. Stopped after the case. */
+  node(kinds: readonly AnyJobKind[], o?: NodeOptions): Promise<JobNode>;
+  rows(): Promise<JobRow[]>;
+  /** Waits until every row has one of these states. */
+  settled(...states: string[]): Promise<JobRow[]>;
+}
+
+export interface NodeOptions extends Partial<RunnerDeps> {
+  readonly start?: boolean;
+  readonly forgottenMs?: number;
+}
+
+type Body = (t: ExecutionContext, r: RunnerUnderTest) => Promise<void>;
+
+interface Driver {
+  readonly name: string;
+  readonly many: boolean;
+  readonly database: Database;
+  readonly redis: PrivateRedis | undefined;
+}
+
+/** @returns what runs a case over each driver; what is not installed is skipped with the reason. */
+export async function openRunners(
+  test: TestFn,
+): Promise<{ each: (title: string, body: Body) => void; cluster: (title: string, body: Body) => void }> {
+  const dir = await embeddedDir();
+  const embedded = await openDatabase({ dataDir: dir }, new KeptLog());
+  const drivers: Driver[] = [{ name: 'table, embedded', many: false, database: embedded, redis: undefined }];
+  const ends: (() => Promise<void>)[] = [() => embedded.close(), () => rm(dir, { recursive: true, force: true })];
+  const server = await startPostgres();
+  if ('skip' in server) test.skip(`the runners over Postgres (${server.skip})`, () => undefined);
+  else {
+    const database = await openDatabase({ dataDir: dir, url: await server.database(), pool: 16 }, new KeptLog());
+    ends.push(
+      () => database.close(),
+      () => server.stop(),
+    );
+    drivers.push({ name: 'table, Postgres', many: true, database, redis: undefined });
+    const redis = await redisUnderTest();
+    if ('skip' in redis) test.skip(`the runner over Bull (${redis.skip})`, () => undefined);
+    else {
+      ends.push(() => redis.stop());
+      drivers.push({ name: 'Bull', many: true, database, redis });
+    }
+  }
+  test.after.always(async () => {
+    for (const end of ends) await end();
+  });
+
+  const over = (list: readonly Driver[]) => (title: string, body: Body) => {
+    test.serial(title, async (t) => {
+      for (const driver of list) {
+        const opened = await open(driver);
+        try {
+          await body(t, opened.runner);
+        } catch (error) {
+          t.log(`over ${driver.name}`);
+          throw error;
+        } finally {
+          await opened.close();
+        }
+      }
+    });
+  };
+  return { each: over(drivers), cluster: over(drivers.filter((d) => d.redis !== undefined)) };
+}
+
+async function open({ name, many, database, redis }: Driver): Promise<{ runner: RunnerUnderTest; close: () => Promise<void> }> {
+  await database.knex.raw('delete from jobs');
+  const keys = redisKeys(namespace());
+  const ends: (() => Promise<void>)[] = [];
+  const rows = async (): Promise<JobRow[]> => (await database.knex.raw('select * from jobs order by job_id')).rows as JobRow[];
+
+  const node = async (kinds: readonly AnyJobKind[], { start = true, forgottenMs, ...more }: NodeOptions = {}): Promise<JobNode> => {
+    const log = new KeptLog();
+    const deps: RunnerDeps = {
+      knex: database.knex,
+      kinds,
+      clock: systemClock,
+      random: () => 0.5,
+      newId: newIds(() => Date.now()),
+      log,
+      concurrency: { q: 3 },
+      pollMs: 50,
+      ...more,
+    };
+    if (redis === undefined) {
+      const jobs = createTableJobs(deps);
+      ends.push(() => jobs.stop());
+      if (start) await jobs.start();
+      return { jobs, log };
+    }
+    const client = await clientOf(redis);
+    const jobs = createBullJobs({ ...deps, keys, redis: client, ...(forgottenMs === undefined ? {} : { forgottenMs }) });
+    ends.push(async () => {
+      await jobs.stop();
+      client.close();
+    });
+    if (start) await jobs.start();
+    return { jobs, log };
+  };
+  const settled = async (...states: string[]): Promise<JobRow[]> => {
+    await until(async () => (await rows()).every((r) => states.includes(r['status'] as string)), `every job ${states.join(' or ')}`);
+    return rows();
+  };
+  return {
+    runner: { name, many, database, redis, keys, node, rows, settled },
+    close: async () => {
+      for (const end of ends.toReversed()) await end();
+    },
+  };
+}
+
+/** A database whose first statement that holds `part` fails, after it was asked for: the process dies there. */
+export function failingAt(knex: Knex, part: string): { readonly knex: Knex; readonly failed: () => number } {
+  let failed = 0;
+  const raw = knex.raw.bind(knex) as (...args: unknown[]) => unknown;
+  const broken = new Proxy(knex, {
+    get: (target, name, receiver) =>
+      name !== 'raw'
+        ? (Reflect.get(target, name, receiver) as unknown)
+        : (...args: unknown[]) => {
+            if (!String(args[0]).includes(part)) return raw(...args);
+            failed += 1;
+            throw new Error('the process is dead');
+          },
+  });
+  return { knex: broken, failed: () => failed };
+}
