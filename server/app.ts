@@ -45,6 +45,7 @@ import { newIds } from './ids.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
 import { pruneJob } from './jobs/prune.ts';
+import type { RunnerDeps } from './jobs/runner.ts';
 import { createTableJobs } from './jobs/table.ts';
 import { checkCatalogue, withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
@@ -175,7 +176,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     jobs: () => jobs,
     allowPrivate: config.webhookAllowPrivate === 'on',
   });
-  const jobs: Jobs = createTableJobs({
+  const runner: RunnerDeps = {
     knex: database.knex,
     kinds: [...biosync.jobs, pruneJob({ knex: database.knex, clock }), ...webhooks.jobs],
     clock,
@@ -184,7 +185,12 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     log,
     exclusive: database.engine === 'pglite',
     onOutcome: queueMetrics(registry, database.knex, () => clock.wall()),
-  });
+  };
+  // a node alone does not load Bull
+  const jobs: Jobs =
+    cluster === undefined
+      ? createTableJobs(runner)
+      : (await import('./jobs/bull.ts')).createBullJobs({ ...runner, redis: cluster.client, keys: cluster.keys });
   const actors: ActorSystem = createActorSystem({
     kinds,
     effects: { ...biosync.effects, ...deps.effects },
