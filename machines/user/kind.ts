@@ -1,10 +1,22 @@
 import { z } from 'zod';
-import type { ActorRef, Principal, Snap } from '../../actors/define.ts';
+import type { ActorRef, Principal, Snap, StateValue } from '../../actors/define.ts';
 import { command, defineActor, defineTopic, effect, platformOnly, query } from '../../actors/define.ts';
 import { isTimeZone } from '../../calc/time/civil.ts';
 import { AlertItem, alertFacts } from '../anomaly/schema.ts';
 import { DeviceHead } from '../biosync/schema.ts';
 import { BookingItem } from '../booking/schema.ts';
+import { notificationRows } from '../notifications/row.ts';
+import { channelsOf } from '../notifications/rules.ts';
+import {
+  categories,
+  Create,
+  noNotices,
+  NotificationItem,
+  outcomes,
+  Preferences,
+  providers,
+  SettingsView,
+} from '../notifications/schema.ts';
 import { ComputeInput, ComputeOutput, DevicesView, EnergyView, ProfileView, Reads, Seen, UserContext } from './schema.ts';
 import { userMachine } from './user.machine.ts';
 
@@ -82,6 +94,22 @@ export const bookings = defineTopic({
   retainItems: 10_000,
 });
 
+export const notifications = defineTopic({
+  ...topic,
+  view: 'notifications',
+  kind: 'log',
+  item: NotificationItem,
+  authorize: (p, at) => p.id === at.id,
+  retainDays: 90,
+  retainItems: 1_000,
+});
+
+const settingsView = ({ context: { preferences, endpoints } }: S): z.output<typeof SettingsView> => ({
+  preferences,
+  categories: Object.fromEntries(categories.map((c) => [c, channelsOf(preferences, c)])) as z.output<typeof SettingsView>['categories'],
+  endpoints,
+});
+
 const name = z.string().trim().min(1).max(120);
 const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database');
 const fact = (input: z.ZodType) => command({ input, reply: z.null(), allow: platformOnly });
@@ -89,13 +117,15 @@ const fact = (input: z.ZodType) => command({ input, reply: z.null(), allow: plat
 const told = (input: z.ZodType) => command({ input, reply: z.null(), allow: platformOnly, fuse: true });
 const none = z.strictObject({});
 
+const regions = (value: StateValue): { readonly [region: string]: StateValue } => (typeof value === 'string' ? {} : value);
+
 /** A person: `user:{id}`. */
 export const user = defineActor<UserContext>({
   kind: 'user',
-  version: 2,
+  version: 3,
   machine: userMachine,
   context: UserContext,
-  maps: { devices: 1, days: 1, reads: 1 },
+  maps: { devices: 1, days: 1, reads: 1, notices: 1, endpoints: 1 },
   visible: (p, ref) => selfOrStaff(p, idOf(ref)),
   owner: (ref) => idOf(ref),
   commands: {
@@ -111,6 +141,18 @@ export const user = defineActor<UserContext>({
       reply: z.strictObject({ s: z.number().int() }),
       allow: (p, ref) => p.id === idOf(ref),
     }),
+    'notification.create': told(Create),
+    'notification.withdraw': told(z.strictObject({ collapseKey: z.string().min(1).max(120) })),
+    'notification.unwatched': fact(z.strictObject({ id: z.uuid() })),
+    'notification.configure': command({
+      offline: 'queue',
+      input: z.strictObject({ preferences: Preferences }),
+      reply: z.null(),
+      allow: (p, ref) => p.id === idOf(ref),
+    }),
+    'endpoint.registered': fact(z.strictObject({ endpointId: z.uuid(), provider: z.enum(providers) })),
+    'endpoint.removed': fact(z.strictObject({ endpointId: z.uuid() })),
+    'delivery.finished': fact(z.strictObject({ id: z.uuid(), endpointId: z.uuid(), outcome: z.enum(outcomes) })),
     'device.changed': told(z.strictObject({ device: DeviceHead })),
     'device.removed': told(z.strictObject({ deviceId: z.string() })),
     'data.committed': fact(z.strictObject({ days: z.array(z.iso.date()).max(4_000) })),
@@ -121,6 +163,12 @@ export const user = defineActor<UserContext>({
     energy: query<UserContext>({ input: none, output: EnergyView, run: energyView }),
     devices: query<UserContext>({ input: none, output: DevicesView, run: (s) => ({ devices: s.context.devices }) }),
     reads: query<UserContext>({ input: none, output: Reads, run: (s) => s.context.reads, allow: (p, ref) => p.id === idOf(ref) }),
+    notifications: query<UserContext>({
+      input: none,
+      output: SettingsView,
+      run: settingsView,
+      allow: (p, ref) => platformOnly(p) || p.id === idOf(ref),
+    }),
     profile: query<UserContext>({ input: none, output: ProfileView, run: profileView }),
   },
   effects: {
@@ -132,7 +180,11 @@ export const user = defineActor<UserContext>({
       concurrency: 4,
     }),
   },
-  topics: [energy, devices, profile, alerts, bookings],
+  topics: [energy, devices, profile, alerts, bookings, notifications],
+  companions: { notifications: notificationRows },
   create: ['user.register'],
-  migrations: { 1: (s) => ({ ...s, context: { ...s.context, reads: {} } }) },
+  migrations: {
+    1: (s) => ({ ...s, context: { ...s.context, reads: {} } }),
+    2: (s) => ({ ...s, value: { ...regions(s.value), notifications: 'idle' }, context: { ...s.context, ...noNotices } }),
+  },
 });

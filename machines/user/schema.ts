@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { components } from '../../calc/energy/model.ts';
 import { DeviceHead } from '../biosync/schema.ts';
+import { NotifyState } from '../notifications/schema.ts';
 
 const Day = z.iso.date();
 const partial = <V extends z.ZodType>(value: V) => z.partialRecord(z.enum(components), value);
@@ -75,6 +76,7 @@ export const UserContext = z.strictObject({
   today: z.string(),
   /** log topic -> number of the last item that its user has seen; at most 64 */
   reads: z.record(z.string(), z.number().int()),
+  ...NotifyState.shape,
 });
 export type UserContext = z.infer<typeof UserContext>;
 

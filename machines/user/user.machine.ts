@@ -1,5 +1,6 @@
 /**
- * One person. Region `account` knows who it is, `scoring` keeps the energy score in step with the data, `calendar` knows what day it is there.
+ * One person. Region `account` knows who it is, `scoring` keeps the energy score in step with the data, `calendar` knows what day it is there,
+ * `notifications` decides whom to call and when (machines/notifications).
  *
  * Invariants: U1 a computation covers every day that changed before it began · U2 at most one computation runs · U3 a day that changes while
  * one runs is computed after it · U4 `latest` is the newest day with a score, or the newest day when none has one · U5 `days` holds at most
@@ -7,11 +8,16 @@
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { kernel, effectRef } from '../../actors/define.ts';
-import { now, selfId } from '../../actors/scope.ts';
+import { last, now, selfId } from '../../actors/scope.ts';
 import { addDays, dayBounds, localDate } from '../../calc/time/civil.ts';
 import type { AlertFact } from '../anomaly/schema.ts';
 import type { DeviceHead } from '../biosync/schema.ts';
 import type { BookingItem } from '../booking/schema.ts';
+import { alertNotice, alertOver } from '../notifications/alerts.ts';
+import * as flow from '../notifications/flow.ts';
+import { perform } from '../notifications/perform.ts';
+import type { Create, EndpointHead, Preferences } from '../notifications/schema.ts';
+import { noNotices } from '../notifications/schema.ts';
 import { monitorTells } from './monitors.ts';
 import type { ComputeOutput, Score, ScoreResult, UserContext } from './schema.ts';
 import type { ComputeInput } from './schema.ts';
@@ -29,9 +35,19 @@ export type UserEvent =
   | { readonly type: 'device.changed'; readonly device: DeviceHead }
   | { readonly type: 'device.removed'; readonly deviceId: string }
   | { readonly type: 'notification.seen'; readonly topic: string; readonly s: number; readonly how: string }
+  | ({ readonly type: 'notification.create' } & Create)
+  | { readonly type: 'notification.withdraw'; readonly collapseKey: string }
+  | { readonly type: 'notification.unwatched'; readonly id: string }
+  | { readonly type: 'notification.configure'; readonly preferences: Preferences }
+  | { readonly type: 'endpoint.registered'; readonly endpointId: string; readonly provider: EndpointHead['provider'] }
+  | { readonly type: 'endpoint.removed'; readonly endpointId: string }
+  | ({ readonly type: 'delivery.finished' } & flow.Finished)
+  | { readonly type: 'notices.changed' }
   | { readonly type: 'data.committed'; readonly days: readonly string[] }
   | { readonly type: 'booking.noted'; readonly item: BookingItem }
   | AlertFact;
+
+const alertOf = (event: UserEvent): AlertFact['item'] => as(event, 'alert.opened', 'alert.updated', 'alert.closed').item;
 
 interface Args {
   readonly context: UserContext;
@@ -72,6 +88,15 @@ const bucket = (zone: string, day: string): number => {
   return utc <= now() ? utc : dayBounds(zone, day)[0];
 };
 
+/** An alert of one of the person's monitors: an item of its log, and a call where it is worth one. */
+const told = {
+  actions: [
+    { type: 'publish', params: ({ event }: Args) => ({ view: 'alerts' as const, item: alertOf(event) }) },
+    'heedAlert',
+    { type: 'reply', params: null },
+  ],
+} as const;
+
 const machine = setup({
   types: {
     context: {} as UserContext,
@@ -82,11 +107,13 @@ const machine = setup({
   delays: {
     SETTLE: ({ context }) => Math.max(1, Math.min(SETTLE_MS, context.dirtySince + SETTLE_MAX_MS - now())),
     BACKOFF: ({ context }) => 1_000 * 2 ** (context.attempts - 1),
+    NOTICE: ({ context }) => Math.max(1, (flow.nextDue(context) ?? 0) - now()),
     MIDNIGHT: ({ context }) => dayBounds(context.timeZone, localDate(context.timeZone, now()))[1] - now() + 1,
   },
   guards: {
     dirty: ({ context }) => context.dirty !== undefined,
     named: ({ event }) => rangeOf(as(event, 'data.committed').days) !== undefined,
+    awaitsNotice: ({ context }) => flow.nextDue(context) !== undefined,
     mayRetry: ({ context }) => context.attempts < MAX_ATTEMPTS,
   },
   actions: {
@@ -138,6 +165,40 @@ const machine = setup({
         days: Object.fromEntries(Object.entries(days).filter(([day]) => day >= oldest)),
       };
     }),
+    createNotice: enqueueActions(({ context, event, enqueue }) =>
+      perform(enqueue, flow.create(context, as(event, 'notification.create'), { now: now(), last: last('notifications') })),
+    ),
+    heedAlert: enqueueActions(({ context, event, enqueue }) => {
+      const item = alertOf(event);
+      const wanted = alertNotice(item, now());
+      const over = alertOver(item);
+      if (wanted !== undefined) perform(enqueue, flow.create(context, wanted, { now: now(), last: last('notifications') }));
+      else if (over !== undefined) perform(enqueue, flow.withdraw(context, over, now()));
+    }),
+    withdrawNotice: enqueueActions(({ context, event, enqueue }) =>
+      perform(enqueue, flow.withdraw(context, as(event, 'notification.withdraw').collapseKey, now())),
+    ),
+    hurryNotice: enqueueActions(({ context, event, enqueue }) =>
+      perform(enqueue, flow.unwatched(context, as(event, 'notification.unwatched').id, now())),
+    ),
+    acknowledgeNotices: enqueueActions(({ context, event, enqueue }) => {
+      const { topic, s } = as(event, 'notification.seen');
+      if (topic === `user:${selfId()}/notifications`) perform(enqueue, flow.seen(context, s, now()));
+    }),
+    lookAtNotices: enqueueActions(({ context, enqueue }) => perform(enqueue, flow.due(context, now()))),
+    configureNotices: enqueueActions(({ context, event, enqueue }) =>
+      perform(enqueue, flow.configured(context, as(event, 'notification.configure').preferences, now())),
+    ),
+    addEndpoint: enqueueActions(({ context, event, enqueue }) => {
+      const { endpointId, provider } = as(event, 'endpoint.registered');
+      perform(enqueue, flow.registered(context, endpointId, { provider, at: now() }, now()));
+    }),
+    dropEndpoint: enqueueActions(({ context, event, enqueue }) =>
+      perform(enqueue, flow.removed(context, as(event, 'endpoint.removed').endpointId, now())),
+    ),
+    finishDelivery: enqueueActions(({ context, event, enqueue }) =>
+      perform(enqueue, flow.finished(context, as(event, 'delivery.finished'), now())),
+    ),
     /** before `store`: compares with what was known (U6) */
     observe: enqueueActions(({ context, event, enqueue }) => {
       const tells = monitorTells(context.days, outputOf(event), (day) => bucket(context.timeZone, day));
@@ -168,6 +229,7 @@ const machine = setup({
     devices: {},
     days: {},
     reads: {},
+    ...noNotices,
     dirtySince: 0,
     attempts: 0,
     stale: false,
@@ -176,39 +238,15 @@ const machine = setup({
   on: {
     'device.changed': { actions: ['setDevice', { type: 'reply', params: null }] },
     'device.removed': { actions: ['dropDevice', { type: 'reply', params: null }] },
-    'notification.seen': {
-      actions: [
-        'noteSeen',
-        {
-          type: 'reply',
-          params: ({ context, event }: Args) => ({ s: context.reads[as(event, 'notification.seen').topic] ?? 0 }),
-        },
-      ],
-    },
     'booking.noted': {
       actions: [
         { type: 'publish', params: ({ event }: Args) => ({ view: 'bookings', item: as(event, 'booking.noted').item }) },
         { type: 'reply', params: null },
       ],
     },
-    'alert.opened': {
-      actions: [
-        { type: 'publish', params: alertItem },
-        { type: 'reply', params: null },
-      ],
-    },
-    'alert.updated': {
-      actions: [
-        { type: 'publish', params: alertItem },
-        { type: 'reply', params: null },
-      ],
-    },
-    'alert.closed': {
-      actions: [
-        { type: 'publish', params: alertItem },
-        { type: 'reply', params: null },
-      ],
-    },
+    'alert.opened': told,
+    'alert.updated': told,
+    'alert.closed': told,
   },
   states: {
     account: {
@@ -232,6 +270,30 @@ const machine = setup({
           entry: 'noteToday',
           after: { MIDNIGHT: { target: 'known', reenter: true } },
           on: { 'user.register': { target: 'known', reenter: true }, 'user.update': { target: 'known', reenter: true } },
+        },
+      },
+    },
+    notifications: {
+      initial: 'idle',
+      states: {
+        idle: { meta: { resting: 'nothing is to be looked at' } },
+        waiting: { after: { NOTICE: { actions: 'lookAtNotices' } } },
+      },
+      on: {
+        'notices.changed': [{ guard: 'awaitsNotice', target: '.waiting', reenter: true }, { target: '.idle' }],
+        'notification.create': { actions: ['createNotice', { type: 'reply', params: null }] },
+        'notification.withdraw': { actions: ['withdrawNotice', { type: 'reply', params: null }] },
+        'notification.unwatched': { actions: ['hurryNotice', { type: 'reply', params: null }] },
+        'notification.configure': { actions: ['configureNotices', { type: 'reply', params: null }] },
+        'endpoint.registered': { actions: ['addEndpoint', { type: 'reply', params: null }] },
+        'endpoint.removed': { actions: ['dropEndpoint', { type: 'reply', params: null }] },
+        'delivery.finished': { actions: ['finishDelivery', { type: 'reply', params: null }] },
+        'notification.seen': {
+          actions: [
+            'noteSeen',
+            'acknowledgeNotices',
+            { type: 'reply', params: ({ context, event }: Args) => ({ s: context.reads[as(event, 'notification.seen').topic] ?? 0 }) },
+          ],
         },
       },
     },
@@ -285,9 +347,5 @@ const machine = setup({
     },
   },
 });
-
-function alertItem({ event }: Args): { view: 'alerts'; item: object } {
-  return { view: 'alerts', item: as(event, 'alert.opened', 'alert.updated', 'alert.closed').item };
-}
 
 export const userMachine = machine;

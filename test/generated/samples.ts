@@ -4,6 +4,7 @@ import { shortId } from '../../calc/uuid.ts';
 import type { MonitorContext } from '../../machines/anomaly/state.ts';
 import type { BookingContext } from '../../machines/booking/booking.state.ts';
 import type { ResourceContext } from '../../machines/booking/resource.state.ts';
+import type { UserContext } from '../../machines/user/schema.ts';
 import { NewResource } from '../../machines/booking/schema.ts';
 
 const HOUR = 3_600_000;
@@ -158,7 +159,7 @@ const resource: Samples<ResourceContext> = {
   },
 };
 
-const user: Samples = {
+const user: Samples<UserContext> = {
   now: NOW,
   tells: [],
   routes: [
@@ -169,10 +170,45 @@ const user: Samples = {
       'error scores',
       ...repeated(4, 'timer xstate.after.BACKOFF', 'error scores'),
     ],
+    [
+      'user.register#0 by system',
+      'endpoint.registered#0 by system',
+      'notification.create#0 by system',
+      'timer xstate.after.NOTICE',
+      'delivery.finished#0 by system',
+    ],
   ],
   id: (n) => uuid(n),
   people: ({ id }) => [person(id), person('boss', 'admin')],
-  inputs: () => ({ 'user.register': each({ displayName: 'Mia', timeZone: 'Europe/Berlin' }) }),
+  inputs: ({ n, id, context: c }) => {
+    const notice = {
+      category: 'booking_update',
+      severity: 'info',
+      collapseKey: 'a',
+      titleKey: 'push.test',
+      args: {},
+      expiresAt: NOW + 40 * DAY,
+    };
+    const quiet = { from: '00:00', to: '23:59', bypassCritical: false };
+    const pushed = Object.entries(c.notices ?? {}).find(([, one]) => one.state === 'pushing')?.[0] ?? uuid(n, 1);
+    return {
+      'user.register': each({ displayName: 'Mia', timeZone: 'Europe/Berlin' }),
+      'endpoint.registered': each({ endpointId: uuid(n, 5), provider: 'log' }),
+      'endpoint.removed': each({ endpointId: uuid(n, 5) }),
+      'notification.create': each(
+        { ...notice, id: uuid(n, 1) },
+        { ...notice, id: uuid(n, 2), category: 'marketing' },
+        { ...notice, id: uuid(n, 3), severity: 'critical' },
+      ),
+      'notification.configure': each({ preferences: { categories: {}, quiet, digestAt: '12:00' } }),
+      'notification.seen': each({ topic: `user:${id}/notifications`, s: 1, how: 'rendered' }),
+      'notification.withdraw': each({ collapseKey: 'a' }),
+      'delivery.finished': each(
+        { id: pushed, endpointId: uuid(n, 5), outcome: 'sent' },
+        { id: pushed, endpointId: uuid(n, 5), outcome: 'gone' },
+      ),
+    };
+  },
 };
 
 export const samples: { readonly [kind: string]: Samples } = { anomaly, booking, device, resource, user };

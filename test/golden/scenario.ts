@@ -16,12 +16,16 @@ const RAW = '01a1fc02-8a54-4f98-bfe2-e7aa91051f03';
 const BLOCK = '01a1fc02-8a54-4f98-bfe2-e7aa91051f04';
 /** the series of somebody whose watch is no device here */
 const BEN = '01a1fc02-8a54-7f98-bfe2-e7aa91051f05';
+const PHONE = '01a1fc02-8a54-4f98-bfe2-e7aa91051f06';
+const LAPTOP = '01a1fc02-8a54-4f98-bfe2-e7aa91051f07';
 const PULSE = `anomaly:user:${BEN}:resting_heart_rate`;
 const mia = user(MIA);
 const ben = user(BEN);
 const staff = user('coach', 'staff');
 
 const bookingId = (n: number): string => `01a1fc02-0000-7000-8000-${String(n).padStart(12, '0')}`;
+
+const noticeId = (n: number): string => `01a1fc02-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
 const good = (more: boolean): FetchResult => ({
   ok: true,
@@ -131,6 +135,39 @@ async function wearable(k: TestKernel, send: Send): Promise<void> {
   await k.clock.advance(HOUR);
 }
 
+/** Calls that are seen, deferred, digested, replaced and refused by the vendor. */
+async function calls(k: TestKernel, send: Send): Promise<void> {
+  const create = (n: number, more: object = {}): Promise<void> =>
+    send(`user:${MIA}`, 'notification.create', {
+      id: noticeId(n),
+      category: 'booking_update',
+      severity: 'info',
+      collapseKey: `booking:${n}`,
+      titleKey: 'booking.cancelled',
+      args: { resource: 'Room', when: 'Monday' },
+      ...more,
+    });
+  await create(1);
+  await send(`user:${MIA}`, 'endpoint.registered', { endpointId: PHONE, provider: 'fcm' });
+  await send(`user:${MIA}`, 'endpoint.registered', { endpointId: LAPTOP, provider: 'webpush' });
+  for (let n = 2; n <= 8; n += 1) await create(n, { href: '/' });
+  await create(9, { collapseKey: 'booking:8', severity: 'critical' });
+  await send(`user:${MIA}`, 'notification.unwatched', { id: noticeId(9) });
+  await k.clock.advance(15_000);
+  await send(`user:${MIA}`, 'delivery.finished', { id: noticeId(9), endpointId: PHONE, outcome: 'sent' });
+  await send(`user:${MIA}`, 'delivery.finished', { id: noticeId(9), endpointId: LAPTOP, outcome: 'gone' });
+  await send(`user:${MIA}`, 'notification.withdraw', { collapseKey: 'booking:7' });
+  await k.clock.advance(12 * HOUR);
+  await send(`user:${MIA}`, 'notification.seen', { topic: `user:${MIA}/notifications`, s: 9, how: 'rendered' }, mia);
+  const quiet = { from: '20:00', to: '08:00', bypassCritical: true };
+  const preferences = { categories: { marketing: { inapp: true }, job_done: { inapp: false, push: false } }, quiet, digestAt: '18:00' };
+  await send(`user:${MIA}`, 'notification.configure', { preferences }, mia);
+  await create(10);
+  await create(11, { category: 'job_done' });
+  await k.clock.advance(12 * HOUR);
+  await send(`user:${MIA}`, 'endpoint.removed', { endpointId: PHONE });
+}
+
 /** A month of quiet mornings, a high one that is acknowledged, and a week in which it passes. */
 async function pulse(k: TestKernel, send: Send): Promise<void> {
   const quiet = [62, 64, 60, 63, 61, 60, 64];
@@ -164,6 +201,7 @@ export async function runScenario(): Promise<TestKernel> {
   await bookings(k, send);
   await wearable(k, send);
   await pulse(k, send);
+  await calls(k, send);
   await k.clock.advance(10 * DAY);
   await send(RING, 'device.disconnect', {}, mia);
   await send(RING, 'device.connect', { userId: MIA, provider: 'simulator', label: 'Ring 2', timeZone: 'UTC' }, mia);

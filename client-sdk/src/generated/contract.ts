@@ -381,6 +381,22 @@ export interface Topics {
       };
     };
   };
+  'user:{id}/notifications': {
+    kind: 'log';
+    item: {
+      id: string;
+      category: 'daily_summary' | 'recovery_alert' | 'weekly_report' | 'device_attention' | 'booking_update' | 'booking_reminder' | 'anomaly_alert' | 'job_done' | 'security' | 'marketing';
+      severity: 'info' | 'warning' | 'critical';
+      collapseKey: string;
+      titleKey: string;
+      args: { [key: string]: string | number };
+      title: string;
+      body: string;
+      href?: string;
+      at: number;
+      expiresAt: number;
+    };
+  };
   'user:{id}/profile': {
     kind: 'state';
     view: {
@@ -795,6 +811,17 @@ export interface Commands {
     };
   };
   user: {
+    'notification.configure': {
+      input: {
+        preferences: {
+          categories: { [key: string]: { inapp?: boolean; push?: boolean; email?: boolean; full?: boolean } };
+          quiet?: { from: string; to: string; bypassCritical?: boolean };
+          digestAt?: string;
+        };
+      };
+      reply: null;
+      rejects: never;
+    };
     'notification.seen': {
       input: { topic: string; s: number; how: 'rendered' | 'opened' | 'dismissed' };
       reply: { s: number };

@@ -3,5 +3,6 @@ export const queueable: readonly string[] = [
   'anomaly.acknowledge',
   'anomaly.feedback',
   'device.autosync',
+  'notification.configure',
   'user.update',
 ];
