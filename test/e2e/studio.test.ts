@@ -101,6 +101,52 @@ paged('what a client books, moves and cancels is seen live by the coach, and by 
   t.deepEqual(faults, []);
 });
 
+paged('an operator sees why an actor did what it did, travels in its history, tries a command, and stops it', async (t) => {
+  const page = await enter('Operator', '/inspect');
+  await page.getByLabel('Kind').selectOption('booking');
+  await page.getByLabel('State begins with').fill('life.confirmed.upcoming');
+  await page.locator('.actors a', { hasText: '#3' }).first().click();
+
+  const entry = page.locator('.journal > li', { hasText: 'claim.held' });
+  await entry.locator('summary').first().click();
+  await entry.getByRole('button', { name: 'Why?' }).click();
+  await entry.locator('.microsteps', { hasText: 'isOwnClaimFinal' }).waitFor();
+  t.deepEqual(await violations(page), [], 'why');
+
+  await entry.getByRole('button', { name: 'The actor then' }).click();
+  await page.getByRole('button', { name: 'One event back' }).click();
+  await page.locator('.states li.on[data-state="life.acquiring"]').waitFor();
+  t.deepEqual(await violations(page), [], 'travel');
+  await page.getByRole('button', { name: 'Back to now' }).click();
+  await page.locator('.states li.on[data-state="life.confirmed"]').waitFor();
+
+  await page.getByRole('button', { name: 'What if?' }).click();
+  await page.getByLabel('Command').selectOption('booking.cancel');
+  await page.getByRole('button', { name: 'Try it' }).click();
+  await page.locator('.outlook', { hasText: 'life.cancelling' }).waitFor();
+  t.deepEqual(await violations(page), [], 'what if');
+  await page.keyboard.press('Escape');
+  t.is(await page.getByTestId('seq').textContent(), '3', 'nothing was written');
+
+  for (const [verb, then] of [
+    ['Pause', 'Resume'],
+    ['Resume', 'Pause'],
+  ] as const) {
+    await page.locator('.summary').getByRole('button', { name: verb, exact: true }).click();
+    await page.getByLabel('Reason, kept in the audit log').fill('a look at night');
+    await page.getByRole('dialog').getByRole('button', { name: verb, exact: true }).click();
+    await page.locator('.summary').getByRole('button', { name: then, exact: true }).waitFor();
+  }
+  await page.getByRole('link', { name: 'Audit' }).click();
+  await page.getByLabel('Act').selectOption('resume');
+  await page.locator('.journal > li', { hasText: 'a look at night' }).first().waitFor();
+  t.deepEqual(await violations(page), [], 'audit');
+  await page.getByRole('link', { name: 'Dead letters' }).click();
+  await page.locator('.empty, .journal > li').first().waitFor();
+  t.deepEqual(await violations(page), [], 'dead letters');
+  t.deepEqual(faults, []);
+});
+
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [360, 1_280]) {
     paged(`axe finds nothing on the real studio, ${colorScheme} at ${width} px (case 50)`, async (t) => {

@@ -440,6 +440,7 @@ export function fakeInspector(path: string): unknown {
     lastAt: new Date(now - n * n * 9_000).toISOString(),
     createdAt: new Date(now - 86_400_000).toISOString(),
   });
+  if (['/v1/admin/pauses', '/v1/admin/dead', '/v1/admin/audit'].includes(path)) return { items: [] };
   if (path.endsWith('/journal')) {
     const names = ['claim.confirmed', 'booking.reschedule', 'claim.held', 'booking.request'];
     const items = names.map((type, i) => ({
@@ -454,7 +455,7 @@ export function fakeInspector(path: string): unknown {
     }));
     return { items };
   }
-  if (path.includes('/machines/')) return { kind: 'booking', version: 1, hash: 'abc', definition };
+  if (path.includes('/machines/')) return { kind: 'booking', version: 1, hash: 'abc', commands: ['booking.cancel'], definition };
   if (path === '/v1/admin/machines') return { items: [{ kind: 'booking' }, { kind: 'resource' }, { kind: 'user' }] };
   if (path === '/v1/admin/actors') return { items: Array.from({ length: 14 }, (_, i) => row(i + 1)), nextCursor: 'x' };
   return {

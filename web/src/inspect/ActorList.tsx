@@ -3,11 +3,18 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
 import type { ActorRow, Filter } from './api.ts';
-import { listActors, listKinds } from './api.ts';
+import { everything, listActors, listKinds } from './api.ts';
 
 const POLL_MS = 2_000;
 const STATUSES = ['active', 'done', 'paused', 'quarantined', 'erased'];
-const none: Filter = { kind: '', state: '', status: '', q: '' };
+const SORTS = [
+  ['', 'newest first'],
+  ['oldest', 'longest quiet first'],
+  ['events', 'most events first'],
+  ['name', 'by name'],
+  ['mailbox', 'longest mailbox first'],
+  ['faults', 'most faults first'],
+] as const;
 
 export const tone = (status: string): string =>
   ({ active: 'good', done: '', paused: 'warn', quarantined: 'bad', erased: '' })[status] ?? '';
@@ -37,7 +44,7 @@ function useActors(filter: Filter) {
           if (!gone) timer = setTimeout(read, document.visibilityState === 'hidden' ? POLL_MS * 10 : POLL_MS);
         });
     };
-    const wait = setTimeout(read, filter === none ? 0 : 200);
+    const wait = setTimeout(read, filter === everything ? 0 : 200);
     return () => {
       gone = true;
       clearTimeout(wait);
@@ -61,7 +68,7 @@ function useActors(filter: Filter) {
 }
 
 export function ActorList({ chosen }: { readonly chosen: string | undefined }) {
-  const [filter, setFilter] = useState(none);
+  const [filter, setFilter] = useState(everything);
   const { rows, error, loadMore } = useActors(filter);
   const [kinds, setKinds] = useState<readonly string[]>([]);
   useEffect(() => {
@@ -75,9 +82,16 @@ export function ActorList({ chosen }: { readonly chosen: string | undefined }) {
           <Icon name="cpu" /> Actors
         </h2>
         <span class="spring" />
-        <span class="small muted" title="The state column may trail by 5 s">
-          newest first
-        </span>
+        <label class="field inline" title="The state column may trail by 5 s">
+          <span class="vh">Order</span>
+          <select value={filter.sort} onChange={(e) => set({ sort: e.currentTarget.value })}>
+            {SORTS.map(([id, name]) => (
+              <option key={id} value={id}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
       </header>
       <div class="body">
         <form class="filters" role="search" aria-label="Actors" onSubmit={(e) => e.preventDefault()}>
@@ -106,6 +120,16 @@ export function ActorList({ chosen }: { readonly chosen: string | undefined }) {
           <label class="field">
             <span>State begins with</span>
             <input value={filter.state} spellcheck={false} onInput={(e) => set({ state: e.currentTarget.value })} />
+          </label>
+          <label class="field">
+            <span>Slot</span>
+            <input
+              value={filter.slot}
+              inputMode="numeric"
+              pattern="[0-9]*"
+              maxLength={4}
+              onInput={(e) => set({ slot: e.currentTarget.value.replaceAll(/\D/g, '') })}
+            />
           </label>
           <label class="field">
             <span>Id contains</span>

@@ -2,12 +2,17 @@ import type { ThrumError } from '@thrum/client';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
+import { ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
 import { tone } from './ActorList.tsx';
-import type { ActorReport, JournalRow, Machine } from './api.ts';
-import { listActors, readActor, readJournal, readMachine } from './api.ts';
+import type { ActorReport, JournalRow, Machine, Verb } from './api.ts';
+import { act, everything, listActors, readActor, readJournal, readMachine, settleTimer } from './api.ts';
+import { Journal } from './Journal.tsx';
 import { Json } from './Json.tsx';
+import type { Act } from './ReasonDialog.tsx';
+import { ReasonDialog } from './ReasonDialog.tsx';
 import { eventName, Statechart } from './Statechart.tsx';
+import { Travel, usePast } from './Travel.tsx';
+import { TryDialog } from './TryDialog.tsx';
 
 const POLL_MS = 1_500;
 const PAGE = 50;
@@ -27,6 +32,12 @@ function useActor(ref: string) {
   const [machine, setMachine] = useState<Machine>();
   const [older, setOlder] = useState<readonly JournalRow[]>([]);
   const kind = ref.slice(0, ref.indexOf(':'));
+  const [turns, setTurns] = useState(0);
+
+  useEffect(() => {
+    setShown(undefined);
+    setOlder([]);
+  }, [ref]);
 
   useEffect(() => {
     setMachine(undefined);
@@ -34,17 +45,13 @@ function useActor(ref: string) {
   }, [kind]);
 
   useEffect(() => {
-    setShown(undefined);
-    setOlder([]);
     setError(undefined);
     let gone = false;
     let seq = -1;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const turn = async (): Promise<void> => {
       const head =
-        seq < 0
-          ? undefined
-          : (await listActors({ kind, q: ref.slice(kind.length + 1), state: '', status: '' })).items.find((a) => a.ref === ref);
+        seq < 0 ? undefined : (await listActors({ ...everything, kind, q: ref.slice(kind.length + 1) })).items.find((a) => a.ref === ref);
       if (head !== undefined && head.lastSeq === seq) return;
       const [report, journal] = await Promise.all([readActor(ref), readJournal(ref, { limit: PAGE })]);
       if (gone) return;
@@ -64,7 +71,7 @@ function useActor(ref: string) {
       gone = true;
       clearTimeout(timer);
     };
-  }, [ref, kind]);
+  }, [ref, kind, turns]);
 
   const known = new Set(shown?.journal.map((r) => r.seq));
   const journal = [...(shown?.journal ?? []), ...older.filter((r) => !known.has(r.seq))];
@@ -74,11 +81,56 @@ function useActor(ref: string) {
       .then(({ items }) => setOlder((o) => [...o, ...items]))
       .catch(setError);
   };
-  return { report: shown?.report, journal, machine, error, loadOlder: last !== undefined && last > 1 ? loadOlder : undefined };
+  return {
+    report: shown?.report,
+    journal,
+    machine,
+    error,
+    loadOlder: last !== undefined && last > 1 ? loadOlder : undefined,
+    again: () => setTurns((n) => n + 1),
+  };
 }
 
+/** What an operator may do with an actor in its present status. */
+function acts({ ref, status }: ActorReport): readonly Act[] {
+  if (status === 'erased') return [];
+  const stopped = status === 'paused' || status === 'quarantined';
+  const one = (verb: Verb, name: string, says: string, danger = false): Act => ({
+    title: `${name}: ${ref}`,
+    says,
+    verb: name,
+    danger,
+    run: (reason) => act(ref, verb, reason),
+  });
+  return [
+    stopped
+      ? one('resume', 'Resume', 'It goes on; what was held comes first.')
+      : one('pause', 'Pause', 'Commands are refused, timers and results are held, reads work.', true),
+    one('passivate', 'Drop from memory', 'It comes back from the journal with the next event.'),
+    one('resnapshot', 'Write a snapshot', 'Its present state is stored as a whole.'),
+    one('erase', 'Erase', 'History, state and rows are gone for good. This can not be undone.', true),
+  ];
+}
+
+const timerAct = (ref: string, id: string, verb: 'fire' | 'cancel'): Act => ({
+  title: verb === 'fire' ? 'Let the timer fire now' : 'Take the timer away',
+  says: id,
+  verb: verb === 'fire' ? 'Fire now' : 'Take away',
+  danger: verb === 'cancel',
+  run: (reason) => settleTimer(ref, id, verb, reason),
+});
+
 export function ActorPage({ actor }: { readonly actor: string }) {
-  const { report, journal, machine, error, loadOlder } = useActor(actor);
+  const { report, journal, machine, error, loadOlder, again } = useActor(actor);
+  const [at, setAt] = useState<number>();
+  const { past, error: lost } = usePast(actor, at);
+  const [asked, setAsked] = useState<Act>();
+  const [trying, setTrying] = useState(false);
+  const ask = (a: Act): Act => ({ ...a, run: (reason) => a.run(reason).finally(again) });
+  const travel = (seq: number): void => {
+    setAt(seq);
+    document.getElementById('actor-title')?.scrollIntoView();
+  };
   if (report === undefined) {
     return (
       <section class="card actor" aria-busy={error === undefined}>
@@ -86,6 +138,7 @@ export function ActorPage({ actor }: { readonly actor: string }) {
       </section>
     );
   }
+  const shown = past?.state ?? report;
   const timers = Object.entries(report.timers);
   const calls = Object.entries(report.calls);
   return (
@@ -108,9 +161,20 @@ export function ActorPage({ actor }: { readonly actor: string }) {
             <Fact name="Slot">{report.slot}</Fact>
             <Fact name="Machine">v{machine?.version ?? report.mver}</Fact>
           </dl>
+          <div class="asks">
+            {acts(report).map((a) => (
+              <button key={a.verb} type="button" class={`btn s ${a.danger === true ? 'danger' : ''}`} onClick={() => setAsked(ask(a))}>
+                {a.verb}
+              </button>
+            ))}
+            <button type="button" class="btn s" onClick={() => setTrying(true)}>
+              What if?
+            </button>
+          </div>
           {error !== undefined && <ErrorNote error={error} />}
         </div>
       </section>
+      {at !== undefined && <Travel seq={at} last={report.seq} error={lost} onTravel={setAt} />}
       <div class="pair">
         <section class="card" aria-labelledby="chart-title">
           <header>
@@ -119,7 +183,7 @@ export function ActorPage({ actor }: { readonly actor: string }) {
             </h2>
           </header>
           <div class="body">
-            {machine === undefined ? <Skeleton lines={6} /> : <Statechart definition={machine.definition} value={report.value} />}
+            {machine === undefined ? <Skeleton lines={6} /> : <Statechart definition={machine.definition} value={shown.value} />}
           </div>
         </section>
         <div class="stackcards">
@@ -129,7 +193,7 @@ export function ActorPage({ actor }: { readonly actor: string }) {
             </header>
             <div class="body">
               <div class="scroll" tabIndex={0} role="region" aria-labelledby="context-title">
-                <Json value={report.context} />
+                <Json value={shown.context} />
               </div>
             </div>
           </section>
@@ -148,6 +212,14 @@ export function ActorPage({ actor }: { readonly actor: string }) {
                     <span class="muted small">
                       due <RelTime at={Date.parse(t.due)} />
                     </span>
+                    <span class="asks">
+                      <button type="button" class="btn s" onClick={() => setAsked(ask(timerAct(actor, id, 'fire')))}>
+                        Fire now
+                      </button>
+                      <button type="button" class="btn s danger" onClick={() => setAsked(ask(timerAct(actor, id, 'cancel')))}>
+                        Take away
+                      </button>
+                    </span>
                   </li>
                 ))}
                 {calls.map(([id, seq]) => (
@@ -161,28 +233,9 @@ export function ActorPage({ actor }: { readonly actor: string }) {
           </section>
         </div>
       </div>
-      <section class="card" aria-labelledby="journal-title">
-        <header>
-          <h2 id="journal-title">
-            <Icon name="calendar" /> Journal
-          </h2>
-          <span class="spring" />
-          <span class="small muted">newest first</span>
-        </header>
-        <div class="body">
-          {journal.length === 0 && <Empty icon="calendar" title="The journal is empty" />}
-          <ol class="journal">
-            {journal.map((row) => (
-              <Entry key={row.seq} row={row} />
-            ))}
-          </ol>
-          {loadOlder !== undefined && (
-            <button type="button" class="btn more" onClick={loadOlder}>
-              Older entries
-            </button>
-          )}
-        </div>
-      </section>
+      <Journal actor={actor} rows={journal} loadOlder={loadOlder} onTravel={travel} />
+      {asked !== undefined && <ReasonDialog act={asked} onClose={() => setAsked(undefined)} />}
+      {trying && <TryDialog actor={actor} commands={machine?.commands ?? []} seq={at} onClose={() => setTrying(false)} />}
     </div>
   );
 }
@@ -192,46 +245,6 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
     <div>
       <dt>{name}</dt>
       <dd>{children}</dd>
-    </div>
-  );
-}
-
-/** Who sent the event, as far as the journal says. */
-function sender(meta: unknown): string {
-  const from = (meta as { from?: unknown } | null)?.from;
-  if (typeof from === 'string') return from;
-  const p = from as { kind?: string; id?: string } | undefined;
-  return p?.kind === undefined ? '' : `${p.kind}${p.id === undefined || p.id === '' ? '' : ` ${p.id}`}`;
-}
-
-function Entry({ row }: { readonly row: JournalRow }) {
-  return (
-    <li data-seq={row.seq}>
-      <details>
-        <summary>
-          <span class="mono num">#{row.seq}</span>
-          <strong>{eventName(row.type)}</strong>
-          <span class="small muted from">{sender(row.meta)}</span>
-          <span class="small muted at">
-            <RelTime at={Date.parse(row.at)} />
-          </span>
-        </summary>
-        <div class="parts">
-          <Part name="Event" value={row.event} />
-          <Part name="Patch" value={row.patch} />
-          {row.reply !== null && row.reply !== undefined && <Part name="Reply" value={row.reply} />}
-          {row.meta !== null && row.meta !== undefined && <Part name="Meta" value={row.meta} />}
-        </div>
-      </details>
-    </li>
-  );
-}
-
-function Part({ name, value }: { readonly name: string; readonly value: unknown }) {
-  return (
-    <div>
-      <h3 class="small muted">{name}</h3>
-      <Json value={value} open={3} />
     </div>
   );
 }

@@ -5,19 +5,28 @@ import { api } from '../lib/http.ts';
 import type { ThrumError } from '@thrum/client';
 import { Icon, Mark } from '../ui/icons.tsx';
 import { Empty, ErrorNote, ThemeButton } from '../ui/parts.tsx';
+import { Toasts } from '../ui/toasts.tsx';
 import { ActorList } from './ActorList.tsx';
 import { ActorPage } from './ActorPage.tsx';
+import { Audit } from './Audit.tsx';
+import { DeadLetters } from './DeadLetters.tsx';
+import { Pauses } from './Pauses.tsx';
 
 type Session = { readonly me?: Me; readonly out?: true; readonly error?: ThrumError };
 
-const fromHash = (): string | undefined => {
-  const ref = decodeURIComponent(location.hash.slice(1));
-  return ref.includes(':') ? ref : undefined;
-};
+const VIEWS = [
+  ['', 'Actors'],
+  ['dead', 'Dead letters'],
+  ['audit', 'Audit'],
+] as const;
+
+/** The fragment of the address: the ref of an actor, or the name of a view. */
+const fromHash = (): string => decodeURIComponent(location.hash.slice(1));
 
 export function App() {
   const [session, setSession] = useState<Session>({});
-  const [actor, setActor] = useState(fromHash);
+  const [view, setView] = useState(fromHash);
+  const actor = view.includes(':') ? view : undefined;
   const load = (): void => {
     api<Me>('GET', '/v1/me')
       .then((me) => setSession({ me }))
@@ -25,13 +34,13 @@ export function App() {
   };
   useEffect(load, []);
   useEffect(() => {
-    const changed = (): void => setActor(fromHash());
+    const changed = (): void => setView(fromHash());
     addEventListener('hashchange', changed);
     return () => removeEventListener('hashchange', changed);
   }, []);
   if (session.out === true) return <Login onDone={load} title="Sign in as an operator" />;
   return (
-    <>
+    <Toasts>
       <a class="skip" href="#main" onClick={(e) => (e.preventDefault(), document.getElementById('main')?.focus())}>
         Skip to content
       </a>
@@ -58,25 +67,49 @@ export function App() {
           </section>
         )}
         {session.me?.roles.includes('admin') === true && (
-          <div class={`split ${actor === undefined ? '' : 'chosen'}`}>
-            <ActorList chosen={actor} />
-            {actor === undefined ? (
-              <section class="card placeholder">
-                <Empty icon="cpu" title="Choose an actor">
-                  Its statechart, context, timers and journal appear here and move as it does.
-                </Empty>
-              </section>
-            ) : (
-              <div>
-                <a class="btn s back" href="#">
-                  <Icon name="left" size={15} /> All actors
+          <>
+            <nav class="views" aria-label="Inspector">
+              {VIEWS.map(([id, name]) => (
+                <a
+                  key={id}
+                  class="btn s"
+                  href={`#${id}`}
+                  aria-current={view === id || (id === '' && actor !== undefined) ? 'page' : undefined}
+                >
+                  {name}
                 </a>
-                <ActorPage key={actor} actor={actor} />
-              </div>
-            )}
-          </div>
+              ))}
+              <span class="spring" />
+              <Pauses />
+            </nav>
+            {view === 'dead' && <DeadLetters />}
+            {view === 'audit' && <Audit />}
+            {(view === '' || actor !== undefined) && <Actors actor={actor} />}
+          </>
         )}
       </main>
-    </>
+    </Toasts>
+  );
+}
+
+function Actors({ actor }: { readonly actor: string | undefined }) {
+  return (
+    <div class={`split ${actor === undefined ? '' : 'chosen'}`}>
+      <ActorList chosen={actor} />
+      {actor === undefined ? (
+        <section class="card placeholder">
+          <Empty icon="cpu" title="Choose an actor">
+            Its statechart, context, timers and journal appear here and move as it does.
+          </Empty>
+        </section>
+      ) : (
+        <div>
+          <a class="btn s back" href="#">
+            <Icon name="left" size={15} /> All actors
+          </a>
+          <ActorPage key={actor} actor={actor} />
+        </div>
+      )}
+    </div>
   );
 }

@@ -1,0 +1,94 @@
+import type { ThrumError } from '@thrum/client';
+import { useEffect, useState } from 'preact/hooks';
+import { Icon } from '../ui/icons.tsx';
+import { Empty, ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
+import type { AuditEntry } from './api.ts';
+import { listAudit } from './api.ts';
+import { Part } from './Journal.tsx';
+
+const PAGE = 50;
+const ACTIONS = [
+  'poke',
+  'pause',
+  'resume',
+  'passivate',
+  'resnapshot',
+  'timer.fire',
+  'timer.cancel',
+  'pause.scope',
+  'resume.scope',
+  'dead.retry',
+  'dead.discard',
+  'what-if',
+  'actor.read',
+  'journal.read',
+  'past.read',
+  'microsteps.read',
+];
+
+/** Who did what at the inspector, newest first. */
+export function Audit() {
+  const [action, setAction] = useState('');
+  const [items, setItems] = useState<readonly AuditEntry[]>();
+  const [error, setError] = useState<ThrumError>();
+  useEffect(() => {
+    setItems(undefined);
+    setError(undefined);
+    listAudit(action)
+      .then((page) => setItems(page.items))
+      .catch(setError);
+  }, [action]);
+  const more = (): void => {
+    listAudit(action, items?.at(-1)?.id)
+      .then((page) => setItems((known) => [...(known ?? []), ...page.items]))
+      .catch(setError);
+  };
+  return (
+    <section class="card" aria-labelledby="audit-title">
+      <header>
+        <h2 id="audit-title">
+          <Icon name="user" /> Audit
+        </h2>
+        <span class="spring" />
+        <label class="field inline">
+          <span>Act</span>
+          <select value={action} onChange={(e) => setAction(e.currentTarget.value)}>
+            <option value="">all</option>
+            {ACTIONS.map((a) => (
+              <option key={a}>{a}</option>
+            ))}
+          </select>
+        </label>
+      </header>
+      <div class="body">
+        {error !== undefined && <ErrorNote error={error} />}
+        {items === undefined && error === undefined && <Skeleton lines={5} height={34} />}
+        {items?.length === 0 && <Empty icon="search" title="Nobody did anything" />}
+        <ol class="journal">
+          {items?.map((a) => (
+            <li key={a.id}>
+              <details>
+                <summary>
+                  <span class="mono num">{a.id}</span>
+                  <strong>{a.action}</strong>
+                  <span class="small muted from">{a.reason ?? ''}</span>
+                  <span class="small muted at">
+                    <RelTime at={Date.parse(a.at)} />
+                  </span>
+                </summary>
+                <div class="parts">
+                  <Part name="Entry" value={{ by: a.admin, actorId: a.actorId, reason: a.reason, detail: a.detail }} />
+                </div>
+              </details>
+            </li>
+          ))}
+        </ol>
+        {items !== undefined && items.length > 0 && items.length % PAGE === 0 && (
+          <button type="button" class="btn more" onClick={more}>
+            Older entries
+          </button>
+        )}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,109 @@
+import type { ThrumError } from '@thrum/client';
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { Icon } from '../ui/icons.tsx';
+import { Empty, ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
+import type { DeadLetter } from './api.ts';
+import { listDead, settleDead } from './api.ts';
+import { Part } from './Journal.tsx';
+import type { Act } from './ReasonDialog.tsx';
+import { ReasonDialog } from './ReasonDialog.tsx';
+
+const PAGE = 50;
+
+/** What was given up: to be delivered once more, or dropped for good. */
+export function DeadLetters() {
+  const [all, setAll] = useState(false);
+  const [items, setItems] = useState<readonly DeadLetter[]>();
+  const [error, setError] = useState<ThrumError>();
+  const [act, setAct] = useState<Act>();
+  const load = useCallback(() => {
+    setError(undefined);
+    listDead(all)
+      .then((page) => setItems(page.items))
+      .catch(setError);
+  }, [all]);
+  useEffect(load, [load]);
+  const more = (): void => {
+    listDead(all, items?.at(-1)?.id)
+      .then((page) => setItems((known) => [...(known ?? []), ...page.items]))
+      .catch(setError);
+  };
+  const retry = (d: DeadLetter): Act => ({
+    title: `Deliver letter ${d.id} again`,
+    says: `${d.ref} gets exactly what failed, under its own key: what was applied is not applied twice.`,
+    verb: 'Deliver again',
+    run: (reason) => settleDead(d.id, 'retry', reason).finally(load),
+  });
+  const discard = (d: DeadLetter): Act => ({
+    title: `Discard letter ${d.id}`,
+    says: 'It stays in the list as discarded and can not be delivered any more.',
+    verb: 'Discard',
+    danger: true,
+    run: (reason) => settleDead(d.id, 'discard', reason).finally(load),
+  });
+  return (
+    <section class="card" aria-labelledby="dead-title">
+      <header>
+        <h2 id="dead-title">
+          <Icon name="warn" /> Dead letters
+        </h2>
+        <span class="spring" />
+        <label class="check">
+          <input type="checkbox" checked={all} onChange={(e) => setAll(e.currentTarget.checked)} /> settled ones too
+        </label>
+      </header>
+      <div class="body">
+        {error !== undefined && <ErrorNote error={error} />}
+        {items === undefined && error === undefined && <Skeleton lines={5} height={34} />}
+        {items?.length === 0 && (
+          <Empty icon="check" title="Nothing was given up">
+            Events, messages and effects that fail for good appear here.
+          </Empty>
+        )}
+        <ol class="journal">
+          {items?.map((d) => (
+            <li key={d.id} data-letter={d.id}>
+              <details>
+                <summary>
+                  <span class="mono num">{d.id}</span>
+                  <strong>
+                    {d.source} <span class="mono small">{d.ref}</span>
+                  </strong>
+                  <span class="small muted from">{d.resolution ?? `${d.attempts} attempts`}</span>
+                  <span class="small muted at">
+                    <RelTime at={Date.parse(d.at)} />
+                  </span>
+                </summary>
+                <div class="asks">
+                  <a class="btn s" href={`#${encodeURIComponent(d.ref)}`}>
+                    The actor
+                  </a>
+                  {d.resolution === null && (
+                    <>
+                      <button type="button" class="btn s" onClick={() => setAct(retry(d))}>
+                        Deliver again
+                      </button>
+                      <button type="button" class="btn s danger" onClick={() => setAct(discard(d))}>
+                        Discard
+                      </button>
+                    </>
+                  )}
+                </div>
+                <div class="parts">
+                  <Part name="Error" value={d.error} />
+                  <Part name="Event" value={d.event} />
+                </div>
+              </details>
+            </li>
+          ))}
+        </ol>
+        {items !== undefined && items.length > 0 && items.length % PAGE === 0 && (
+          <button type="button" class="btn more" onClick={more}>
+            Older letters
+          </button>
+        )}
+      </div>
+      {act !== undefined && <ReasonDialog act={act} onClose={() => setAct(undefined)} />}
+    </section>
+  );
+}
