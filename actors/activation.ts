@@ -401,6 +401,11 @@ export class Activation implements UnitOwner {
     this.#evict();
   }
 
+  /** Events under way learn the truth by their own commit; after it the actor is read anew, before anything else of it runs. */
+  renew(): void {
+    this.#status = 'ending';
+  }
+
   cut(from: CommitUnit): void {
     const units = this.#units ?? [];
     const at = units.indexOf(from as Unit);

@@ -416,7 +416,9 @@ export class Outbox {
 
   /** Tells the sender until it has heard. Were the message sent again instead, it could arrive after all. */
   #report(ref: ActorRef, rt: Runtime, id: EffectId, payload: object, next: () => void): void {
-    if (this.#stopped || !this.#k.works(slotOf(id.actorId))) return;
+    if (this.#stopped) return;
+    // Whoever serves the slot now finds the row; so does this node, should it get the slot back.
+    if (!this.#k.works(slotOf(id.actorId))) return this.finished(id);
     this.#k.deliver(ref, rt, {
       ...internal('thrum.undelivered', payload),
       kind: 'undelivered',

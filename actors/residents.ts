@@ -121,8 +121,7 @@ export class Residents {
 
   /** Another node may have written: what waits at the actor is run by another activation, which reads it anew. */
   replace(a: Activation): void {
-    // Events under way learn the truth by their own commit.
-    if (a.uncommitted > 0) return;
+    if (a.uncommitted > 0) return a.renew();
     this.leave(a);
     this.#k.topics.passivated(a);
     for (const e of a.drain()) this.#k.deliver(a.at.ref, a.rt, e);

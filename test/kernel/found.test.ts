@@ -325,3 +325,54 @@ test('an owner that refuses a message by a state that another node has changed m
   t.deepEqual(types(to).slice(2), ['counter.back', 'counter.take', 'counter.take']);
   t.deepEqual(types(from).slice(1), ['counter.send']);
 });
+
+test('a report that its sender did not get before the slot went is taken up again when the slot comes back (G7)', async (t) => {
+  let stuck = false;
+  const c = await testCluster({ kinds: [counter], effects, nodes: 1 });
+  const [a] = c.nodes as [TestNode];
+  const b = await c.add({ commit: (lane) => (batch) => (stuck ? new Promise(() => undefined) : lane.commit(batch)) });
+  await c.clock.advance(25_000);
+  const [from, to] = [c.refOf(a, 'counter'), c.refOf(b, 'counter')];
+  await b.system.ask(to, { type: 'counter.sleep' }, as(alice));
+  stuck = true;
+  await a.system.ask(from, { type: 'counter.send', to, times: 1 }, as(alice));
+  a.clock.pause();
+  await c.clock.advance(9_000);
+  t.is(c.owner(from), b);
+  a.clock.resume();
+  await c.clock.advance(3_000);
+  t.is(c.store.outbox().length, 1, 'neither node could say so to the sender');
+  b.kill();
+  await c.clock.advance(20_000);
+  t.is(c.owner(from), a);
+  t.is(c.store.journal(actorIdOf(from)).at(-1)?.type, 'thrum.undelivered');
+  t.is(c.store.outbox().length, 0);
+});
+
+test('an actor whose events were under way when its slot came back is read anew, with the messages that others have left (G7)', async (t) => {
+  const held = promised<void>();
+  let holding = false;
+  const c = await testCluster({ kinds: [counter], effects, nodes: 1 });
+  const a = await c.add({
+    commit: (lane) => async (batch) => {
+      if (holding) await held.promise;
+      return lane.commit(batch);
+    },
+  });
+  await c.clock.advance(25_000);
+  const from = c.refOf(a, 'counter');
+  await a.system.ask(from, { type: 'counter.add', by: 1 }, as(alice));
+  const loads = await a.metric('activations_total');
+  holding = true;
+  const adding = a.system.ask(from, { type: 'counter.add', by: 1 }, as(alice, { deadline: 30_000 }));
+  await settle();
+  a.connect(false);
+  await c.clock.advance(5_000);
+  a.connect(true);
+  await c.clock.advance(1_000);
+  holding = false;
+  held.keep();
+  t.like(await adding, { ok: true, seq: 3 });
+  t.like(await a.system.ask(from, { type: 'counter.add', by: 1 }, as(alice)), { ok: true, seq: 4 });
+  t.is(await a.metric('activations_total'), loads + 1);
+});
