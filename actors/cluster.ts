@@ -5,6 +5,7 @@ import type { RemoteCommand, RemoteQuestion } from './bus/bus.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, kindOf, slotOf } from './ids.ts';
+import type { Interests } from './interests.ts';
 import type { Inspect } from './inspect.ts';
 import type { Operate } from './operate.ts';
 import type { Node } from './node.ts';
@@ -58,10 +59,14 @@ function admitRemote(node: Node, c: RemoteCommand, left: number): Admitted {
 }
 
 /** What a node of a cluster does with questions of others. */
-export const servingOf = (node: Node): Serving => ({
+export const servingOf = (node: Node, interests: Interests): Serving => ({
   command: ({ command, left }) => node.accept(command.ref, admitRemote(node, command, left)),
   tells: ({ tells }) => node.outbox.receive(tells),
-  ask: async ({ question: { method, args } }) => {
+  followed: (from, topics) => interests.heard(from, topics, false),
+  changed: (refs) => interests.told(refs),
+  paused: () => node.operate.reloadPauses(),
+  ask: async ({ question: { method, args } }, from) => {
+    if (method === 'slice') interests.heard(from, [args[0] as string], true);
     if (method === 'refused') {
       const [topic, readers] = args as unknown as [string, readonly Principal[]];
       return refusedBy(node, topic, readers) as unknown as Promise<Json>;
@@ -232,6 +237,7 @@ export class Cluster implements ActorSystem {
     await this.#node.start();
     await this.#router.start();
     await this.#placement.start();
+    this.#node.interests?.start();
   }
 
   handOver(ms: number): Promise<void> {
@@ -243,6 +249,7 @@ export class Cluster implements ActorSystem {
     const until = this.#node.clock.mono() + ms;
     await this.#placement.leave(ms / 2);
     await this.#node.drain(Math.max(0, until - this.#node.clock.mono()));
+    this.#node.interests?.stop();
     await this.#placement.stop();
     await this.#router.stop();
   }

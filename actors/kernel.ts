@@ -6,6 +6,7 @@ import type { Envelope } from './envelope.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Fusion } from './fusion.ts';
+import type { Interests } from './interests.ts';
 import type { Placement } from './placement.ts';
 import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
@@ -39,6 +40,7 @@ export interface Kernel {
   readonly limits: NodeLimits;
   /** absent where one node serves all slots */
   readonly placement: Placement | undefined;
+  readonly interests: Interests | undefined;
   readonly router: Router | undefined;
   committer(slot: number): Committer;
   /** The activation of an actor, if it is in memory. */

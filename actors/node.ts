@@ -12,6 +12,7 @@ import { eraseActor } from './erase.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, SLOTS, slotOf, splitRef } from './ids.ts';
+import { Interests } from './interests.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
 import { Fusion } from './fusion.ts';
@@ -38,7 +39,7 @@ import { runtimeNamed } from './target.ts';
 import { Scheduler } from './scheduler.ts';
 import type { EffectId, JournalStore } from './store/store.ts';
 import { Timers } from './timers.ts';
-import { parseTopic, formatTopic } from './topic-name.ts';
+import { TopicDesk } from './topic-desk.ts';
 import { Topics } from './topics.ts';
 import type { ActorRef, Clock, Json, Log, Principal, Refusal, Reply } from './types.ts';
 
@@ -86,12 +87,14 @@ export class Node implements ActorSystem, Kernel {
   /** where commands of operators go in */
   front: Pick<ActorSystem, 'ask'> = this;
   readonly placement: Placement | undefined;
+  readonly interests: Interests | undefined;
   readonly router: Router | undefined;
   readonly #o: ActorSystemOptions;
   readonly limits: NodeLimits;
   readonly #residents: Residents;
   readonly #overload: Overload;
   readonly #reads: Reads;
+  readonly #desk: TopicDesk;
   readonly #scheduler: Scheduler;
   readonly #loader: Loader;
   readonly #keeper: Keeper;
@@ -139,16 +142,21 @@ export class Node implements ActorSystem, Kernel {
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
     this.#overload = new Overload({ limits: this.limits, random: o.random, metrics: this.metrics });
     this.#reads = new Reads(this, this.#overload);
+    this.#desk = new TopicDesk(this, this.#reads, (ref) => this.#target(ref));
     this.topics = new Topics(this);
     this.outbox = new Outbox(this, o.effects);
     this.timers = new Timers(this);
     this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
-    this.placement = o.cluster === undefined ? undefined : new Placement(this, this.#residents, o.cluster);
-    this.router =
-      this.placement === undefined || o.cluster === undefined
-        ? undefined
-        : new Router(this, this.placement, o.cluster.bus, servingOf(this));
+    if (o.cluster !== undefined) {
+      const { bus } = o.cluster;
+      const placement = new Placement(this, this.#residents, o.cluster);
+      const recent = (slots: readonly number[], ms: number) => this.recent(slots, ms);
+      const freshen = (ref: ActorRef) => this.#desk.active(ref, 'linearizable');
+      this.placement = placement;
+      this.interests = new Interests({ kernel: this, placement, bus, recent, freshen });
+      this.router = new Router(this, placement, bus, servingOf(this, this.interests));
+    }
     const also = this.placement === undefined ? undefined : (ids: readonly string[]) => this.outbox.takeUpOf(ids);
     this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits, also });
     this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
@@ -338,55 +346,20 @@ export class Node implements ActorSystem, Kernel {
 
   // --------------------------------------------------------------------------------------------------------------- topics
 
-  /** The actor of a topic, in memory. */
-  async #active(ref: ActorRef): Promise<Activation> {
-    const { a } = this.#target(ref);
-    if (a.committed !== undefined) return a;
-    const run = (live: Live | undefined): Reply => ({ ok: true, seq: live?.seq ?? 0, reply: null });
-    const reply = await this.#reads.ask(a, { what: 'topic', run, work: 'query' });
-    if (!reply.ok) throw new KernelProblem(reply.error);
-    return a;
+  authorize(topic: string, p: Principal): Promise<string> {
+    return this.#desk.authorize(topic, p);
   }
 
-  async authorize(topic: string, p: Principal): Promise<string> {
-    const name = parseTopic(topic);
-    const { topic: declared } = this.topics.declared(name);
-    // Nobody without credentials learns whether the subject of a private topic exists.
-    if (declared.public !== true && p.kind === 'anonymous') throw new KernelProblem(refusal('UNAUTHENTICATED'));
-    this.topics.authorize(await this.#active(`${name.kind}:${name.id}`), declared, p);
-    return formatTopic(name);
+  refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
+    return this.#desk.refused(topic, readers);
   }
 
-  async refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
-    const name = parseTopic(topic);
-    const { topic: declared } = this.topics.declared(name);
-    const refused = new Map<Principal, Refusal>();
-    const a = await this.#active(`${name.kind}:${name.id}`);
-    for (const p of readers) {
-      try {
-        this.topics.authorize(a, declared, p);
-      } catch (error) {
-        if (!(error instanceof KernelProblem)) throw error;
-        refused.set(p, error);
-      }
-    }
-    return refused;
+  slice(topic: string, cursor?: Cursor): Promise<TopicSlice> {
+    return this.#desk.slice(topic, cursor);
   }
 
-  async slice(topic: string, cursor?: Cursor): Promise<TopicSlice> {
-    const name = parseTopic(topic);
-    this.topics.declared(name);
-    return this.topics.slice(await this.#active(`${name.kind}:${name.id}`), name, cursor);
-  }
-
-  async behind(heads: readonly { t: string; e: string; s: number }[]): Promise<string[]> {
-    const moved = await Promise.all(
-      heads.map(async ({ t, e, s }) => {
-        const name = parseTopic(t);
-        return this.topics.moved(await this.#active(`${name.kind}:${name.id}`), name, e, s) ? [t] : [];
-      }),
-    );
-    return moved.flat();
+  behind(heads: readonly { t: string; e: string; s: number }[]): Promise<string[]> {
+    return this.#desk.behind(heads);
   }
 
   onPublish(fn: (p: Publication) => void): Unsubscribe {
@@ -411,7 +384,8 @@ export class Node implements ActorSystem, Kernel {
   }
 
   follow(followers: Followers): void {
-    this.topics.follow(followers);
+    this.interests?.follow(followers);
+    this.topics.follow(this.interests ?? followers);
   }
 
   // ------------------------------------------------------------------------------------------------------------ life cycle

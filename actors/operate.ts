@@ -186,11 +186,13 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
       await audit(by, 'pause.scope', { detail: { scope } });
       await k.store.admin.pause({ scope, reason: by.reason, admin: by.id });
       await reloadPauses();
+      k.router?.announcePauses();
     },
     async resumeAll(scope, by) {
       await audit(by, 'resume.scope', { detail: { scope } });
       if (!(await k.store.admin.unpause(scope))) throw new KernelProblem(refusal('NOT_FOUND', `${scope} is not paused`));
       await reloadPauses();
+      k.router?.announcePauses();
     },
     reloadPauses,
 

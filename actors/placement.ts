@@ -5,13 +5,14 @@
  */
 import type { Activation } from './activation.ts';
 import type { ClusterOptions } from './cluster-options.ts';
+import { DatabaseWatch } from './database-watch.ts';
 import { refuse } from './envelope.ts';
 import { refusal } from './errors.ts';
 import { Handover } from './handover.ts';
 import { SLOTS } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import type { Residents } from './residents.ts';
-import { createAssigner } from './shard/assign.ts';
+import { Members } from './shard/members.ts';
 import type { Loaded } from './store/store.ts';
 import type { Grant, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
 import { Suspicion } from './suspicion.ts';
@@ -24,10 +25,8 @@ const ANSWER_MS = 1_000;
 const TABLE_MS = 5_000;
 /** how long a slot without owner waits for the node that had it before the store forgot */
 const FORMER_FIRST_MS = 1_000;
-const STABLE_MS = 3_000;
 const MOVES = 64;
 const HINT_MS = 2_000;
-const DATABASE_MS = 10_000;
 /** a node asks its database every second, so one that has been silent for so long does not live, or is cut off from it */
 const SILENT_MS = 4_000;
 
@@ -39,6 +38,7 @@ export class Placement {
   readonly #o: ClusterOptions;
   readonly #residents: Residents;
   readonly #handover: Handover;
+  #database: DatabaseWatch;
   readonly #started: number;
   readonly #states: State[] = Array.from({ length: SLOTS }, () => 'none');
   readonly #owners: (Owner | undefined)[] = Array.from({ length: SLOTS });
@@ -52,14 +52,9 @@ export class Placement {
   readonly #onTakeover = new Set<(slots: number[]) => void>();
   #believedUntil = Number.NEGATIVE_INFINITY;
   #roaming = false;
-  #nodes: readonly NodeInfo[] = [];
-  #members = '';
-  #stableSince = 0;
-  #target: readonly string[] = [];
-  readonly #assign = createAssigner();
+  readonly #members = new Members();
   #version = -1;
   #tableAt = Number.NEGATIVE_INFINITY;
-  #databaseAt = 0;
   #busy: Promise<void> | undefined;
   #moving = false;
   #movedAt = Number.NEGATIVE_INFINITY;
@@ -74,6 +69,7 @@ export class Placement {
     this.#started = kernel.clock.wall();
     this.#suspicion = new Suspicion(kernel.clock, o.bus);
     this.#handover = new Handover(kernel, residents, o);
+    this.#database = new DatabaseWatch(kernel);
   }
 
   // ----------------------------------------------------------------------------------------------------------- questions
@@ -113,7 +109,7 @@ export class Placement {
   }
 
   get nodes(): readonly NodeInfo[] {
-    return this.#nodes;
+    return this.#members.list;
   }
 
   /** ms for which the lease is still believed */
@@ -147,7 +143,7 @@ export class Placement {
   // ------------------------------------------------------------------------------------------------------------ life cycle
 
   async start(): Promise<void> {
-    this.#databaseAt = this.#k.clock.mono();
+    this.#database = new DatabaseWatch(this.#k);
     this.#state = 'running';
     await this.#look();
     this.#plan();
@@ -157,7 +153,7 @@ export class Placement {
     if (this.#state === 'stopped') return;
     this.#handle = this.#k.clock.setTimer(TICK_MS, () => {
       this.#plan();
-      this.#askDatabase();
+      this.#database.ask();
       void this.#look();
     });
   }
@@ -168,7 +164,7 @@ export class Placement {
     this.#state = 'leaving';
     const until = this.#k.clock.mono() + ms;
     await this.#look();
-    while (this.slots.length > 0 && this.#target.length > 0 && this.#k.clock.mono() < until) {
+    while (this.slots.length > 0 && this.#members.target.length > 0 && this.#k.clock.mono() < until) {
       await this.#move(this.slots);
       if (this.slots.length > 0) await this.#look();
     }
@@ -218,25 +214,16 @@ export class Placement {
   }
 
   #info(): NodeInfo {
-    const cut = !this.#databaseAnswers && this.#nodes.some((n) => n.id !== this.me && n.database && n.weight > 0);
+    const cut = !this.#database.answers && this.#members.list.some((n) => n.id !== this.me && n.database && n.weight > 0);
     return {
       id: this.me,
       started: this.#started,
       build: this.#o.build,
       versions: Object.fromEntries([...this.#k.kinds.values()].map(({ def }) => [def.kind, def.version])),
       weight: this.#state === 'running' && !cut ? (this.#o.weight ?? 1) : 0,
-      database: this.#databaseAnswers,
+      database: this.#database.answers,
       address: this.#o.address ?? '',
     };
-  }
-
-  get #databaseAnswers(): boolean {
-    return this.#k.clock.mono() - this.#databaseAt < DATABASE_MS;
-  }
-
-  #askDatabase(): void {
-    const answered = (): void => void (this.#databaseAt = this.#k.clock.mono());
-    this.#k.store.dataId().then(answered, () => undefined);
   }
 
   #within<T>(question: Promise<T>): Promise<T> {
@@ -245,14 +232,9 @@ export class Placement {
 
   /** Learns who lives, and where every slot should be. */
   #meet(nodes: readonly NodeInfo[]): void {
-    const now = this.#k.clock.mono();
-    this.#nodes = nodes.filter((n) => !this.#suspicion.shuns(n.id));
-    const members = this.#nodes.map((n) => `${n.id} ${n.weight} ${n.build}`).join();
-    if (members === this.#members) return;
-    this.#members = members;
-    this.#stableSince = now;
-    this.#target = this.#assign(this.#nodes);
-    if (!this.#nodes.some((n) => n.build > this.#o.build)) return;
+    const heard = nodes.filter((n) => !this.#suspicion.shuns(n.id));
+    if (!this.#members.meet(heard, this.#k.clock.mono())) return;
+    if (!this.#members.list.some((n) => n.build > this.#o.build)) return;
     // Somebody may be able now to run what this build cannot.
     const ahead = [...this.#residents.hot.values()].filter((a) => a.closed?.code === 'VERSION_AHEAD');
     for (const a of ahead) this.#residents.leave(a);
@@ -297,13 +279,17 @@ export class Placement {
     this.#tableAt = sent;
     const got: Grant[] = [];
     const lost: number[] = [];
+    const elsewhere: number[] = [];
     for (let slot = 0; slot < SLOTS; slot += 1) {
       const owner = slots.get(slot);
       const known = this.#owners[slot];
       if (this.#handover.moving(slot)) continue;
       if (owner === undefined) this.#emptySince[slot] ??= sent;
       else {
-        if (known?.epoch !== owner.epoch) this.#hints.delete(slot);
+        if (known?.epoch !== owner.epoch) {
+          this.#hints.delete(slot);
+          if (owner.node !== this.me) elsewhere.push(slot);
+        }
         this.#owners[slot] = owner;
         this.#emptySince[slot] = undefined;
         const mine = this.#states[slot] === 'mine';
@@ -312,13 +298,14 @@ export class Placement {
       }
     }
     this.#lose(lost, 'lost');
+    this.#k.interests?.moved(elsewhere);
     this.#acquire(got, 'given');
   }
 
   /** Takes the slots that nobody serves and that should be here. Former owners come first when the store has forgotten everything. */
   async #claim(): Promise<void> {
     const now = this.#k.clock.mono();
-    const lives = new Set(this.#nodes.map((n) => n.id));
+    const lives = this.#members.ids;
     const wanted: number[] = [];
     for (let slot = 0; slot < SLOTS; slot += 1) if (this.#mayClaim(slot, lives, now)) wanted.push(slot);
     await this.#take(wanted);
@@ -327,7 +314,7 @@ export class Placement {
   #mayClaim(slot: number, lives: ReadonlySet<string>, now: number): boolean {
     const empty = this.#emptySince[slot];
     if (this.#states[slot] === 'mine') return empty !== undefined;
-    if (this.#target[slot] !== this.me) return false;
+    if (this.#members.target[slot] !== this.me) return false;
     const owner = this.#owners[slot];
     if (empty !== undefined || owner === undefined) return now - (empty ?? now) >= FORMER_FIRST_MS;
     return !lives.has(owner.node);
@@ -412,10 +399,10 @@ export class Placement {
 
   /** Slots that should be elsewhere, once the nodes have been the same for a while; never on an older build. */
   #misplaced(): number[] {
-    const cut = !this.#databaseAnswers;
-    if (this.#k.clock.mono() - this.#stableSince < STABLE_MS || this.#target.length === 0) return [];
-    const older = new Set(this.#nodes.filter((n) => n.build < this.#o.build).map((n) => n.id));
-    return this.slots.filter((slot) => this.#target[slot] !== this.me && (cut || !older.has(this.#target[slot] ?? '')));
+    const cut = !this.#database.answers;
+    if (!this.#members.stable(this.#k.clock.mono())) return [];
+    const older = new Set(this.#members.list.filter((n) => n.build < this.#o.build).map((n) => n.id));
+    return this.slots.filter((slot) => this.#members.target[slot] !== this.me && (cut || !older.has(this.#members.target[slot] ?? '')));
   }
 
   /** Renewals go on meanwhile. */
@@ -426,7 +413,7 @@ export class Placement {
     if (slots.length === 0) return;
     this.#moving = true;
     this.#movedAt = now;
-    void this.#move(slots.slice(0, this.#databaseAnswers ? MOVES : SLOTS)).finally(() => {
+    void this.#move(slots.slice(0, this.#database.answers ? MOVES : SLOTS)).finally(() => {
       this.#moving = false;
     });
   }
@@ -434,7 +421,7 @@ export class Placement {
   async #move(slots: readonly number[]): Promise<void> {
     const byNode = new Map<string, number[]>();
     for (const slot of slots) {
-      const to = this.#target[slot];
+      const to = this.#members.target[slot];
       if (to === undefined || to === this.me) continue;
       const list = byNode.get(to);
       if (list === undefined) byNode.set(to, [slot]);
@@ -459,6 +446,7 @@ export class Placement {
     const moved = await this.#handover.run(given, to, keep);
     for (const { slot } of given) this.#hints.set(slot, { node: to, until: this.#k.clock.mono() + HINT_MS });
     for (const { slot, epoch } of moved) this.#owners[slot] = { node: to, epoch };
+    this.#k.interests?.moved(moved.map((g) => g.slot));
     // What was not transferred, or nobody knows whether it was: the table will tell.
     this.#lose(
       given.map((g) => g.slot),
@@ -473,7 +461,7 @@ export class Placement {
     if (version <= a.rt.def.version) return false;
     const { slot } = a.at;
     if (this.#states[slot] === 'mine') {
-      const able = this.#nodes.filter((n) => n.build > this.#o.build && n.weight > 0 && (n.versions[a.kind] ?? 0) >= version);
+      const able = this.#members.list.filter((n) => n.build > this.#o.build && n.weight > 0 && (n.versions[a.kind] ?? 0) >= version);
       const [to] = able.sort((x, y) => y.build - x.build || (x.id < y.id ? -1 : 1));
       if (to === undefined) return false;
       void this.#hand([slot], to.id, 'version');
@@ -501,8 +489,8 @@ export class Placement {
     try {
       if (this.#state !== 'running' || this.leaseLeft === 0 || !(await this.#suspicion.confirm(node))) return;
       if (tell) this.#o.bus.broadcast({ f: 'suspect', node }).catch(() => undefined);
-      this.#meet(this.#nodes);
-      const wanted = this.#owners.flatMap((owner, slot) => (owner?.node === node && this.#target[slot] === this.me ? [slot] : []));
+      this.#meet(this.#members.list);
+      const wanted = this.#owners.flatMap((owner, slot) => (owner?.node === node && this.#members.target[slot] === this.me ? [slot] : []));
       await this.#take(wanted, node);
     } catch (error) {
       this.#k.log.warn({ err: error, node }, 'the slots of a lost node could not be taken');

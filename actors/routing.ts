@@ -6,7 +6,7 @@ import type { Answer, Asked, Bus, Frame, Question } from './bus/bus.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import type { Placement } from './placement.ts';
-import type { Json, Refusal, Reply } from './types.ts';
+import type { ActorRef, Json, Refusal, Reply } from './types.ts';
 
 /** waits before a question is sent again to wherever the table then says, ms; the last one repeats until the deadline */
 const AGAIN_MS = [10, 50, 100, 250, 500];
@@ -35,7 +35,10 @@ export type Lost = 'not run' | 'unknown';
 export interface Serving {
   command(question: Question & { f: 'cmd' }): Promise<Reply>;
   tells(question: Question & { f: 'tell' }): Promise<readonly Reply[]>;
-  ask(question: Question & { f: 'ask' }): Promise<Json>;
+  ask(question: Question & { f: 'ask' }, from: string): Promise<Json>;
+  followed(from: string, topics: readonly string[]): void;
+  changed(refs: readonly ActorRef[]): void;
+  paused(): Promise<void>;
 }
 
 type Outcome = Answer | 'absent' | 'down' | 'silent';
@@ -143,6 +146,13 @@ export class Router {
       case 'coming':
         for (const slot of frame.slots) this.#placement.hear(slot, this.#placement.me);
         return;
+      case 'follow':
+        return this.#serving.followed(from, frame.topics);
+      case 'changed':
+        return this.#serving.changed(frame.refs);
+      case 'pauses':
+        this.#serving.paused().catch((error: unknown) => this.#k.log.warn({ err: error }, 'the pauses could not be read'));
+        return;
       case 'suspect':
         return void this.#placement.confirm(frame.node, false);
       case 'ping':
@@ -159,6 +169,13 @@ export class Router {
       this.#k.clock.setTimer(PARK_MS, () => this.unpark([question.slot]));
     } else if (waiting.length < PARKED) waiting.push(early);
     else this.#moved(from, question);
+  }
+
+  /** The table of pauses has changed. */
+  announcePauses(): void {
+    this.#bus
+      .broadcast({ f: 'pauses' })
+      .catch((error: unknown) => this.#k.log.warn({ err: error }, 'other nodes were not told of a pause'));
   }
 
   /** The slots have come, or are not expected any more. */
@@ -189,7 +206,7 @@ export class Router {
     const { rid } = question;
     try {
       if (question.f === 'ask') {
-        this.#answer(from, { f: 'ack', rid, value: await this.#serving.ask(question) });
+        this.#answer(from, { f: 'ack', rid, value: await this.#serving.ask(question, from) });
         return;
       }
       const replies = question.f === 'cmd' ? [await this.#serving.command(question)] : await this.#serving.tells(question);

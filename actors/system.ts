@@ -87,6 +87,10 @@ export interface Followers {
   of(ref: ActorRef): Iterable<string>;
   /** A commit has changed the actor, and with it perhaps who may read its topics. */
   changed(ref: ActorRef): void;
+  /** All topics that have subscribers on this node. */
+  topics(): Iterable<string>;
+  /** Publications of these topics may not have been sent: their subscribers are to hear where they stand. At most 500 at a time. */
+  announce(topics: readonly string[]): void;
 }
 
 /** The kernel as the rest of the server sees it. */

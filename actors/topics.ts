@@ -71,7 +71,7 @@ export class Topics {
   readonly #hot = new Map<Activation, Map<string, Hot>>();
   #dataId = '';
   readonly #rings: Rings;
-  #followers: Followers | undefined;
+  #followers: Pick<Followers, 'of' | 'changed'> | undefined;
 
   constructor(kernel: Kernel) {
     this.#k = kernel;
@@ -97,7 +97,7 @@ export class Topics {
     return () => this.#listeners.delete(fn);
   }
 
-  follow(followers: Followers): void {
+  follow(followers: Pick<Followers, 'of' | 'changed'>): void {
     this.#followers = followers;
   }
 

@@ -49,6 +49,8 @@ import type { RunnerDeps } from './jobs/runner.ts';
 import { createTableJobs } from './jobs/table.ts';
 import { checkCatalogue, withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
+import { createNodeAdapter } from './live/adapter.ts';
+import { watchElsewhere } from './live/elsewhere.ts';
 import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
 import { createPresence } from './live/presence.ts';
@@ -268,7 +270,27 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   http.requestTimeout = 30_000;
   http.headersTimeout = 10_000;
   const loop = watchLoop(clock);
-  const gateway = createGateway({ http, config, actors, topics, identity, clock, random, newId, node, log, registry, presence, loop });
+  const nodes =
+    cluster === undefined
+      ? undefined
+      : createNodeAdapter({ client: cluster.client, keys: cluster.keys, mode: config.realtimeAdapter, registry });
+  const gateway = createGateway({
+    http,
+    config,
+    actors,
+    topics,
+    identity,
+    clock,
+    random,
+    newId,
+    node,
+    log,
+    registry,
+    presence,
+    loop,
+    nodes,
+  });
+  const elsewhere = cluster === undefined ? undefined : watchElsewhere({ clock, log, actors, sessions: identity.sessions, status });
 
   const demo = (await demoWanted(config, database, identity))
     ? createDemo({
@@ -301,6 +323,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     http.closeAllConnections();
     await gateway.close();
     presence.stop();
+    elsewhere?.stop();
     loop.stop();
     await closed;
     cluster?.client.close();
@@ -329,6 +352,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       if (cluster !== undefined && !(await cluster.client.reached())) log.warn({ node }, 'starting without redis');
       await actors.start();
       await identity.sessions.load();
+      elsewhere?.start();
       await new Promise<void>((resolve, reject) => {
         http.once('error', reject);
         http.listen({ port: config.port, host: config.host }, resolve);

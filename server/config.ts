@@ -82,6 +82,12 @@ export const settings = {
       default: '100',
     },
   ),
+  realtimeAdapter: setting(
+    'REALTIME_ADAPTER',
+    z.enum(['classic', 'sharded']),
+    'How publications reach the sockets of other nodes: one channel to which every node listens, or, from about eight nodes on and with Redis 7, one for each topic.',
+    { default: 'classic' },
+  ),
   takeover: setting(
     'TAKEOVER',
     z.enum(['eager', 'lease']),

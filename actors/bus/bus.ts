@@ -3,7 +3,7 @@
  * outbox, what must not happen twice carries a key.
  */
 import type { EffectId } from '../store/store.ts';
-import type { Json, Principal, Refusal, Reply } from '../types.ts';
+import type { ActorRef, Json, Principal, Refusal, Reply } from '../types.ts';
 
 /** A question about one slot, sent to the node that is believed to own it. */
 export interface Asked {
@@ -54,11 +54,16 @@ export type Answer =
   | { readonly f: 'nak'; readonly rid: number; readonly error: Refusal }
   | { readonly f: 'moved'; readonly rid: number; readonly slot: number; readonly owner: string | null; readonly epoch: number };
 
-/** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. `suspect`: the node seems to be lost. */
+/** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. `suspect`: the node seems to be lost.
+ * `follow`: the sender has subscribers of these topics, which the receiver is believed to serve. `changed`: actors with subscribers at the receiver have changed.
+ * `pauses`: the table of pauses has changed. */
 export type Notice =
   | { readonly f: 'table' }
   | { readonly f: 'coming'; readonly slots: readonly number[] }
   | { readonly f: 'ping' }
+  | { readonly f: 'follow'; readonly topics: readonly string[] }
+  | { readonly f: 'changed'; readonly refs: readonly ActorRef[] }
+  | { readonly f: 'pauses' }
   | { readonly f: 'suspect'; readonly node: string };
 
 export type Frame = Question | Answer | Notice;

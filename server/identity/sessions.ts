@@ -29,8 +29,12 @@ export interface Sessions {
   revokeAll(userId: string, reason: string): Promise<void>;
   list(userId: string, currentSid: string): Promise<SessionView[]>;
   isRevoked(sid: string): boolean;
-  /** Called after the commit that ends a session. */
-  onRevoked(fn: (sid: string) => void): void;
+  /** Called after the commit that ends a session; `here`: by this node. */
+  onRevoked(fn: (sid: string, here: boolean) => void): void;
+  /** Another node has ended the session. */
+  endedElsewhere(sid: string): void;
+  /** Learns of sessions that other nodes have ended since it was last asked; needs nothing but the database. */
+  catchUp(): Promise<void>;
   /** Reads the sessions whose access tokens may still be valid though they have ended. */
   load(): Promise<void>;
 }
@@ -54,6 +58,8 @@ const iso = (at: number): string => new Date(at).toISOString();
 const GRACE_MS = 10_000;
 /** an access token lives at most 15 min, and 30 s of clock tolerance */
 const REMEMBER_MS = 930_000;
+/** by which the clocks of nodes may differ, and a commit may come after its own time */
+const CLOCKS_MS = 30_000;
 
 export function createSessions(o: {
   knex: Knex;
@@ -67,7 +73,7 @@ export function createSessions(o: {
   const { knex } = o;
   const secret = Buffer.from(o.refreshSecret, 'base64url');
   const revoked = new Map<string, number>();
-  const listeners: ((sid: string) => void)[] = [];
+  const listeners: ((sid: string, here: boolean) => void)[] = [];
   const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
   const successor = (sid: string, token: string): string => `rt_${sid}_${createHmac('sha256', secret).update(token).digest('base64url')}`;
 
@@ -79,12 +85,14 @@ export function createSessions(o: {
     }
     revoked.set(sid, at + REMEMBER_MS);
   };
-  const announce = (sids: readonly string[]): void => {
-    for (const sid of sids) {
-      remember(sid, o.clock.wall());
-      for (const fn of listeners) fn(sid);
-    }
+  const announce = (sid: string, at: number, here: boolean): void => {
+    if (revoked.has(sid)) return;
+    remember(sid, at);
+    for (const fn of listeners) fn(sid, here);
   };
+  const endedSince = (since: number): Promise<Pick<SessionRow, 'id' | 'revoked_at'>[]> =>
+    knex<SessionRow>('sessions').select('id', 'revoked_at').where('revoked_at', '>', new Date(since)).orderBy('revoked_at');
+  let watermark = 0;
   const end = async (where: { user_id: string; id?: string }, reason: string): Promise<string[]> => {
     const rows = await knex('sessions')
       .where(where)
@@ -92,7 +100,7 @@ export function createSessions(o: {
       .update({ revoked_at: new Date(o.clock.wall()), revoke_reason: reason })
       .returning<{ id: string }[]>('id');
     const sids = rows.map((r) => r.id);
-    announce(sids);
+    for (const sid of sids) announce(sid, o.clock.wall(), true);
     return sids;
   };
 
@@ -169,13 +177,15 @@ export function createSessions(o: {
 
     isRevoked: (sid) => revoked.has(sid),
     onRevoked: (fn) => void listeners.push(fn),
+    endedElsewhere: (sid) => announce(sid, o.clock.wall(), false),
     async load() {
-      const since = o.clock.wall() - REMEMBER_MS;
-      const rows = await knex<SessionRow>('sessions')
-        .select('id', 'revoked_at')
-        .where('revoked_at', '>', new Date(since))
-        .orderBy('revoked_at');
-      for (const { id, revoked_at } of rows) if (revoked_at !== null) remember(id, revoked_at);
+      watermark = o.clock.wall();
+      for (const { id, revoked_at } of await endedSince(watermark - REMEMBER_MS)) if (revoked_at !== null) remember(id, revoked_at);
+    },
+    async catchUp() {
+      const now = o.clock.wall();
+      for (const { id, revoked_at } of await endedSince(watermark - CLOCKS_MS)) if (revoked_at !== null) announce(id, revoked_at, false);
+      watermark = now;
     },
   };
 }

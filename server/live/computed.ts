@@ -7,7 +7,10 @@ import type { ActorSystem, Cursor, Publication, TopicSlice } from '../../actors/
 import type { Json, Principal } from '../../actors/types.ts';
 
 /** What the edge needs of topics; the kernel's, or the kernel's with computed ones beside them. */
-export type TopicSource = Pick<ActorSystem, 'authorize' | 'refused' | 'slice' | 'behind' | 'onPublish' | 'follow'>;
+export type TopicSource = Pick<ActorSystem, 'authorize' | 'refused' | 'slice' | 'behind' | 'follow'> & {
+  /** `here`: for the sockets of this node only; every node publishes it for its own. */
+  onPublish(fn: (p: Publication, here: boolean) => void): () => void;
+};
 
 /** A state topic, or one for each subject of a kind. */
 export interface Computed {
@@ -54,7 +57,10 @@ export function computed(name: string, schema: z.ZodType, first: Json, wall: () 
 }
 
 /** The kernel's topics and the computed ones under one roof. */
-export function withComputed(actors: TopicSource, topics: readonly Computed[]): TopicSource {
+export function withComputed(
+  actors: Omit<TopicSource, 'onPublish'> & Pick<ActorSystem, 'onPublish'>,
+  topics: readonly Computed[],
+): TopicSource {
   const ownerOf = (name: string): Computed | undefined => topics.find((t) => t.owns(name));
   return {
     async authorize(name, p) {
@@ -91,7 +97,7 @@ export function withComputed(actors: TopicSource, topics: readonly Computed[]): 
       return [...own, ...(theirs.length === 0 ? [] : await actors.behind(theirs))];
     },
     onPublish(fn) {
-      const stops = [actors.onPublish(fn), ...topics.map((t) => t.onPublish(fn))];
+      const stops = [actors.onPublish((p) => fn(p, false)), ...topics.map((t) => t.onPublish((p) => fn(p, true)))];
       return () => {
         for (const stop of stops) stop();
       };

@@ -4,7 +4,7 @@ import type { TimerHandle } from '../../actors/types.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { ConnectionLimits } from './limits.ts';
 import type { Bye } from './outgoing.ts';
-import type { ClientEvents, ServerEvents } from './protocol.ts';
+import type { ClientEvents, NodeEvents, ServerEvents } from './protocol.ts';
 
 export interface Connection {
   caller: Caller;
@@ -25,8 +25,8 @@ interface SocketData {
   connection: Connection;
 }
 
-export type LiveSocket = Socket<ClientEvents, ServerEvents, Record<string, never>, SocketData>;
-export type LiveServer = Server<ClientEvents, ServerEvents, Record<string, never>, SocketData>;
+export type LiveSocket = Socket<ClientEvents, ServerEvents, NodeEvents, SocketData>;
+export type LiveServer = Server<ClientEvents, ServerEvents, NodeEvents, SocketData>;
 
 export const topicRoom = (topic: string): string => `t:${topic}`;
 export const userRoom = (userId: string): string => `u:${userId}`;

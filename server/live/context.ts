@@ -18,6 +18,7 @@ import type { Rates } from './limits.ts';
 import type { Presence } from './presence.ts';
 import type { Bye } from './outgoing.ts';
 import type { Rights } from './rights.ts';
+import type { NodeAdapter } from './adapter.ts';
 import type { TopicSource } from './computed.ts';
 import type { coalescedSlices } from './slices.ts';
 
@@ -36,6 +37,8 @@ export interface GatewayDeps {
   readonly node: string;
   readonly log: Log;
   readonly registry: Registry;
+  /** absent on a single node */
+  readonly nodes?: NodeAdapter | undefined;
 }
 
 /** What the handlers of single messages share. */

@@ -23,7 +23,8 @@ import type { GatewayDeps, LiveContext } from './context.ts';
 import { ConnectionLimits, ratesOf } from './limits.ts';
 import { armExpiry, forget, listen, signedIn } from './messages.ts';
 import { Handshake } from './protocol.ts';
-import type { Bye } from './outgoing.ts';
+import type { Bye, Head } from './outgoing.ts';
+import { createProbes } from './probes.ts';
 import { watchRights } from './rights.ts';
 import { watchRooms } from './rooms.ts';
 import { coalescedSlices } from './slices.ts';
@@ -40,6 +41,7 @@ export interface Gateway {
 const BATCHES = 20;
 const LEAVE_MS = 500;
 const REJOIN_MS = 2_000;
+const RESYNC_MS = 5_000;
 const SAMPLE = 16;
 
 export function createGateway(d: GatewayDeps): Gateway {
@@ -64,6 +66,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     cookie: false,
     allowEIO3: false,
     allowRequest: admission.allowRequest,
+    ...(d.nodes === undefined ? {} : { adapter: d.nodes.adapter }),
   });
   const space = io.of('/');
   const rooms = watchRooms(io);
@@ -184,19 +187,48 @@ export function createGateway(d: GatewayDeps): Gateway {
   });
 
   let published = 0;
-  const stopPublishing = d.topics.onPublish((p) => {
+  const emitHead = (head: Head): void => void io.to(topicRoom(head.t)).emit('head', head);
+  const probes = d.nodes === undefined ? undefined : createProbes(clock, emitHead);
+  const stopPublishing = d.topics.onPublish((p, here) => {
     metrics.publications.inc({ kind: p.k });
     if ((published += 1) % SAMPLE === 0) metrics.commitToEmit.observe(Math.max(0, clock.wall() - p.at) / 1_000);
     const size = rooms.size(p.t);
-    // without readers nothing has to be encoded
-    if (size === 0) return;
     metrics.deliveries.inc(size);
+    if (here || probes === undefined) {
+      if (size > 0) io.local.to(topicRoom(p.t)).emit('pub', p);
+      return;
+    }
     io.to(topicRoom(p.t)).emit('pub', p);
+    probes.published(p);
   });
-  d.topics.follow({ of: (ref) => rooms.of(ref), changed: (ref) => rights.changed(ref) });
-  d.identity.sessions.onRevoked((sid) => {
+
+  async function announce(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) {
+      try {
+        const slice = await d.topics.slice(topic, { n: 1 });
+        if (slice.kind !== 'signal') emitHead({ t: slice.t, e: slice.e, s: slice.s });
+      } catch (error) {
+        d.log.debug({ err: error, topic }, 'where a topic stands could not be said');
+      }
+    }
+  }
+  d.topics.follow({
+    of: (ref) => rooms.of(ref),
+    changed: (ref) => rights.changed(ref),
+    topics: () => rooms.topics(),
+    announce: (topics) => void announce(topics),
+  });
+
+  async function recheck(userId: string): Promise<void> {
+    for (const socket of rooms.sockets(userRoom(userId))) await rights.recheck(socket);
+  }
+  d.identity.sessions.onRevoked((sid, here) => {
     for (const socket of rooms.sockets(sessionRoom(sid))) bye(socket, { code: 'REVOKED' });
+    if (here && d.nodes !== undefined) io.serverSideEmit('revoked', sid);
   });
+  io.on('revoked', (sid) => d.identity.sessions.endedElsewhere(sid));
+  io.on('recheck', (userId) => void recheck(userId));
+  d.nodes?.onReturn(() => io.local.emit('resync', { t: '*', r: 'bus', jitterMs: RESYNC_MS }));
 
   async function dismiss(sockets: readonly LiveSocket[], ms: number): Promise<void> {
     for (const socket of sockets) {
@@ -212,7 +244,8 @@ export function createGateway(d: GatewayDeps): Gateway {
       return space.sockets.size;
     },
     async recheck(userId) {
-      for (const socket of rooms.sockets(userRoom(userId))) await rights.recheck(socket);
+      if (d.nodes !== undefined) io.serverSideEmit('recheck', userId);
+      await recheck(userId);
     },
     async drain(ms) {
       admission.drain();
@@ -224,10 +257,11 @@ export function createGateway(d: GatewayDeps): Gateway {
         await pause(clock, ms / BATCHES);
       }
       await Promise.all(leaving);
-      io.disconnectSockets(true);
+      io.local.disconnectSockets(true);
     },
     async close() {
       stopPublishing();
+      probes?.stop();
       rights.stop();
       congestion.stop();
       const closed = io.close();

@@ -54,6 +54,7 @@ export const Pub = z.discriminatedUnion('k', [
 ]);
 
 export const Head = z.strictObject({ t: Topic, e: Epoch, s: Count });
+export type Head = z.output<typeof Head>;
 export const Resync = z.strictObject({
   t: z.union([z.array(Topic), z.literal('*')]).describe('the topics to subscribe again with their cursors; * means all'),
   r: z.enum(['slow', 'bus', 'owner']),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Publication, TopicSlice } from '../../actors/system.ts';
 import type { Json } from '../../actors/types.ts';
 import type { ProblemDocument } from '../problems.ts';
-import type { Bye, Hello } from './outgoing.ts';
+import type { Bye, Hello, Head } from './outgoing.ts';
 
 export const Handshake = z.object({
   /** absent when the session cookie of our own pages is used */
@@ -83,6 +83,15 @@ export interface ServerEvents {
   bye: (bye: Bye) => void;
   'auth.expiring': (at: { exp: number }) => void;
   pub: (p: Publication) => void;
-  resync: (r: { t: readonly string[]; r: 'slow'; jitterMs: number }) => void;
+  head: (head: Head) => void;
+  resync: (r: { t: readonly string[] | '*'; r: 'slow' | 'bus'; jitterMs: number }) => void;
   unsub: (u: { t: string; code: string }) => void;
+}
+
+/** What nodes tell each other about sockets. */
+export interface NodeEvents {
+  /** a session has ended */
+  revoked: (sid: string) => void;
+  /** what the user may do has changed */
+  recheck: (userId: string) => void;
 }

@@ -6,6 +6,8 @@ import type { LiveSocket, LiveServer } from './connection.ts';
 export interface Rooms {
   /** topics of the actor that somebody here follows */
   of(ref: ActorRef): Iterable<string>;
+  /** all topics that somebody here follows */
+  topics(): Iterable<string>;
   /** sockets that follow the topic */
   size(topic: string): number;
   sockets(room: string): LiveSocket[];
@@ -39,6 +41,9 @@ export function watchRooms(io: LiveServer): Rooms {
 
   return {
     of: (ref) => byActor.get(ref) ?? NONE,
+    *topics() {
+      for (const topics of byActor.values()) yield* topics;
+    },
     size: (topic) => adapter.rooms.get(topicRoom(topic))?.size ?? 0,
     sockets: (room) =>
       [...(adapter.rooms.get(room) ?? [])].flatMap((id) => {

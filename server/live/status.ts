@@ -4,14 +4,27 @@ import { computed } from './computed.ts';
 import type { Computed } from './computed.ts';
 
 export const StatusView = z.strictObject({
-  status: z.enum(['ok', 'draining']),
+  status: z.enum(['ok', 'degraded', 'draining']).describe('degraded: nodes cannot hear each other, views may be some seconds old'),
   version: z.string(),
   durability: z.enum(['power', 'process', 'none']),
 });
+type View = z.output<typeof StatusView>;
 
-/** `system/status`: what everybody may know of the server. */
-export function statusTopic(o: { version: string; durability: Durability; wall: () => number }): Computed & { drain(): void } {
-  const view = (status: 'ok' | 'draining'): z.output<typeof StatusView> => ({ status, version: o.version, durability: o.durability });
+/** `system/status`: what everybody may know of the node that he is connected to. */
+export function statusTopic(o: {
+  version: string;
+  durability: Durability;
+  wall: () => number;
+}): Computed & { drain(): void; degraded(yes: boolean): void } {
+  const view = (status: View['status']): View => ({ status, version: o.version, durability: o.durability });
   const topic = computed('system/status', StatusView, view('ok'), o.wall);
-  return { ...topic, drain: () => topic.set(view('draining')) };
+  let draining = false;
+  return {
+    ...topic,
+    degraded: (yes) => !draining && topic.set(view(yes ? 'degraded' : 'ok')),
+    drain() {
+      draining = true;
+      topic.set(view('draining'));
+    },
+  };
 }

@@ -42,6 +42,7 @@ async function subscribe(x: LiveContext, socket: LiveSocket, { t: asked, e, s, n
       joined = topic;
     }
     if (!x.congestion.hold(socket, topic)) await socket.join(topicRoom(topic));
+    await x.nodes?.fence();
     const slice = await x.slices(topic, e === undefined || s === undefined ? { n: n ?? LOG_ITEMS } : { e, s });
     x.metrics.resumes.inc({ result: slice.kind === 'signal' ? 'signal' : slice.m });
     const seen = slice.kind === 'log' ? { seen: await seenUpTo(x, principal, topic) } : {};

@@ -19,6 +19,8 @@ export interface RedisKeys {
   readonly queues: string;
   /** list of the dead jobs of a queue, JSON, the last first */
   readonly deadJobs: (queue: string) => string;
+  /** what the names of all channels of the socket adapter begin with */
+  readonly io: string;
 }
 
 /** @param namespace name of the installation, 1 to 64 characters without braces */
@@ -33,5 +35,6 @@ export function redisKeys(namespace: string): RedisKeys {
     busAll: `${own}:bus:all`,
     queues: `${own}:queue`,
     deadJobs: (queue) => `${own}:queue:${queue}:dlq`,
+    io: `${own}:io`,
   };
 }

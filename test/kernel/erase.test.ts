@@ -70,7 +70,7 @@ test('later commands get ACTOR_ERASED, reads and topics NOT_FOUND, before and af
   const k = await start();
   await traces(k);
   const gone: string[] = [];
-  k.system.follow({ of: () => [], changed: (ref) => gone.push(ref) });
+  k.system.follow({ of: () => [], changed: (ref) => gone.push(ref), topics: () => [], announce: () => undefined });
   await k.system.slice('counter:b/value');
   await k.system.erase('counter:b', why);
   t.deepEqual(gone, ['counter:b']);

@@ -190,7 +190,12 @@ test('K62 after a restore that replaces the data id no cursor is believed and no
 
 test('K60 a followed view is compared after the actor has been out of memory, though nobody has read it since', async (t) => {
   const k = await start();
-  k.system.follow({ of: (ref) => (ref === 'counter:a' ? ['counter:a/value', 'counter:a/feed'] : []), changed: () => undefined });
+  k.system.follow({
+    of: (ref) => (ref === 'counter:a' ? ['counter:a/value', 'counter:a/feed'] : []),
+    changed: () => undefined,
+    topics: () => [],
+    announce: () => undefined,
+  });
   await k.add(1);
   await k.system.slice('counter:a/value');
   await k.add(1);
@@ -212,7 +217,7 @@ test('what is not followed is not projected after the actor has been out of memo
 test('a follower hears of every commit of an actor, whatever its views', async (t) => {
   const k = await start();
   const changed: string[] = [];
-  k.system.follow({ of: () => [], changed: (ref) => changed.push(ref) });
+  k.system.follow({ of: () => [], changed: (ref) => changed.push(ref), topics: () => [], announce: () => undefined });
   await k.add(1);
   await k.system.ask('counter:a', { type: 'counter.note', text: 'x' }, as(alice));
   t.deepEqual([...new Set(changed)], ['counter:a']);

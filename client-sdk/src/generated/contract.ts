@@ -8,7 +8,12 @@
 export interface Topics {
   'system/status': {
     kind: 'state';
-    view: { status: 'ok' | 'draining'; version: string; durability: 'power' | 'process' | 'none' };
+    view: {
+      /** degraded: nodes cannot hear each other, views may be some seconds old */
+      status: 'ok' | 'degraded' | 'draining';
+      version: string;
+      durability: 'power' | 'process' | 'none';
+    };
   };
   'user:{id}/presence': {
     kind: 'state';

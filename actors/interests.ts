@@ -1,0 +1,222 @@
+/**
+ * Who follows topics of actors that another node serves. A topic is projected after a commit only when somebody follows it, and that somebody may be
+ * connected anywhere: so each node tells the owners what its subscribers follow, when they begin to, when a slot has come to another owner, and every
+ * 20 s. What an owner has not heard of for a minute is forgotten. A publication that was missed while the owner did not know is made good by
+ * announcing where the topic stands.
+ */
+import type { Bus } from './bus/bus.ts';
+import { actorIdOf, slotOf } from './ids.ts';
+import type { Kernel } from './kernel.ts';
+import type { Placement } from './placement.ts';
+import type { Followers } from './system.ts';
+import type { ActorRef } from './types.ts';
+
+const REFRESH_MS = 20_000;
+const BELIEVED_MS = 60_000;
+/** tables change in bursts */
+const MOVED_MS = 50;
+const CHANGED_MS = 100;
+/** actors with a commit so short before their node was lost may have changed without anybody's hearing of it */
+const RECENT_MS = 30_000;
+const ROAMING_MS = 10_000;
+const TOPICS = 500;
+
+const refOf = (topic: string): ActorRef => topic.slice(0, topic.indexOf('/'));
+
+export interface InterestsDeps {
+  readonly kernel: Kernel;
+  readonly placement: Placement;
+  readonly bus: Bus;
+  /** Actors of the slots with a commit in the last `ms`. */
+  recent(slots: readonly number[], ms: number): AsyncIterable<{ readonly ref: ActorRef }>;
+  /** Brings the actor into memory as it is in the journal now. */
+  freshen(ref: ActorRef): Promise<unknown>;
+}
+
+export class Interests implements Pick<Followers, 'of' | 'changed'> {
+  readonly #d: InterestsDeps;
+  /** of actors served here: topic -> node -> mono ms until which it is believed */
+  readonly #others = new Map<ActorRef, Map<string, Map<string, number>>>();
+  /** slots of actors that are followed here */
+  readonly #slots = new Map<ActorRef, number>();
+  readonly #recent = new Map<ActorRef, number>();
+  readonly #moved = new Set<number>();
+  readonly #changed = new Set<ActorRef>();
+  #here: Followers | undefined;
+  #timers: unknown[] = [];
+  #telling = false;
+  #running = false;
+
+  constructor(d: InterestsDeps) {
+    this.#d = d;
+    d.placement.onTakeover((slots) => void this.#reannounce(slots));
+  }
+
+  follow(followers: Followers): void {
+    this.#here = followers;
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#every(REFRESH_MS, () => this.#refresh());
+    this.#every(ROAMING_MS, () => void this.#roam());
+  }
+
+  stop(): void {
+    this.#running = false;
+    for (const timer of this.#timers) this.#d.kernel.clock.clearTimer(timer as object);
+  }
+
+  #every(ms: number, work: () => void): void {
+    const i = this.#timers.length;
+    const arm = (): void => {
+      this.#timers[i] = this.#d.kernel.clock.setTimer(ms, () => {
+        if (!this.#running) return;
+        arm();
+        work();
+      });
+    };
+    arm();
+  }
+
+  // ------------------------------------------------------------------------------------------------------ what the owner knows
+
+  /** Topics of the actor that somebody follows, here or elsewhere. */
+  of(ref: ActorRef): Iterable<string> {
+    const here = this.#here?.of(ref) ?? [];
+    const others = this.#others.get(ref);
+    return others === undefined ? here : new Set([...here, ...others.keys()]);
+  }
+
+  changed(ref: ActorRef): void {
+    this.#here?.changed(ref);
+    if (!this.#others.has(ref)) return;
+    this.#changed.add(ref);
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#d.kernel.clock.setTimer(CHANGED_MS, () => this.#tellChanged());
+  }
+
+  /** Nodes whose subscribers follow the actor hear that it has changed: they may have lost the right to. */
+  #tellChanged(): void {
+    this.#telling = false;
+    const byNode = new Map<string, ActorRef[]>();
+    for (const ref of this.#changed) {
+      const nodes = new Set([...(this.#others.get(ref)?.values() ?? [])].flatMap((of) => [...of.keys()]));
+      for (const node of nodes) push(byNode, node, ref);
+    }
+    this.#changed.clear();
+    for (const [node, refs] of byNode) this.#d.bus.send(node, { f: 'changed', refs }).catch(() => undefined);
+  }
+
+  /** What `changed` of another node tells. */
+  told(refs: readonly ActorRef[]): void {
+    for (const ref of refs) this.#here?.changed(ref);
+  }
+
+  /** Subscribers of a node follow these topics. @param read they have just been told where the topics stand */
+  heard(node: string, topics: readonly string[], read: boolean): void {
+    const until = this.#d.kernel.clock.mono() + BELIEVED_MS;
+    const missed: string[] = [];
+    for (const topic of topics) {
+      const ref = refOf(topic);
+      let byTopic = this.#others.get(ref);
+      if (byTopic === undefined) this.#others.set(ref, (byTopic = new Map()));
+      let nodes = byTopic.get(topic);
+      if (nodes === undefined) byTopic.set(topic, (nodes = new Map()));
+      if (!read && !nodes.has(node) && this.#mayHaveChanged(ref)) missed.push(topic);
+      nodes.set(node, until);
+    }
+    this.#announce(missed);
+  }
+
+  #mayHaveChanged(ref: ActorRef): boolean {
+    return this.#recent.has(ref) || this.#d.kernel.active(ref)?.committed !== undefined;
+  }
+
+  #announce(topics: readonly string[]): void {
+    for (let i = 0; i < topics.length; i += TOPICS) this.#here?.announce(topics.slice(i, i + TOPICS));
+  }
+
+  /** Slots of a crashed node have come: what it committed last may not have been published. */
+  async #reannounce(slots: readonly number[]): Promise<void> {
+    const { kernel } = this.#d;
+    const until = kernel.clock.mono() + RECENT_MS;
+    const topics: string[] = [];
+    try {
+      for await (const { ref } of this.#d.recent(slots, RECENT_MS)) {
+        this.#recent.set(ref, until);
+        topics.push(...this.of(ref));
+      }
+    } catch (error) {
+      kernel.log.warn({ err: error }, 'publications of a crashed node could not be made good');
+    }
+    this.#announce(topics);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- what this node tells
+
+  /** Other nodes own these slots now. */
+  moved(slots: Iterable<number>): void {
+    const idle = this.#moved.size === 0;
+    for (const slot of slots) this.#moved.add(slot);
+    if (idle && this.#moved.size > 0) this.#d.kernel.clock.setTimer(MOVED_MS, () => this.#tellMoved());
+  }
+
+  #tellMoved(): void {
+    const slots = new Set(this.#moved);
+    this.#moved.clear();
+    this.#tell((slot) => slots.has(slot));
+  }
+
+  #slotOf(ref: ActorRef): number {
+    let slot = this.#slots.get(ref);
+    if (slot === undefined) this.#slots.set(ref, (slot = slotOf(actorIdOf(ref))));
+    return slot;
+  }
+
+  #tell(concerns: (slot: number) => boolean): void {
+    const { placement, bus } = this.#d;
+    const byNode = new Map<string, string[]>();
+    for (const topic of this.#here?.topics() ?? []) {
+      const slot = this.#slotOf(refOf(topic));
+      const owner = concerns(slot) ? placement.owner(slot)?.node : undefined;
+      if (owner !== undefined && owner !== placement.me) push(byNode, owner, topic);
+    }
+    for (const [node, topics] of byNode) {
+      for (let i = 0; i < topics.length; i += TOPICS) {
+        bus.send(node, { f: 'follow', topics: topics.slice(i, i + TOPICS) }).catch(() => undefined);
+      }
+    }
+  }
+
+  #refresh(): void {
+    const now = this.#d.kernel.clock.mono();
+    for (const [ref, byTopic] of this.#others) {
+      for (const [topic, nodes] of byTopic) {
+        for (const [node, until] of nodes) if (until < now) nodes.delete(node);
+        if (nodes.size === 0) byTopic.delete(topic);
+      }
+      if (byTopic.size === 0) this.#others.delete(ref);
+    }
+    for (const [ref, until] of this.#recent) if (until < now) this.#recent.delete(ref);
+    this.#slots.clear();
+    this.#tell(() => true);
+  }
+
+  /** While nodes cannot hear each other, what subscribers here follow is compared with the journal. */
+  async #roam(): Promise<void> {
+    const topics = this.#d.placement.roaming ? [...(this.#here?.topics() ?? [])] : [];
+    for (let i = 0; i < topics.length; i += TOPICS) {
+      const page = topics.slice(i, i + TOPICS);
+      await Promise.allSettled([...new Set(page.map(refOf))].map((ref) => this.#d.freshen(ref)));
+      this.#announce(page);
+    }
+  }
+}
+
+function push<T>(map: Map<string, T[]>, key: string, value: T): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
