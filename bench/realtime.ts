@@ -355,19 +355,20 @@ async function storm(n: number): Promise<Row[]> {
   }
 }
 
-export const realtimeBench: Bench = async (plan, say) => {
+export const realtimeBench: Bench = async (plan, say, wanted) => {
   const quick = plan.rounds < 5;
   const rows: Row[] = [];
-  const part = async (name: string, work: () => Promise<Row[]>): Promise<void> => {
+  const part = async (name: string, ids: readonly string[], work: () => Promise<Row[]>): Promise<void> => {
+    if (!ids.some(wanted)) return;
     say(name);
     rows.push(...(await work()));
   };
-  await part('broadcast', () => broadcast(plan, say));
-  await part('memory', () => memory(quick ? 1_000 : 5_000));
-  await part('answers', () => answers(plan));
-  await part('a slow client', () => slowClient(plan));
-  await part('numbers', () => numbers(plan));
-  await part('storm', () => storm(plan.clients));
+  await part('broadcast', ['P1', 'P2', 'P6'], () => broadcast(plan, say));
+  await part('memory', ['P3'], () => memory(quick ? 1_000 : 5_000));
+  await part('answers', ['P4', 'P5'], () => answers(plan));
+  await part('a slow client', ['P10'], () => slowClient(plan));
+  await part('numbers', ['P11', 'P12'], () => numbers(plan));
+  await part('storm', ['S1', 'S2', 'S3'], () => storm(plan.clients));
   return {
     rows,
     notes: [

@@ -104,16 +104,18 @@ export function watchCongestion(
 }
 
 interface Waiting {
-  readonly writeBuffer?: readonly { readonly data?: unknown }[];
+  readonly writeBuffer?: readonly { readonly data?: unknown; readonly options?: { readonly wsPreEncodedFrame?: unknown } | undefined }[];
   readonly transport?: { readonly socket?: { readonly bufferedAmount?: number; terminate?(): void } };
 }
 
 const waitingPackets = (socket: LiveSocket): number => (socket.conn as unknown as Waiting).writeBuffer?.length ?? 0;
 
-/** Bytes that the peer has not taken: packets still with the engine and what the WebSocket holds back. */
+/** Bytes held for a peer that has not taken them: packets still with the engine, a broadcast as text and as frame, and what the WebSocket holds back. */
 function waitingBytes(socket: LiveSocket): number {
   const { writeBuffer = [], transport } = socket.conn as unknown as Waiting;
   let bytes = transport?.socket?.bufferedAmount ?? 0;
-  for (const { data } of writeBuffer) if (typeof data === 'string') bytes += data.length;
+  for (const { data, options } of writeBuffer) {
+    if (typeof data === 'string') bytes += options?.wsPreEncodedFrame === undefined ? data.length : data.length * 2;
+  }
   return bytes;
 }

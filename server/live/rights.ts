@@ -31,7 +31,9 @@ export function watchRights(
     const readers = new Map<Principal, LiveSocket[]>();
     for (const socket of sockets) {
       const { principal } = socket.data.connection.caller;
-      readers.set(principal, [...(readers.get(principal) ?? []), socket]);
+      const same = readers.get(principal);
+      if (same === undefined) readers.set(principal, [socket]);
+      else same.push(socket);
     }
     for (const [reader, { code }] of await x.topics.refused(topic, [...readers.keys()])) {
       for (const socket of readers.get(reader) ?? []) {
