@@ -236,7 +236,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   if (cluster !== undefined) health.add('redis', () => cluster.client.commands.ping(), { advisory: true });
 
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
-  const presence = createPresence({ clock, actors });
+  const presence = createPresence({ clock, log, actors });
   const computed = [status, presence.topic];
   checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);

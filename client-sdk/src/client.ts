@@ -63,6 +63,11 @@ export interface Client {
   connect(): void;
   /** Checks a connection that may have died in its sleep. Pages do this by themselves. `hiddenMs`: for how long nobody looked. */
   wake(hiddenMs?: number): void;
+  /**
+   * Says whether somebody looks at the application, for presence and for pushes that are not needed. Pages do this by themselves; a mobile app
+   * calls it with the state of the app. After five minutes in the background it disconnects, and comes back with its cursors when it is looked at.
+   */
+  visible(visible: boolean): void;
   close(): Promise<void>;
 }
 
@@ -71,6 +76,7 @@ const ACK_MS = 10_000;
 const PROBE_MS = 3_000;
 const HELLO_MS = 15_000;
 const HIDDEN_MS = 60_000;
+const REST_MS = 300_000;
 
 export function createClient(options: ClientOptions = {}): Client {
   return createClientWith(options, { dial: socketIo, timers: platformTimers });
@@ -98,6 +104,9 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
   /** the credentials that were used last are known to be too old */
   let expired = false;
   let renewing = false;
+  let sight: { readonly visible: boolean; readonly input?: number } | undefined;
+  let hiddenAt = 0;
+  let restTimer: unknown;
 
   function emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]): void {
     for (const fn of Array.from(listeners[event])) fn(value);
@@ -172,6 +181,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     emit('connection', next);
     if (next.state === 'online') {
       feeds.connected();
+      void look();
       commands.connected();
       outbox?.connected();
     }
@@ -309,7 +319,17 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
       .catch(() => undefined);
   }
 
-  const stopWatching = watchPlatform(timers, wake);
+  /** Tells the server, and again when it asks for patience, so that the last word is what it knows. */
+  async function look(): Promise<void> {
+    if (sight === undefined || !online()) return;
+    const ack = (await request('vis', sight).catch(() => undefined)) as { readonly error?: Problem } | undefined;
+    if (ack?.error?.retryAfterMs !== undefined) timers.set(() => void look(), ack.error.retryAfterMs);
+  }
+
+  const stopWatching = watchPlatform(timers, wake, (seen) => {
+    sight = seen;
+    void look();
+  });
 
   return {
     get connection() {
@@ -335,8 +355,22 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     },
     connect: () => act({ type: 'open' }),
     wake,
+    visible(visible) {
+      const now = timers.now();
+      timers.clear(restTimer);
+      sight = { visible, input: visible ? now - (now % 60_000) : sight?.input };
+      void look();
+      if (visible) {
+        if (feeds.wanted()) link.want();
+        wake(hiddenAt === 0 ? 0 : now - hiddenAt);
+      } else {
+        hiddenAt = now;
+        restTimer = timers.set(() => fail({ type: 'rest' }), REST_MS);
+      }
+    },
     close() {
       stopWatching();
+      timers.clear(restTimer);
       act({ type: 'close' });
       outbox?.close();
       over({ code: 'CLOSED' });

@@ -30,7 +30,7 @@ export type ConnectionEvent =
   | { readonly type: 'down'; readonly code?: string; readonly retryAfterMs?: number }
   /** the server said that repeating is pointless */
   | { readonly type: 'refuse'; readonly code: string }
-  /** the server asks to come back only when there is something to do */
+  /** the server asks to come back only when there is something to do, or nobody has looked at the application for a while */
   | { readonly type: 'rest' }
   | { readonly type: 'timer' }
   /** page visible again, network back */
@@ -73,8 +73,8 @@ const table: { readonly [S in ConnectionState]: { readonly [E in ConnectionEvent
   idle: { open: dial, close },
   connecting: { hello: (c) => ({ state: 'online', attempt: c.attempt }), down: wait, refuse, rest, close },
   online: { down: wait, refuse, rest, close },
-  waiting: { timer: dial, wake: dial, close },
-  offline: { timer: dial, wake: dial, close },
+  waiting: { timer: dial, wake: dial, rest, close },
+  offline: { timer: dial, wake: dial, rest, close },
   refused: { open: dial, close },
   closed: {},
 };

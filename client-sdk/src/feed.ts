@@ -340,6 +340,9 @@ export function createFeeds(link: Link, timers: Timers, memory?: Memory) {
       };
     },
 
+    /** Whether anything is to be kept current. */
+    wanted: (): boolean => [...feeds.values()].some(isWanted),
+
     /** Topics with a cursor, for "are these heads current?". */
     heads: (): Head[] =>
       [...feeds.values()].flatMap((f) => (f.r.phase === 'live' && f.r.cursor !== undefined ? [{ t: f.canonical, ...f.r.cursor }] : [])),

@@ -44,6 +44,7 @@ const profileView = ({ context: c }: S): ProfileView => ({
   displayName: c.displayName,
   timeZone: c.timeZone,
   registeredAt: c.registeredAt,
+  ...(c.hidden === true ? { hidden: c.hidden } : {}),
 });
 
 const topic = { subject: 'user', version: 1 } as const;
@@ -132,7 +133,7 @@ export const user = defineActor<UserContext>({
     'user.register': fact(z.strictObject({ displayName: name, timeZone: zone })),
     'user.update': command({
       offline: 'queue',
-      input: z.strictObject({ displayName: name.optional(), timeZone: zone.optional() }),
+      input: z.strictObject({ displayName: name.optional(), timeZone: zone.optional(), hidden: z.boolean().optional() }),
       reply: z.null(),
       allow: (p, ref) => platformOnly(p) || self(p, idOf(ref)),
     }),

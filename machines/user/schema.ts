@@ -61,6 +61,8 @@ export const UserContext = z.strictObject({
   displayName: z.string(),
   timeZone: z.string(),
   registeredAt: z.number(),
+  /** others are not told whether the person is there */
+  hidden: z.literal(true).optional(),
   devices: z.record(z.string(), DeviceHead),
   /** chart, by local day */
   days: z.record(z.string(), DayPoint),
@@ -120,6 +122,8 @@ export const ProfileView = z.strictObject({
   displayName: z.string(),
   timeZone: z.string(),
   registeredAt: z.number(),
+  /** others are not told whether the person is there */
+  hidden: z.literal(true).optional(),
   can: z.strictObject({ self: z.array(z.string()), staff: z.array(z.string()) }).optional(),
 });
 export type ProfileView = z.infer<typeof ProfileView>;

@@ -31,7 +31,7 @@ const MOST_READS = 64;
 
 export type UserEvent =
   | { readonly type: 'user.register'; readonly displayName: string; readonly timeZone: string }
-  | { readonly type: 'user.update'; readonly displayName?: string; readonly timeZone?: string }
+  | { readonly type: 'user.update'; readonly displayName?: string; readonly timeZone?: string; readonly hidden?: boolean }
   | { readonly type: 'device.changed'; readonly device: DeviceHead }
   | { readonly type: 'device.removed'; readonly deviceId: string }
   | { readonly type: 'notification.seen'; readonly topic: string; readonly s: number; readonly how: string }
@@ -124,7 +124,9 @@ const machine = setup({
     }),
     update: assign(({ context, event }) => {
       const e = as(event, 'user.update', 'user.register');
-      return { displayName: e.displayName ?? context.displayName, timeZone: e.timeZone ?? context.timeZone };
+      const kept = { displayName: e.displayName ?? context.displayName, timeZone: e.timeZone ?? context.timeZone };
+      if (e.type === 'user.register' || e.hidden === undefined) return kept;
+      return { ...kept, hidden: e.hidden ? (true as const) : undefined };
     }),
     noteToday: assign(({ context }) => ({ today: localDate(context.timeZone, now()) })),
     setDevice: assign(({ context, event }) => {

@@ -214,7 +214,10 @@ export function createGateway(d: GatewayDeps): Gateway {
   }
   d.topics.follow({
     of: (ref) => rooms.of(ref),
-    changed: (ref) => rights.changed(ref),
+    changed(ref) {
+      rights.changed(ref);
+      d.presence.changed(ref);
+    },
     topics: () => rooms.topics(),
     announce: (topics) => void announce(topics),
   });

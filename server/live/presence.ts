@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { ActorSystem, Publication } from '../../actors/system.ts';
-import type { Clock, TimerHandle } from '../../actors/types.ts';
+import type { ActorRef, Clock, Log, Principal, TimerHandle } from '../../actors/types.ts';
 import type { Computed } from './computed.ts';
 
 export const PresenceView = z.strictObject({
@@ -32,6 +32,11 @@ interface Person {
   readonly clients: Map<string, Client>;
   view: PresenceView;
   s: number;
+  state: PresenceView['state'];
+  /** epoch ms at which the state began */
+  since: number | undefined;
+  /** the person does not want to be seen; undefined while his actor has not said so or otherwise: nothing is shown then */
+  hidden: boolean | undefined;
   timer: TimerHandle | undefined;
   publishedAt: number;
 }
@@ -41,12 +46,15 @@ export interface Presence {
   connected(userId: string, conn: string, type: Client['type']): void;
   visible(userId: string, conn: string, o: { visible: boolean; input: number | undefined }): void;
   disconnected(userId: string, conn: string): void;
+  /** The actor has changed: a person may have hidden himself, or shown. */
+  changed(ref: ActorRef): void;
   stop(): void;
 }
 
+const PRESENCE: Principal = { kind: 'system', id: 'presence', roles: [] };
 const shape = /^user:([A-Za-z0-9_.:-]{1,120})\/presence$/;
 
-export function createPresence(o: { clock: Clock; actors: Pick<ActorSystem, 'allowed'> }): Presence {
+export function createPresence(o: { clock: Clock; log: Log; actors: Pick<ActorSystem, 'allowed' | 'read'> }): Presence {
   const { clock } = o;
   const e = randomBytes(5).toString('hex');
   const people = new Map<string, Person>();
@@ -65,8 +73,10 @@ export function createPresence(o: { clock: Clock; actors: Pick<ActorSystem, 'all
     const state = stateOf(p, now);
     const clients = { web: 0, mobile: 0 };
     for (const { type } of p.clients.values()) clients[type] += 1;
-    const since = state === p.view.state ? p.view.since : now;
-    const view: PresenceView = { online: state !== 'away', state, clients, ...(since === undefined ? {} : { since }) };
+    if (state !== p.state) p.since = now;
+    p.state = state;
+    const since = p.since === undefined ? {} : { since: p.since };
+    const view: PresenceView = p.hidden === false ? { online: state !== 'away', state, clients, ...since } : AWAY;
     if (JSON.stringify(view) !== JSON.stringify(p.view)) {
       const before = p.s;
       p.view = view;
@@ -85,6 +95,20 @@ export function createPresence(o: { clock: Clock; actors: Pick<ActorSystem, 'all
     if (p.timer !== undefined) clock.clearTimer(p.timer);
     const wait = p.clients.size === 0 ? DEPARTURE_MS : Math.max(0, p.publishedAt + BATCH_MS - clock.mono());
     p.timer = clock.setTimer(wait, () => review(id, p));
+  };
+
+  /** Asks the person's actor whether he wants to be seen; again a second later when there is no answer. */
+  const ask = async (id: string, p: Person): Promise<void> => {
+    try {
+      const { value } = await o.actors.read(`user:${id}`, 'profile', {}, { from: PRESENCE });
+      p.hidden = (value as { hidden?: boolean }).hidden === true;
+      if (people.get(id) === p) plan(id, p);
+    } catch (error) {
+      o.log.warn({ err: error, userId: id }, 'a person could not be asked whether he is hidden');
+      clock.setTimer(BATCH_MS, () => {
+        if (people.get(id) === p) void ask(id, p);
+      });
+    }
   };
 
   const topic: Computed = {
@@ -113,8 +137,18 @@ export function createPresence(o: { clock: Clock; actors: Pick<ActorSystem, 'all
     connected(userId, conn, type) {
       let p = people.get(userId);
       if (p === undefined) {
-        p = { clients: new Map(), view: AWAY, s: count, timer: undefined, publishedAt: Number.NEGATIVE_INFINITY };
+        p = {
+          clients: new Map(),
+          view: AWAY,
+          s: count,
+          state: 'away',
+          since: undefined,
+          hidden: undefined,
+          timer: undefined,
+          publishedAt: Number.NEGATIVE_INFINITY,
+        };
         people.set(userId, p);
+        void ask(userId, p);
       }
       p.clients.set(conn, { type, visible: false, input: 0 });
       plan(userId, p);
@@ -131,6 +165,11 @@ export function createPresence(o: { clock: Clock; actors: Pick<ActorSystem, 'all
     disconnected(userId, conn) {
       const p = people.get(userId);
       if (p?.clients.delete(conn) === true) plan(userId, p);
+    },
+    changed(ref) {
+      const id = ref.startsWith('user:') ? ref.slice('user:'.length) : '';
+      const p = people.get(id);
+      if (p !== undefined) void ask(id, p);
     },
     stop() {
       for (const p of people.values()) if (p.timer !== undefined) clock.clearTimer(p.timer);

@@ -7,6 +7,7 @@ import { Reads, Seen } from '../../machines/user/schema.ts';
 interface PersonContext {
   name: string;
   mood: string;
+  hidden?: true | undefined;
   reads: { [topic: string]: number };
 }
 
@@ -20,6 +21,7 @@ export const person = defineActor<PersonContext>({
       events: {} as
         | { type: 'user.register'; displayName: string }
         | { type: 'user.feel'; mood: string }
+        | { type: 'user.update'; hidden: boolean }
         | { type: 'notification.seen'; topic: string; s: number },
     },
     actions: kernel.actions,
@@ -37,12 +39,13 @@ export const person = defineActor<PersonContext>({
               { type: 'reply', params: ({ event }: { event: { s: number } }) => ({ s: event.s }) },
             ],
           },
+          'user.update': { actions: [assign({ hidden: ({ event }) => (event.hidden ? (true as const) : undefined) }), { type: 'reply' }] },
           'user.feel': { actions: [assign({ mood: ({ event }) => event.mood }), { type: 'reply' }] },
         },
       },
     },
   }),
-  context: z.strictObject({ name: z.string(), mood: z.string(), reads: Reads }),
+  context: z.strictObject({ name: z.string(), mood: z.string(), hidden: z.literal(true).optional(), reads: Reads }),
   visible: (p, ref) => ref === `user:${p.id}` || p.roles.includes('staff'),
   owner: (ref) => ref.slice('user:'.length),
   create: ['user.register'],
@@ -53,9 +56,17 @@ export const person = defineActor<PersonContext>({
       allow: platformOnly,
     }),
     'notification.seen': command({ input: Seen, reply: z.strictObject({ s: z.number() }) }),
+    'user.update': command({ input: z.strictObject({ hidden: z.boolean() }), reply: z.null() }),
     'user.feel': command({ input: z.strictObject({ mood: z.string() }), reply: z.null() }),
   },
-  queries: { reads: query<PersonContext>({ input: z.strictObject({}), output: Reads, run: (s) => s.context.reads }) },
+  queries: {
+    profile: query<PersonContext>({
+      input: z.strictObject({}),
+      output: z.strictObject({ hidden: z.literal(true).optional() }),
+      run: ({ context }) => (context.hidden === true ? { hidden: context.hidden } : {}),
+    }),
+    reads: query<PersonContext>({ input: z.strictObject({}), output: Reads, run: (s) => s.context.reads }),
+  },
   topics: [
     defineTopic({
       subject: 'user',

@@ -24,7 +24,7 @@ test.serial('somebody is away, idle when connected, active when he looks and mov
   const { w, clock, watched, staff, topic } = t.context;
   t.like((await sub(staff, topic)).d, { online: false, state: 'away', clients: { web: 0, mobile: 0 } });
   const page = await w.live({ token: watched.token });
-  await clock.advance(0);
+  await until(async () => (await clock.advance(0), staff.seen.some((m) => m.event === 'pub')), 'he is connected');
   t.like((await staff.next('pub', (p) => stateOf(p) === 'idle'))['d'], { online: true, clients: { web: 1, mobile: 0 } });
   t.deepEqual(await page.send('vis', { visible: true }), { ok: true });
   await clock.advance(1_000);
@@ -37,7 +37,7 @@ test.serial('somebody is away, idle when connected, active when he looks and mov
 test.serial('a departure counts after 15 s without a connection, so a reconnect is invisible (R12)', async (t) => {
   const { w, clock, watched, staff, topic } = t.context;
   const app = await w.live({ token: watched.token, device: 'phone' });
-  await clock.advance(0);
+  await until(async () => (await clock.advance(0), stateOf((await sub(staff, topic)) as never) === 'idle'), 'he is connected');
   const first = await sub(staff, topic);
   t.like(first.d, { state: 'idle', clients: { mobile: 1 } });
   app.socket.disconnect();
@@ -63,6 +63,32 @@ test.serial('presence is for those who may see the person (R12)', async (t) => {
   const code = async (live: Live): Promise<string> => (await live.send<{ l: [Refusal] }>('sub', { l: [{ t: topic }] })).l[0].error.code;
   t.is(await code(stranger), 'NOT_FOUND');
   t.is(await code(nobody), 'UNAUTHENTICATED');
+});
+
+test.serial('who has hidden himself is away for everybody, and what he does then is not told (R12)', async (t) => {
+  const { w, clock, watched, staff, topic } = t.context;
+  const page = await w.live({ token: watched.token });
+  await page.send('vis', { visible: true });
+  await sub(staff, topic);
+  await clock.advance(1_000);
+  const views = (): object[] => staff.seen.filter((m) => m.event === 'pub').map((m) => m.data['d'] as object);
+  await until(async () => (await clock.advance(1_000), views().length > 0), 'his presence');
+  t.like(views().at(-1), { online: true, state: 'active' });
+  const hide = async (hidden: boolean): Promise<void> => {
+    const before = views().length;
+    t.like(await page.send('cmd', { id: `hide-him-${hidden}`, to: 'user:me', type: 'user.update', d: { hidden } }), { ok: true });
+    await until(async () => (await clock.advance(1_000), views().length > before), 'the change');
+  };
+  await hide(true);
+  const away = { online: false, state: 'away', clients: { web: 0, mobile: 0 } };
+  t.deepEqual(views().at(-1), away);
+  const told = views().length;
+  await w.live({ token: watched.token, device: 'phone' });
+  await clock.advance(2_000);
+  t.is(views().length, told);
+  t.deepEqual((await sub(staff, topic)).d, away);
+  await hide(false);
+  t.like(views().at(-1), { online: true, state: 'active', clients: { web: 1, mobile: 1 } });
 });
 
 test.serial('vis may be sent once in two seconds (R9)', async (t) => {

@@ -438,6 +438,51 @@ test('topics that moved on during a sleep are asked for again', async (t) => {
   t.deepEqual(asked(b.take('sub')), [{ t: 'user:u1/energy', e: 'e', s: 7 }]);
 });
 
+test('an app says whether it is looked at, and again when the server asks for patience (R12)', async (t) => {
+  const b = bench();
+  const minute = b.timers.now() - (b.timers.now() % 60_000);
+  b.client.visible(true);
+  t.is(b.opened.length, 0, 'looking alone is no reason to connect');
+  b.client.connect();
+  await b.hello();
+  const first = b.take('vis');
+  t.deepEqual(first.payload, { visible: true, input: minute } as never);
+  await first.answer({ ok: true });
+  b.client.visible(false);
+  await b.take('vis').answer({ ok: false, error: { code: 'RATE_LIMITED', retryAfterMs: 1_500 } });
+  b.client.visible(true);
+  await b.take('vis').answer({ ok: false, error: { code: 'RATE_LIMITED', retryAfterMs: 1_500 } });
+  await b.timers.advance(1_500);
+  t.like(b.take('vis').payload, { visible: true });
+});
+
+test('after five minutes in the background an app disconnects, and comes back with its cursors when it is looked at (R11)', async (t) => {
+  const b = bench();
+  const energy = b.client.topic(ENERGY);
+  energy.subscribe(() => undefined);
+  await b.hello();
+  await b.take('sub').answer({ ok: true, l: [snap('user:u1/energy', 7, { score: 65 })] });
+  b.client.visible(false);
+  await b.timers.advance(299_999);
+  t.is(b.client.connection.state, 'online');
+  await b.timers.advance(1);
+  t.is(b.client.connection.state, 'idle');
+  t.is(energy.status, 'stale');
+  t.is(energy.value?.score, 65);
+  await b.timers.advance(3_600_000);
+  t.is(b.opened.length, 1, 'it rests');
+  b.client.visible(true);
+  await settle();
+  t.is(b.opened.length, 2);
+  await b.hello();
+  t.deepEqual(asked(b.take('sub')), [{ t: 'user:u1/energy', e: 'e', s: 7 }]);
+  b.client.visible(false);
+  await b.timers.advance(1_000);
+  b.client.visible(true);
+  await b.timers.advance(400_000);
+  t.is(b.client.connection.state, 'online', 'a short absence changes nothing');
+});
+
 test('resync asks again with the cursors of the named topics', async (t) => {
   const b = bench();
   b.client.topic(ENERGY).subscribe(() => undefined);

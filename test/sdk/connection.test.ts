@@ -14,7 +14,7 @@ const model = createMachine({
     idle: { on: { open: 'connecting', close: 'closed' } },
     connecting: { on: { hello: 'online', down: 'waiting', refuse: 'refused', rest: 'idle', close: 'closed' } },
     online: { on: { down: 'waiting', refuse: 'refused', rest: 'idle', close: 'closed' } },
-    waiting: { on: { timer: 'connecting', wake: 'connecting', close: 'closed' } },
+    waiting: { on: { timer: 'connecting', wake: 'connecting', rest: 'idle', close: 'closed' } },
     refused: { on: { open: 'connecting', close: 'closed' } },
     closed: {},
   },

@@ -27,8 +27,8 @@ test('the examples of the README run as they are printed', async (t) => {
   let answer: object = { ok: true, seq: 1, reply: { state: 'cancelled' } };
   server.onCommand('booking.cancel', () => answer as never);
 
-  t.is(blocks.length, 7);
-  const [create, views, logs, command, offline, connection, testing] = blocks;
+  t.is(blocks.length, 8);
+  const [create, views, logs, command, offline, connection, mobile, testing] = blocks;
   const thrum = (await run(`${create}; return thrum;`, { ...sdk, url: server.url, token: 'x' })) as Client;
   t.teardown(() => thrum.close());
 
@@ -46,6 +46,12 @@ test('the examples of the README run as they are printed', async (t) => {
   await until(65);
   await until('snapshot');
   await until('online');
+  const said: string[] = [];
+  const module = (name: string, value: unknown) => ({
+    addEventListener: (...args: unknown[]) => (said.push(name), (args.at(-1) as (v: unknown) => void)(value)),
+  });
+  await run(mobile, { thrum, AppState: module('app', 'active'), NetInfo: module('net', { isConnected: true }) });
+  t.deepEqual(said, ['app', 'net']);
   const listening = run(logs, { thrum, show });
   await until('alert.opened');
   const scope = { ThrumError: sdk.ThrumError, thrum, show };

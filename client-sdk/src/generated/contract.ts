@@ -409,6 +409,7 @@ export interface Topics {
       displayName: string;
       timeZone: string;
       registeredAt: number;
+      hidden?: true;
       can?: { self: string[]; staff: string[] };
     } & { can?: { [role: string]: string[] } };
   };
@@ -833,7 +834,7 @@ export interface Commands {
       rejects: never;
     };
     'user.update': {
-      input: { displayName?: string; timeZone?: string };
+      input: { displayName?: string; timeZone?: string; hidden?: boolean };
       reply: null;
       rejects: never;
     };
