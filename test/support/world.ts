@@ -1,5 +1,7 @@
 /** A whole server for tests: the embedded database in a directory of its own, cheap passwords, a kept log, strict replies. */
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inject } from 'light-my-request';
 import type { InjectOptions, Response } from 'light-my-request';
 import { io } from 'socket.io-client';
@@ -7,6 +9,7 @@ import type { Socket } from 'socket.io-client';
 import type { z } from 'zod';
 import type { ActorKind } from '../../actors/define.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
+import type { JournalStore } from '../../actors/store/store.ts';
 import type { EffectFunctions } from '../../actors/effects.ts';
 import type { Clock } from '../../actors/types.ts';
 import { buildApp } from '../../server/app.ts';
@@ -27,7 +30,9 @@ export interface WorldOptions {
   readonly kinds?: readonly ActorKind[];
   readonly effects?: EffectFunctions;
   /** actors in memory, for kinds whose tables no migration makes; default pglite */
-  readonly store?: 'memory' | 'pglite';
+  readonly store?: 'memory' | 'pglite' | JournalStore;
+  /** of nodes that are one installation */
+  readonly secrets?: Secrets;
   readonly clock?: Clock;
   readonly env?: { readonly [name: string]: string };
   /** listens on a free port, for tests with sockets */
@@ -69,7 +74,7 @@ const HIGH = '1000000';
 let people = 0;
 
 export async function makeWorld(o: WorldOptions = {}): Promise<World> {
-  const dataDir = await embeddedDir();
+  const dataDir = o.env?.['DATABASE_URL'] === undefined ? await embeddedDir() : await mkdtemp(join(tmpdir(), 'thrum-data-'));
   const config = readConfig({
     PORT: '0',
     HOST: '127.0.0.1',
@@ -88,7 +93,7 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
     ...o.env,
   });
   const log = new KeptLog();
-  const secrets = await newSecrets(Date.now());
+  const { store, secrets = await newSecrets(Date.now()) } = o;
   const deps: AppDeps = {
     log,
     secrets,
@@ -96,7 +101,8 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
     ...(o.kinds === undefined ? {} : { kinds: o.kinds }),
     ...(o.effects === undefined ? {} : { effects: o.effects }),
     ...(o.clock === undefined ? {} : { clock: o.clock }),
-    ...(o.store === 'memory' ? { store: (registry) => createMemoryStore({ registry }) } : {}),
+    ...(store === 'memory' ? { store: (registry) => createMemoryStore({ registry }) } : {}),
+    ...(typeof store === 'object' ? { store: () => store } : {}),
   };
   const app = await buildApp(config, deps);
   const url = o.listen === true ? (await app.start()).url.replace('localhost', '127.0.0.1') : 'http://127.0.0.1:3000';
