@@ -102,7 +102,7 @@ const operations: { readonly [mode in Companion['mode']]: readonly string[] } = 
 function checkCompanion(name: string, c: Companion, fault: Fault): void {
   const path = `companions.${name}`;
   const columns = new Set(Object.keys(c.columns));
-  for (const column of [...c.key, ...c.frozen, ...c.add])
+  for (const column of [...c.key, ...c.frozen, ...c.add, ...c.pii])
     if (!columns.has(column) && column !== c.stamp.actor) fault(path, `column '${column}' is not declared`);
   for (const column of c.frozen)
     if (c.key.includes(column) || c.add.includes(column)) fault(path, `'${column}' is frozen and also key or add`);

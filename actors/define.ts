@@ -21,6 +21,12 @@ export interface Snap<C = AnyContext> {
   hasTag(tag: string): boolean;
 }
 
+/**
+ * Marks what tells who a person is, how their body does, or what somebody wrote about them: `z.string().meta(personal)`. The inspector masks such
+ * fields of contexts, commands, replies, items and effects for people without the role `inspect:pii`.
+ */
+export const personal = { pii: true } as const;
+
 // ---------------------------------------------------------------------------------------------------------------- actions
 
 export interface TellParams {
@@ -227,6 +233,8 @@ export interface CompanionInput<C = AnyContext> {
   readonly stamp?: { readonly actor?: string; readonly seq?: string };
   /** what a violation means for the command; without it a violation is a fault. `alarm`: the machine should have refused by itself */
   readonly refuse?: { readonly code: string; readonly alarm: boolean };
+  /** columns whose values are personal: the inspector masks them */
+  readonly pii?: readonly string[];
   /** what erasure of the actor does with its rows */
   readonly erase?: 'keep' | 'delete';
   /** rows that are this actor's, when there is no actor column */
@@ -241,11 +249,12 @@ export interface Companion extends CompanionInput {
   readonly onDuplicate: 'refuse' | 'skip';
   readonly stamp: { readonly actor?: string; readonly seq?: string };
   readonly erase: 'keep' | 'delete';
+  readonly pii: readonly string[];
 }
 
 /** Declares a table whose rows commit in the statement that journals their event. The table itself comes from a migration. */
 export function companion<C>(c: CompanionInput<C>): Companion {
-  return { frozen: [], add: [], onDuplicate: 'refuse', erase: 'keep', ...c, stamp: c.stamp ?? { actor: 'actor_id', seq: 'seq' } };
+  return { frozen: [], add: [], onDuplicate: 'refuse', erase: 'keep', pii: [], ...c, stamp: c.stamp ?? { actor: 'actor_id', seq: 'seq' } };
 }
 
 // ------------------------------------------------------------------------------------------------------------------ kinds

@@ -42,6 +42,7 @@ import type { Identity } from './identity/identity.ts';
 import { erasureKey, loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
+import { createRedactor } from './inspector/redact.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
 import { pruneJob } from './jobs/prune.ts';
@@ -250,7 +251,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
-    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures }),
+    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor: createRedactor(kinds) }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({

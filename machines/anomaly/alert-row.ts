@@ -26,6 +26,7 @@ export const alertRows = companion<MonitorContext>({
     label: 'text?',
     item: 'jsonb',
   },
+  pii: ['item'],
   stamp: { actor: 'actor_id', seq: 'actor_seq' },
   erase: 'delete',
 });

@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 import { Label } from './schema.ts';
 import { ConfigPatch } from './state.ts';
 
-const note = z.string().max(500).optional();
+const note = z.string().max(500).meta(personal).optional();
 
 /** One point of the watched series, told by its owner. `t` is the start of the bucket, epoch ms; `v` in the unit of the metric. */
 export const Observe = z.strictObject({
   t: z.number().int().nonnegative(),
-  v: z.number().nullable(),
+  v: z.number().nullable().meta(personal),
   quality: z.enum(['good', 'partial', 'invalid']).optional(),
 });
 export type Observe = z.infer<typeof Observe>;
@@ -15,7 +16,7 @@ export type Observe = z.infer<typeof Observe>;
 /** The series up to some point, in strictly ascending order: the detectors are computed anew from it, no alert is opened for it. */
 export const Backfill = z.strictObject({
   points: z
-    .array(z.strictObject({ t: z.number().int().nonnegative(), v: z.number() }))
+    .array(z.strictObject({ t: z.number().int().nonnegative(), v: z.number().meta(personal) }))
     .min(1)
     .max(1_000)
     .refine((points) => points.every((p, i) => i === 0 || p.t > (points[i - 1]?.t ?? Infinity)), 'times must ascend strictly'),
@@ -26,7 +27,11 @@ export const Resolve = z.strictObject({ alertId: z.uuid(), note });
 export const Feedback = z.strictObject({ alertId: z.uuid(), label: Label });
 export const Missed = z.strictObject({ at: z.number().int(), note });
 export const Mute = z
-  .strictObject({ until: z.number().int().optional(), forMs: z.number().int().min(60_000).optional(), reason: z.string().min(1).max(200) })
+  .strictObject({
+    until: z.number().int().optional(),
+    forMs: z.number().int().min(60_000).optional(),
+    reason: z.string().min(1).max(200).meta(personal),
+  })
   .refine((m) => (m.until === undefined) !== (m.forMs === undefined), 'give either until or forMs');
 export const Unmute = z.strictObject({});
 export const Configure = z.strictObject({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { command, platformOnly } from '../../actors/define.ts';
+import { command, personal, platformOnly } from '../../actors/define.ts';
 
 export const Tier = z.enum(['none', 'low', 'medium', 'high', 'critical']);
 export type Tier = z.infer<typeof Tier>;
@@ -42,20 +42,20 @@ export const AlertItem = z.strictObject({
   level: z.number().int().min(0).max(4),
   action: z.enum(['none', 'observe', 'review_24h', 'investigate_4h', 'page_now']),
   /** one short line, such as "HRV is unusually low" */
-  title: z.string(),
+  title: z.string().meta(personal),
   /** one or two sentences with the numbers, for a coach or an operator */
-  explanation: z.string(),
+  explanation: z.string().meta(personal),
   /** when this item came about */
   at: z.number(),
   /** start of the bucket of the latest point */
   pointAt: z.number(),
-  value: z.number(),
-  expected: z.number(),
-  delta: z.number(),
+  value: z.number().meta(personal),
+  expected: z.number().meta(personal),
+  delta: z.number().meta(personal),
   /** where a new point is expected with 95 % confidence */
-  band: z.strictObject({ lower: z.number(), upper: z.number() }),
+  band: z.strictObject({ lower: z.number(), upper: z.number() }).meta(personal),
   /** absent while the baseline is flat */
-  z: z.number().optional(),
+  z: z.number().meta(personal).optional(),
   /** effective threshold of |z| */
   threshold: z.number(),
   /** persistence score in [0, 1]; 1 = a lasting shift */
@@ -73,7 +73,7 @@ export const AlertItem = z.strictObject({
   closedAt: z.number().optional(),
   closedBy: z.string().optional(),
   closeReason: CloseReason.optional(),
-  note: z.string().optional(),
+  note: z.string().meta(personal).optional(),
 });
 export type AlertItem = z.infer<typeof AlertItem>;
 
@@ -105,8 +105,8 @@ export const MonitorItem = z.strictObject({
   severity: Tier.optional(),
   direction: Direction.optional(),
   pointAt: z.number().optional(),
-  value: z.number().optional(),
-  expected: z.number().optional(),
+  value: z.number().meta(personal).optional(),
+  expected: z.number().meta(personal).optional(),
   coveredBy: z.string().optional(),
   until: z.number().optional(),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 import { metricDefaults } from '../../calc/anomaly/metrics.ts';
 import { noCusum } from '../../calc/anomaly/cusum.ts';
 import { noTune } from '../../calc/anomaly/tune.ts';
@@ -57,12 +58,12 @@ const Tune = z.strictObject({
 
 export const Reading = z.strictObject({
   t: z.number(),
-  value: z.number(),
-  expected: z.number(),
-  delta: z.number(),
-  lower: z.number(),
-  upper: z.number(),
-  z: z.number().nullable(),
+  value: z.number().meta(personal),
+  expected: z.number().meta(personal),
+  delta: z.number().meta(personal),
+  lower: z.number().meta(personal),
+  upper: z.number().meta(personal),
+  z: z.number().nullable().meta(personal),
   score: z.number(),
   persistence: z.number(),
   threshold: z.number(),
@@ -82,8 +83,8 @@ export const Episode = z.strictObject({
   kind: z.enum(['metric', 'utilization', 'persistence']),
   points: z.number().int(),
   level: z.number().int(),
-  peakZ: z.number(),
-  peakDelta: z.number(),
+  peakZ: z.number().meta(personal),
+  peakDelta: z.number().meta(personal),
   held: z.enum(['muted', 'historical', 'below_min', 'cooldown']).nullable(),
 });
 export type Episode = z.infer<typeof Episode>;
@@ -99,18 +100,18 @@ export const MonitorContext = z.strictObject({
   /** false while the baseline is being learned */
   learned: z.boolean(),
   det: z.strictObject({
-    ew: z.strictObject({ n: z.number().int(), mean: z.number(), v: z.number() }),
+    ew: z.strictObject({ n: z.number().int(), mean: z.number().meta(personal), v: z.number().meta(personal) }),
     cusum: z.strictObject({ high: z.number(), low: z.number(), highRun: z.number().int(), lowRun: z.number().int() }),
     seen: z.number().int(),
     cv: z.number().nullable(),
     cvAt: z.number(),
   }),
   /** the last points by their number modulo 32 */
-  recent: z.record(z.string(), z.strictObject({ t: z.number(), x: z.number(), z: z.number().nullable() })),
+  recent: z.record(z.string(), z.strictObject({ t: z.number(), x: z.number().meta(personal), z: z.number().nullable().meta(personal) })),
   /** fed points that wait to be scored again after a backfill; empty between events */
-  replay: z.array(z.strictObject({ t: z.number(), v: z.number() })),
+  replay: z.array(z.strictObject({ t: z.number(), v: z.number().meta(personal) })),
   lastT: z.number().nullable(),
-  lastValue: z.number().nullable(),
+  lastValue: z.number().nullable().meta(personal),
   reading: Reading.nullable(),
   /** missing points in a row */
   missing: z.number().int(),

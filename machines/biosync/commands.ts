@@ -1,20 +1,21 @@
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 import { isTimeZone } from '../../calc/time/civil.ts';
 import { Counts, Day, ProviderId } from './schema.ts';
 
 export const Nothing = z.strictObject({});
-const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database');
+const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database').meta(personal);
 
 export const Connect = z.strictObject({
   userId: z.uuid(),
   provider: ProviderId,
   /** what the person calls the thing */
-  label: z.string().trim().min(1).max(80),
+  label: z.string().trim().min(1).max(80).meta(personal),
   timeZone: zone,
 });
 export const Connected = z.strictObject({ state: z.string(), error: z.string().optional() });
 export const ConnectSucceeded = z.strictObject({
-  providerUserId: z.string().min(1).max(200),
+  providerUserId: z.string().min(1).max(200).meta(personal),
   scopes: z.array(z.string().max(80)).max(32),
   /** scopes that the provider needs and the person did not grant */
   missing: z.array(z.string().max(80)).max(32),

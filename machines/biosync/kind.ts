@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ActorRef, Principal, Snap } from '../../actors/define.ts';
-import { command, defineActor, defineTopic, effect, platformOnly, query } from '../../actors/define.ts';
+import { command, defineActor, defineTopic, effect, personal, platformOnly, query } from '../../actors/define.ts';
 import {
   Autosync,
   Connect,
@@ -92,7 +92,7 @@ export const device = defineActor<DeviceContext>({
       concurrency: 8,
     }),
     deregister: effect({
-      input: z.strictObject({ deviceId: z.string(), provider: ProviderId, providerUserId: z.string() }),
+      input: z.strictObject({ deviceId: z.string(), provider: ProviderId, providerUserId: z.string().meta(personal) }),
       output: z.null(),
       retry: { attempts: 3, base: 1_000, factor: 2, max: 8_000 },
     }),

@@ -18,6 +18,7 @@ export const deviceRows = companion<DeviceContext>({
     time_zone: 'text',
     connected_at: 'timestamptz?',
   },
+  pii: ['provider_user_id', 'label', 'time_zone'],
   erase: 'delete',
 });
 

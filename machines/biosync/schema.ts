@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 
 /** Providers of wearable data that the intake knows. `simulator` is built in, `standard` is any sender of Standard Webhooks. */
 export const ProviderId = z.enum(['simulator', 'standard']);
@@ -31,7 +32,7 @@ export function addCounts(a: Counts, b: Counts): Counts {
 export const DeviceHead = z.strictObject({
   id: z.string(),
   provider: ProviderId,
-  label: z.string(),
+  label: z.string().meta(personal),
   /** statechart value of region conn joined by dots, `connected.idle` */
   state: z.string(),
   stateSince: z.number(),
@@ -81,12 +82,12 @@ export const DeviceContext = z.strictObject({
   id: z.string(),
   userId: z.string(),
   provider: ProviderId,
-  label: z.string(),
-  timeZone: z.string(),
+  label: z.string().meta(personal),
+  timeZone: z.string().meta(personal),
   state: z.string(),
   stateSince: z.number(),
   autoSync: z.boolean(),
-  providerUserId: z.string().optional(),
+  providerUserId: z.string().meta(personal).optional(),
   scopes: z.array(z.string()),
   connectedAt: z.number().optional(),
   lastSyncAt: z.number().optional(),
@@ -109,7 +110,7 @@ export type DeviceContext = z.infer<typeof DeviceContext>;
 export const SyncView = z.strictObject({
   id: z.string(),
   provider: ProviderId,
-  label: z.string(),
+  label: z.string().meta(personal),
   state: z.string(),
   stateSince: z.number(),
   freshness: z.enum(['unknown', 'fresh', 'quiet']),
@@ -144,7 +145,7 @@ export const FetchInput = z.strictObject({
   deviceId: z.string(),
   userId: z.string(),
   provider: ProviderId,
-  providerUserId: z.string(),
+  providerUserId: z.string().meta(personal),
   from: Day,
   to: Day,
   cursor: z.string().optional(),

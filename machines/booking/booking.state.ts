@@ -1,5 +1,6 @@
 /** What a booking actor knows, and how it is shown. */
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 import { instantOf, isoOf, isTimeZone, localTime, MINUTE, resolveLocal } from '../../calc/time/civil.ts';
 import { shortId, URL_NAMESPACE, uuid5 } from '../../calc/uuid.ts';
 import { BookingState, ConflictView, type BookingItem, type BookingView, type Reschedule } from './schema.ts';
@@ -14,7 +15,7 @@ const Wish = z.object({
   end: z.number(),
   timeZone: z.string(),
   localStart: z.string(),
-  reason: z.string().nullable(),
+  reason: z.string().meta(personal).nullable(),
   by: z.string(),
 });
 const Change = z.object({
@@ -23,7 +24,7 @@ const Change = z.object({
   kind: z.literal('reschedule'),
   from: z.object({ resourceId: z.string(), start: z.number(), end: z.number() }),
   to: z.object({ resourceId: z.string(), start: z.number(), end: z.number() }),
-  reason: z.string().nullable(),
+  reason: z.string().meta(personal).nullable(),
 });
 
 export const Refused = z.object({
@@ -60,7 +61,7 @@ export const BookingContext = z.object({
   /** a cancellation that has to wait for a decision that is already made */
   pendingCancel: z.boolean(),
   cancelledBy: z.string().nullable(),
-  cancelReason: z.string().nullable(),
+  cancelReason: z.string().meta(personal).nullable(),
   sequence: z.number().int(),
   rescheduleCount: z.number().int(),
   changes: z.record(z.string(), Change),

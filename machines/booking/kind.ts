@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ActorRef, Principal, Snap } from '../../actors/define.ts';
-import { command, companion, defineActor, defineTopic, platformOnly, query } from '../../actors/define.ts';
+import { command, companion, defineActor, defineTopic, personal, platformOnly, query } from '../../actors/define.ts';
 import { freeSlots, MAX_SLOTS } from '../../calc/booking/slots.ts';
 import { isoOf } from '../../calc/time/civil.ts';
 import { AlertItem, alertFacts } from '../anomaly/schema.ts';
@@ -36,7 +36,7 @@ export const isStaff = (p: Principal): boolean => platformOnly(p) || p.roles.inc
 
 const statusOf = (s: Snap<ResourceContext>): ResourceStatus => (s.value === 'suspended' || s.value === 'retired' ? s.value : 'active');
 const ClaimId = z.string().length(22);
-const Reason = z.strictObject({ reason: z.string().max(200).optional() });
+const Reason = z.strictObject({ reason: z.string().max(200).meta(personal).optional() });
 
 const claimRefusals = [
   'SLOT_UNAVAILABLE',

@@ -1,5 +1,6 @@
 /** What callers of the booking module say and read. Instants are RFC 3339 strings on the wire and epoch ms between actors. */
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 import { isTimeZone } from '../../calc/time/civil.ts';
 
 /** The same for every kind of resource; the product starts with `primary`. */
@@ -163,13 +164,13 @@ export const Reschedule = z
     ...when,
     durationMin: z.number().optional(),
     resourceId: ResourceId.optional(),
-    reason: z.string().max(200).optional(),
+    reason: z.string().max(200).meta(personal).optional(),
   })
   .refine(dated, 'needs either start or localStart')
   .refine(zoned, 'localStart needs timeZone');
 export type Reschedule = z.output<typeof Reschedule>;
 
-export const Cancel = z.strictObject({ reason: z.string().max(200).optional() });
+export const Cancel = z.strictObject({ reason: z.string().max(200).meta(personal).optional() });
 export const Nothing = z.strictObject({});
 
 /** The command is taken; the outcome follows on `booking:{id}/status`. */
@@ -239,7 +240,7 @@ export const BookingItem = z.strictObject({
   at: Instant,
   /** rescheduled: where it was; reschedule_failed: where it could not go */
   other: z.strictObject({ resourceId: z.string(), start: Instant, end: Instant }).optional(),
-  reason: z.string().optional(),
+  reason: z.string().meta(personal).optional(),
 });
 export type BookingItem = z.infer<typeof BookingItem>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ActorRef, Principal, Snap, StateValue } from '../../actors/define.ts';
-import { command, defineActor, defineTopic, effect, platformOnly, query } from '../../actors/define.ts';
+import { command, defineActor, defineTopic, effect, personal, platformOnly, query } from '../../actors/define.ts';
 import { isTimeZone } from '../../calc/time/civil.ts';
 import { AlertItem, alertFacts } from '../anomaly/schema.ts';
 import { DeviceHead } from '../biosync/schema.ts';
@@ -111,8 +111,8 @@ const settingsView = ({ context: { preferences, endpoints } }: S): z.output<type
   endpoints,
 });
 
-const name = z.string().trim().min(1).max(120);
-const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database');
+const name = z.string().trim().min(1).max(120).meta(personal);
+const zone = z.string().max(64).refine(isTimeZone, 'must be a time zone of the tz database').meta(personal);
 const fact = (input: z.ZodType) => command({ input, reply: z.null(), allow: platformOnly });
 /** What devices and bookings tell: committed with what makes them say it, where both are at hand. */
 const told = (input: z.ZodType) => command({ input, reply: z.null(), allow: platformOnly, fuse: true });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 import { components } from '../../calc/energy/model.ts';
 import { DeviceHead } from '../biosync/schema.ts';
 import { NotifyState } from '../notifications/schema.ts';
@@ -23,12 +24,12 @@ export const Change = z.strictObject({
 export const Score = z.strictObject({
   day: Day,
   status: ScoreStatus,
-  score: z.number().optional(),
-  band: Band.optional(),
+  score: z.number().meta(personal).optional(),
+  band: Band.meta(personal).optional(),
   revision: z.number().int(),
-  points: partial(z.number()).optional(),
+  points: partial(z.number()).meta(personal).optional(),
   /** against the published score of the day before that has one */
-  change: Change.optional(),
+  change: Change.meta(personal).optional(),
   confidence: z.number(),
   confidenceLevel: z.enum(['high', 'medium', 'low']),
   missing: z.array(Missing).optional(),
@@ -39,27 +40,27 @@ export type Score = z.infer<typeof Score>;
 
 /** A day of the chart. */
 export const DayPoint = z.strictObject({
-  score: z.number().optional(),
-  band: Band.optional(),
-  hrvMs: z.number().optional(),
-  restingBpm: z.number().optional(),
-  sleepH: z.number().optional(),
-  load: z.number().optional(),
+  score: z.number().meta(personal).optional(),
+  band: Band.meta(personal).optional(),
+  hrvMs: z.number().meta(personal).optional(),
+  restingBpm: z.number().meta(personal).optional(),
+  sleepH: z.number().meta(personal).optional(),
+  load: z.number().meta(personal).optional(),
 });
 export type DayPoint = z.infer<typeof DayPoint>;
 
 export const ScoreResult = z.strictObject({ score: Score, point: DayPoint });
 export type ScoreResult = z.infer<typeof ScoreResult>;
 
-export const ComputeInput = z.strictObject({ userId: z.string(), timeZone: z.string(), from: Day, to: Day });
+export const ComputeInput = z.strictObject({ userId: z.string(), timeZone: z.string().meta(personal), from: Day, to: Day });
 /** Results ascending by day; of the recent days only, however far back the rows were recomputed. */
 export const ComputeOutput = z.strictObject({ results: z.array(ScoreResult), changed: z.number().int() });
 export type ComputeOutput = z.infer<typeof ComputeOutput>;
 
 export const UserContext = z.strictObject({
   id: z.string(),
-  displayName: z.string(),
-  timeZone: z.string(),
+  displayName: z.string().meta(personal),
+  timeZone: z.string().meta(personal),
   registeredAt: z.number(),
   /** others are not told whether the person is there */
   hidden: z.literal(true).optional(),
@@ -95,11 +96,11 @@ export const EnergyView = z.strictObject({
   day: Day.optional(),
   today: z.string(),
   status: z.enum(['waiting', 'ok', 'insufficient_data']),
-  score: z.number().optional(),
-  band: Band.optional(),
+  score: z.number().meta(personal).optional(),
+  band: Band.meta(personal).optional(),
   revision: z.number().int().optional(),
-  points: partial(z.number()).optional(),
-  change: Change.optional(),
+  points: partial(z.number()).meta(personal).optional(),
+  change: Change.meta(personal).optional(),
   confidence: z.number().optional(),
   confidenceLevel: z.enum(['high', 'medium', 'low']).optional(),
   missing: z.array(Missing).optional(),
@@ -107,8 +108,8 @@ export const EnergyView = z.strictObject({
   computedAt: z.number().optional(),
   /** true while the score could not be computed anew */
   stale: z.literal(true).optional(),
-  hrvMs: z.number().optional(),
-  restingBpm: z.number().optional(),
+  hrvMs: z.number().meta(personal).optional(),
+  restingBpm: z.number().meta(personal).optional(),
   /** at most 60 days by local date */
   days: z.record(z.string(), DayPoint),
 });
@@ -119,8 +120,8 @@ export type DevicesView = z.infer<typeof DevicesView>;
 
 export const ProfileView = z.strictObject({
   id: z.string(),
-  displayName: z.string(),
-  timeZone: z.string(),
+  displayName: z.string().meta(personal),
+  timeZone: z.string().meta(personal),
   registeredAt: z.number(),
   /** others are not told whether the person is there */
   hidden: z.literal(true).optional(),

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { z } from 'zod';
 import type { ActorSystem } from '../../actors/system.ts';
+import type { InspectRole } from '../inspector/roles.ts';
 import { Problem } from '../problems.ts';
 
 export const User = z.strictObject({
@@ -21,7 +22,7 @@ export interface NewUser {
   /** IANA name, `Europe/Berlin` */
   readonly timeZone: string;
   /** beside `user`, which everybody has */
-  readonly roles?: readonly ('staff' | 'admin')[];
+  readonly roles?: readonly ('staff' | 'admin' | InspectRole)[];
   readonly plan?: User['plan'];
 }
 

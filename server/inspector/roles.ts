@@ -2,8 +2,8 @@
 import type { Principal } from '../../actors/types.ts';
 
 /**
- * `inspect:read` sees lists, machines and pauses, `inspect:pii` what actors hold, `inspect:poke` acts on single actors, `inspect:admin` stops and
- * restarts them.
+ * `inspect:read` sees lists, machines, pauses and what actors hold, with personal fields masked; `inspect:pii` sees those too; `inspect:poke` acts on
+ * single actors, `inspect:admin` stops and restarts them.
  */
 export const INSPECT_ROLES = ['inspect:read', 'inspect:poke', 'inspect:admin', 'inspect:pii'] as const;
 export type InspectRole = (typeof INSPECT_ROLES)[number];

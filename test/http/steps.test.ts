@@ -88,11 +88,11 @@ test('an event of the past is told by its transitions, guards and actions, and a
   t.deepEqual(steps.slice(1), [{ event: 'claim.held', taken: [], guards: [{ guard: 'isCancelPending', answer: false }], actions: [] }]);
 });
 
-test('nobody but who may see what actors hold is told', async (t) => {
+test('nobody but who may look at actors is told', async (t) => {
   const c = t.context;
   t.is(code(await microsteps(c, 1)), 'UNAUTHENTICATED');
   t.is(code(await microsteps(c, 1, c.ada.token)), 'FORBIDDEN');
-  t.is(code(await microsteps(c, 1, c.staff.token)), 'FORBIDDEN');
+  t.is(code(await microsteps(c, 1, c.staff.token)), '200');
   t.is(code(await microsteps(c, 0, c.admin.token)), 'NOT_FOUND');
   t.is(code(await microsteps(c, 99, c.admin.token)), 'NOT_FOUND');
 });
@@ -171,5 +171,5 @@ test('a question about what cannot be asked is refused, and so is everybody who 
   t.is(code(await ask(c, { event, seq: 99 })), 'NOT_FOUND');
   t.is(code(await c.w.inject({ method: 'POST', url: `/v1/admin/actors/booking/${c.id}/what-if`, payload: { event } })), 'UNAUTHENTICATED');
   t.is(code(await ask(c, { event }, c.ada.token)), 'FORBIDDEN');
-  t.is(code(await ask(c, { event }, c.staff.token)), 'FORBIDDEN');
+  t.is(code(await ask(c, { event }, c.staff.token)), '200');
 });

@@ -5,7 +5,7 @@ import type { DirectoryRow } from '../../../../actors/store/store.ts';
 import { invalid } from '../../../problems.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { auditRead } from './deps.ts';
+import { auditRead, eyesOf } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { ActorPath, iso, Kind, refOf } from './schemas.ts';
 
@@ -105,7 +105,7 @@ export function actorListRoutes(d: AdminDeps): Route[] {
     route({
       method: 'GET',
       path: '/v1/admin/actors/:kind/:id',
-      auth: 'inspect:pii',
+      auth: 'inspect:read',
       summary: 'One actor: state, context, timers, what waits',
       params: ActorPath,
       reply: { 200: Detail },
@@ -113,7 +113,7 @@ export function actorListRoutes(d: AdminDeps): Route[] {
       run: async (c) => {
         const a = await d.inspect.one(refOf(c.params));
         await auditRead(d, c, 'actor.read', a.actorId, a.seq);
-        const { value, context, calls, logs } = a.state;
+        const { value, context, calls, logs } = eyesOf(d, c).state(c.params.kind, a.state);
         const timers = Object.fromEntries(
           Object.entries(a.state.timers).map(([id, t]) => [id, { type: t.type, due: iso(t.due), seq: t.seq }]),
         );

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { accepted, operator } from './deps.ts';
+import { accepted, eyesOf, operator } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { iso, Kind, Reason } from './schemas.ts';
 
@@ -23,12 +23,13 @@ const Letter = z.strictObject({
 const LetterPath = z.object({ id: z.coerce.number().int().min(1) });
 const Because = z.strictObject({ reason: Reason });
 
-export function deadRoutes({ inspect, operate }: AdminDeps): Route[] {
+export function deadRoutes(d: AdminDeps): Route[] {
+  const { inspect, operate } = d;
   return [
     route({
       method: 'GET',
       path: '/v1/admin/dead',
-      auth: 'inspect:pii',
+      auth: 'inspect:read',
       summary: 'Dead letters, newest first',
       query: z.object({
         kind: Kind.optional(),
@@ -42,17 +43,17 @@ export function deadRoutes({ inspect, operate }: AdminDeps): Route[] {
       run: async (c) => {
         const { all, ...q } = c.query;
         const letters = await inspect.dead({ ...q, open: all === 'false' });
-        const items = letters.map((d) => ({
-          id: d.n,
-          ref: `${d.kind}:${d.id}`,
-          source: d.source,
-          event: d.event,
-          error: d.error,
-          attempts: d.attempts,
-          at: iso(d.at),
-          resolvedAt: d.resolvedAt === null ? null : iso(d.resolvedAt),
-          resolvedBy: d.resolvedBy,
-          resolution: d.resolution,
+        const eyes = eyesOf(d, c);
+        const items = letters.map((letter) => ({
+          id: letter.n,
+          ref: `${letter.kind}:${letter.id}`,
+          source: letter.source,
+          ...eyes.letter(letter.kind, letter),
+          attempts: letter.attempts,
+          at: iso(letter.at),
+          resolvedAt: letter.resolvedAt === null ? null : iso(letter.resolvedAt),
+          resolvedBy: letter.resolvedBy,
+          resolution: letter.resolution,
         }));
         return answer({ items });
       },
@@ -67,7 +68,7 @@ export function deadRoutes({ inspect, operate }: AdminDeps): Route[] {
       reply: { 200: z.strictObject({ seq: z.int(), repeated: z.boolean().describe('it had been applied before') }) },
       problems: ['NOT_FOUND', 'NOT_ALLOWED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_ERASED', 'ACTOR_FAULT'],
       run: async (c) => {
-        const { seq, dup = false } = accepted(await operate.retryDead(c.params.id, operator(c)));
+        const { seq, dup = false } = accepted(await operate.retryDead(c.params.id, operator(c)), eyesOf(d, c));
         return answer({ seq, repeated: dup });
       },
     }),

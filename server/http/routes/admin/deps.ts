@@ -3,6 +3,9 @@ import type { Operate, Operator } from '../../../../actors/operate.ts';
 import type { Reply } from '../../../../actors/types.ts';
 import { Problem } from '../../../problems.ts';
 import type { Erasures } from '../../../lifecycle/erasures.ts';
+import { unmasked } from '../../../inspector/redact.ts';
+import type { Redactor } from '../../../inspector/redact.ts';
+import { mayInspect } from '../../../inspector/roles.ts';
 import type { RouteContext } from '../../route.ts';
 
 /** What the routes of the inspector work with. */
@@ -10,13 +13,18 @@ export interface AdminDeps {
   readonly inspect: Inspect;
   readonly operate: Operate;
   readonly erasures: Erasures;
+  readonly redactor: Redactor;
 }
 
 type Asked = Pick<RouteContext, 'caller' | 'requestId'>;
 
+/** How the caller sees actors: as they are, or with personal fields masked. */
+export const eyesOf = ({ redactor }: Pick<AdminDeps, 'redactor'>, { caller }: Pick<RouteContext, 'caller'>): Redactor =>
+  mayInspect(caller, 'inspect:pii') ? unmasked : redactor;
+
 /** Whoever reads what an actor holds leaves a trace. */
 export async function auditRead({ inspect }: AdminDeps, c: Asked, action: string, actorId: string, seq: number): Promise<void> {
-  const detail = { requestId: c.requestId };
+  const detail = { requestId: c.requestId, pii: mayInspect(c.caller, 'inspect:pii') };
   await inspect.audit({ admin: c.caller.id, action, actorId, beforeSeq: seq, afterSeq: seq, reason: null, detail });
 }
 
@@ -28,7 +36,7 @@ export const operator = (c: { readonly caller: RouteContext['caller']; readonly 
 });
 
 /** @throws Problem when the actor refused */
-export function accepted(reply: Reply): Reply & { ok: true } {
-  if (!reply.ok) throw Problem.from(reply.error);
+export function accepted(reply: Reply, eyes: Redactor): Reply & { ok: true } {
+  if (!reply.ok) throw Problem.from(eyes.refusal(reply.error));
   return reply;
 }

@@ -1,8 +1,9 @@
 /** The history of one actor. */
 import { z } from 'zod';
+import type { Patch } from '../../../../actors/patch.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { auditRead } from './deps.ts';
+import { auditRead, eyesOf } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { ActorPath, iso, refOf, Seq } from './schemas.ts';
 
@@ -31,7 +32,7 @@ export function journalRoutes(d: AdminDeps): Route[] {
     route({
       method: 'GET',
       path: '/v1/admin/actors/:kind/:id/journal',
-      auth: 'inspect:pii',
+      auth: 'inspect:read',
       summary: 'Journal of an actor, newest first',
       params: ActorPath,
       query: z.object({ before: Seq.optional(), after: Seq.optional(), limit: z.coerce.number().int().min(1).max(500).default(200) }),
@@ -42,13 +43,23 @@ export function journalRoutes(d: AdminDeps): Route[] {
         const a = await d.inspect.one(ref);
         const rows = await d.inspect.journal(ref, c.query);
         await auditRead(d, c, 'journal.read', a.actorId, a.seq);
-        return answer({ items: rows.map((r) => ({ ...r, at: iso(r.at) })) });
+        const eyes = eyesOf(d, c);
+        const { kind } = c.params;
+        return answer({
+          items: rows.map((r) => ({
+            ...r,
+            at: iso(r.at),
+            event: eyes.event(kind, r.type, r.event),
+            patch: eyes.patch(kind, r.patch as Patch),
+            reply: eyes.reply(kind, r.type, r.reply),
+          })),
+        });
       },
     }),
     route({
       method: 'GET',
       path: '/v1/admin/actors/:kind/:id/at/:seq',
-      auth: 'inspect:pii',
+      auth: 'inspect:read',
       summary: 'The state of an actor after an event of the past, with the difference to that after another',
       params: ActorPath.extend({ seq: Seq }),
       query: z.object({ diff: Seq.optional().describe('seq of the other state') }),
@@ -59,7 +70,10 @@ export function journalRoutes(d: AdminDeps): Route[] {
         const { actorId, ...past } = await d.inspect.at(ref, c.params.seq);
         const patch = c.query.diff === undefined ? undefined : await d.inspect.between(ref, past.seq, c.query.diff);
         await auditRead(d, c, 'past.read', actorId, past.seq);
-        return answer({ ref, ...past, ...(patch === undefined ? {} : { diff: patch }) });
+        const eyes = eyesOf(d, c);
+        const { kind } = c.params;
+        const state = eyes.state(kind, past.state);
+        return answer({ ref, ...past, state, ...(patch === undefined ? {} : { diff: eyes.patch(kind, patch) }) });
       },
     }),
   ];

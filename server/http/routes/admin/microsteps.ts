@@ -1,8 +1,10 @@
 /** Why an event did what it did. */
 import { z } from 'zod';
+import { refusal } from '../../../../actors/errors.ts';
+import type { Patch } from '../../../../actors/patch.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { auditRead } from './deps.ts';
+import { auditRead, eyesOf } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { ActorPath, iso, refOf, Seq } from './schemas.ts';
 
@@ -37,15 +39,20 @@ export function microstepRoutes(d: AdminDeps): Route[] {
     route({
       method: 'GET',
       path: '/v1/admin/actors/:kind/:id/microsteps/:seq',
-      auth: 'inspect:pii',
+      auth: 'inspect:read',
       summary: 'Transitions, guards and actions of an event of the past, which is handled once more',
       params: ActorPath.extend({ seq: Seq }),
       reply: { 200: Explained },
       problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED', 'NOT_ALLOWED'],
       run: async (c) => {
-        const { actorId, at, ...explained } = await d.inspect.microsteps(refOf(c.params), c.params.seq);
+        const { actorId, at, fault, ...explained } = await d.inspect.microsteps(refOf(c.params), c.params.seq);
         await auditRead(d, c, 'microsteps.read', actorId, c.params.seq);
-        return answer({ ...explained, at: iso(at) });
+        const eyes = eyesOf(d, c);
+        const { kind } = c.params;
+        const microsteps = eyes.microsteps(kind, explained.type, explained.microsteps);
+        const patch = explained.patch === null ? null : eyes.patch(kind, explained.patch as Patch);
+        const threw = fault === undefined ? {} : { fault: eyes.refusal(refusal('ACTOR_FAULT', fault)).detail };
+        return answer({ ...explained, ...threw, microsteps, patch, at: iso(at) });
       },
     }),
   ];

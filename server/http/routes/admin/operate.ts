@@ -4,7 +4,7 @@ import type { Operate } from '../../../../actors/operate.ts';
 import type { ProblemCode } from '../../../problems.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { accepted, operator } from './deps.ts';
+import { accepted, eyesOf, operator } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { ActorPath, Reason, refOf } from './schemas.ts';
 
@@ -16,7 +16,8 @@ const Poke = z.strictObject({
 const Because = z.strictObject({ reason: Reason });
 const known = ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED'] as const satisfies readonly ProblemCode[];
 
-export function operateRoutes({ operate }: AdminDeps): Route[] {
+export function operateRoutes(d: AdminDeps): Route[] {
+  const { operate } = d;
   const act = (verb: 'pause' | 'resume' | 'passivate', summary: string): Route =>
     route({
       method: 'POST',
@@ -45,8 +46,9 @@ export function operateRoutes({ operate }: AdminDeps): Route[] {
       problems: [...known, 'UNKNOWN_COMMAND', 'NOT_ALLOWED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_FAULT', 'IDEMPOTENCY_MISMATCH'],
       run: async (c) => {
         const { type, payload } = c.body;
-        const { seq, reply, dup = false } = accepted(await operate.poke(refOf(c.params), { ...payload, type }, operator(c), c.key));
-        return answer({ seq, reply, repeated: dup });
+        const eyes = eyesOf(d, c);
+        const { seq, reply, dup = false } = accepted(await operate.poke(refOf(c.params), { ...payload, type }, operator(c), c.key), eyes);
+        return answer({ seq, reply: eyes.reply(c.params.kind, type, reply), repeated: dup });
       },
     }),
     act('pause', 'Stops an actor: commands are refused, timers and results are held, reads work'),

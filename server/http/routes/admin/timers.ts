@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { accepted, operator } from './deps.ts';
+import { accepted, eyesOf, operator } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { ActorPath, Reason, refOf } from './schemas.ts';
 
 const TimerPath = ActorPath.extend({ timerId: z.string().regex(/^[\w.:# -]{1,300}$/) });
 
-export function timerRoutes({ operate }: AdminDeps): Route[] {
+export function timerRoutes(d: AdminDeps): Route[] {
   const act = (verb: 'fire' | 'cancel', summary: string): Route =>
     route({
       method: 'POST',
@@ -20,7 +20,7 @@ export function timerRoutes({ operate }: AdminDeps): Route[] {
       reply: { 200: z.strictObject({ seq: z.int() }) },
       problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_FAULT'],
       run: async (c) => {
-        const { seq } = accepted(await operate.timer(refOf(c.params), c.params.timerId, verb, operator(c)));
+        const { seq } = accepted(await d.operate.timer(refOf(c.params), c.params.timerId, verb, operator(c)), eyesOf(d, c));
         return answer({ seq });
       },
     });

@@ -1,8 +1,9 @@
 /** What a command would do, without doing it. */
 import { z } from 'zod';
+import { kindOf } from '../../../../actors/ids.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { auditRead } from './deps.ts';
+import { auditRead, eyesOf } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { Microstep } from './microsteps.ts';
 import { ActorPath, iso, refOf } from './schemas.ts';
@@ -51,7 +52,7 @@ export function whatIfRoutes(d: AdminDeps): Route[] {
     route({
       method: 'POST',
       path: '/v1/admin/actors/:kind/:id/what-if',
-      auth: 'inspect:pii',
+      auth: 'inspect:read',
       summary: 'What a command of this operator would do to an actor, now or in the past; nothing is committed',
       params: ActorPath,
       body: Question,
@@ -66,8 +67,25 @@ export function whatIfRoutes(d: AdminDeps): Route[] {
         const { reply, armed, ...outlook } = found;
         await auditRead(d, c, 'what-if', actorId, outlook.seq);
         const timers = Object.fromEntries(Object.entries(armed).map(([id, t]) => [id, { ...t, due: iso(t.due) }]));
-        const outcome = reply.ok ? { accepted: true, reply: reply.reply } : { accepted: false, refusal: reply.error };
-        return answer({ ref, ...outlook, ...outcome, at: iso(outlook.at), armed: timers });
+        const eyes = eyesOf(d, c);
+        const { kind } = c.params;
+        const outcome = reply.ok
+          ? { accepted: true, reply: eyes.reply(kind, event.type, reply.reply) }
+          : { accepted: false, refusal: eyes.refusal(reply.error) };
+        return answer({
+          ref,
+          ...outlook,
+          ...outcome,
+          at: iso(outlook.at),
+          armed: timers,
+          state: eyes.state(kind, outlook.state),
+          patch: eyes.patch(kind, outlook.patch),
+          microsteps: eyes.microsteps(kind, event.type, outlook.microsteps),
+          messages: outlook.messages.map((m) => ({ ...m, payload: eyes.event(kindOf(m.to), m.type, m.payload) })),
+          effects: outlook.effects.map((e) => ({ ...e, input: eyes.effect(kind, e.src, e.input) })),
+          rows: outlook.rows.map((row) => eyes.row(kind, row)),
+          signals: outlook.signals.map((s) => ({ ...s, item: eyes.item(kind, s.view, s.item) })),
+        });
       },
     }),
   ];
