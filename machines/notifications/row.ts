@@ -22,6 +22,7 @@ export const notificationRows = companion({
     reason: 'text?',
     acknowledged_at: 'timestamptz?',
   },
+  pii: ['args'],
   stamp: { actor: 'actor_id', seq: 'actor_seq' },
   erase: 'delete',
 });

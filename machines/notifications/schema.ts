@@ -1,5 +1,6 @@
 /** What the notifications of a person are made of (realtime R14). Times are epoch ms, times of day `HH:MM` on the person's clock. */
 import { z } from 'zod';
+import { personal } from '../../actors/define.ts';
 
 export const categories = [
   'daily_summary',
@@ -23,7 +24,8 @@ export type Severity = z.infer<typeof Severity>;
 /** What fills the words of a text; at most 8, each at most 500 characters. */
 export const Args = z
   .record(z.string().regex(/^[a-z][A-Za-z0-9]{0,30}$/), z.union([z.string().max(500), z.number()]))
-  .refine((args) => Object.keys(args).length <= 8, 'at most 8');
+  .refine((args) => Object.keys(args).length <= 8, 'at most 8')
+  .meta(personal);
 
 /** A path of our own pages: a notification leads nowhere else. */
 export const Href = z
@@ -56,8 +58,8 @@ export const NotificationItem = z.strictObject({
   titleKey: z.string(),
   args: Args,
   /** the texts in English, for those who have none of their own */
-  title: z.string(),
-  body: z.string(),
+  title: z.string().meta(personal),
+  body: z.string().meta(personal),
   href: z.string().optional(),
   at: z.int(),
   expiresAt: z.int(),
