@@ -35,6 +35,7 @@ import { demoRoutes } from './http/routes/demo.ts';
 import { bookingRoutes } from './http/routes/booking.ts';
 import { resourceRoutes } from './http/routes/resources.ts';
 import { systemRoutes } from './http/routes/system.ts';
+import { pushRoutes } from './http/routes/push.ts';
 import { webhookRoutes } from './http/routes/webhooks.ts';
 import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
@@ -59,7 +60,9 @@ import { statusTopic } from './live/status.ts';
 import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
+import { memoryLimiter } from './limits/limiter.ts';
 import { createErasures } from './lifecycle/erasures.ts';
+import { createNotify } from './notify/notify.ts';
 import { createLog } from './observe/log.ts';
 import { watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
@@ -179,9 +182,22 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     jobs: () => jobs,
     allowPrivate: config.webhookAllowPrivate === 'on',
   });
+  const notify = createNotify({
+    knex: database.knex,
+    clock,
+    log,
+    newId,
+    registry,
+    secret: secrets.operator,
+    subject: config.vapidSubject ?? (config.publicUrl.startsWith('https:') ? config.publicUrl : 'mailto:operator@localhost.invalid'),
+    allowPrivate: config.pushAllowPrivate === 'on',
+    accounts: [],
+    actors: () => actors,
+    mayBeSeen: (userId) => presence.mayBeSeen(userId),
+  });
   const runner: RunnerDeps = {
     knex: database.knex,
-    kinds: [...biosync.jobs, pruneJob({ knex: database.knex, clock }), ...webhooks.jobs],
+    kinds: [...biosync.jobs, pruneJob({ knex: database.knex, clock }), ...webhooks.jobs, ...notify.jobs],
     clock,
     random,
     newId,
@@ -251,6 +267,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
+    ...pushRoutes({ notify, knex: database.knex, tests: memoryLimiter({ perSecond: 0.1, burst: 5 }, () => clock.mono()) }),
     ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor: createRedactor(kinds) }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
@@ -325,6 +342,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     await gateway.close();
     presence.stop();
     elsewhere?.stop();
+    notify.stop();
     loop.stop();
     await closed;
     cluster?.client.close();
@@ -363,6 +381,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       // what a former process had received and not handed on cannot be under way elsewhere
       if (database.engine === 'pglite') await biosync.intake.sweep(0);
       await jobs.start();
+      notify.watch();
       demo?.start(url);
       return { url };
     },

@@ -276,6 +276,17 @@ export const settings = {
       default: 'off',
     },
   ),
+  vapidSubject: setting(
+    'VAPID_SUBJECT',
+    z.union([z.url({ protocol: /^https$/ }), z.string().regex(/^mailto:[^@\s]+@[^@\s]+$/)]).optional(),
+    'Address, mailto: or https, under which push services reach the operator. Default: PUBLIC_URL, if it is https.',
+  ),
+  pushAllowPrivate: setting(
+    'PUSH_ALLOW_PRIVATE',
+    z.enum(['on', 'off']),
+    'Whether Web Push endpoints may lie in our own network or be without TLS; for tests.',
+    { default: 'off' },
+  ),
   standardSecrets: setting(
     'PROVIDER_STANDARD_WEBHOOK_SECRET',
     z

@@ -62,6 +62,9 @@ export const problems = {
   POINT_IN_FUTURE: { status: 422, title: 'The point lies in the future', retryable: false },
   INVALID_RANGE: { status: 422, title: 'The range is empty or too wide', retryable: false },
 
+  // notifications
+  PUSH_PROVIDER_OFF: { status: 422, title: 'The push service is not set up on this server', retryable: false },
+
   // biosync: devices and intake of deliveries
   SYNC_IN_PROGRESS: { status: 409, title: 'A sync of this device is running', retryable: true },
   SYNC_TOO_SOON: { status: 429, title: 'The device was synced a moment ago', retryable: true },

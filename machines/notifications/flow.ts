@@ -117,6 +117,9 @@ class Draft {
 
   /** What nobody waits for goes when it has expired, or when there is too much of it; the oldest first. */
   #forget(): void {
+    // its jobs were lost: they are dead, or the table was restored
+    for (const [id, n] of Object.entries(this.notices))
+      if (n.state === 'pushing' && n.expiresAt + HOUR <= this.#now) this.end(id, 'failed');
     const resting = ([, n]: [string, Notice]): boolean => n.due === undefined && (n.state === 'live' || n.state === 'sent');
     const idle = Object.entries(this.notices)
       .filter(resting)

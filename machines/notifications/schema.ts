@@ -116,7 +116,7 @@ export const Preferences = z.strictObject({
 });
 export type Preferences = z.infer<typeof Preferences>;
 
-export const outcomes = ['sent', 'failed', 'gone', 'superseded'] as const;
+export const outcomes = ['sent', 'failed', 'gone'] as const;
 
 /** What the person's actor keeps. */
 export const NotifyState = z.strictObject({

@@ -16,6 +16,8 @@ export interface Connection {
   /** canonical names */
   readonly topics: Set<string>;
   inFlight: number;
+  /** what `vis` said last; undefined: nothing */
+  visible: boolean | undefined;
   /** the next thing that happens to the token: it is about to expire, or over */
   expiry: TimerHandle | undefined;
   ended: boolean;

@@ -127,6 +127,7 @@ export function createGateway(d: GatewayDeps): Gateway {
         limits: new ConnectionLimits(context.rates),
         topics: new Set(),
         inFlight: 0,
+        visible: undefined,
         expiry: undefined,
         ended: false,
       };

@@ -34,8 +34,10 @@ const handlers = new Map<string, Handler>(
     auth: handleAuth,
     vis(x, socket, payload) {
       const { visible, input } = parse(x, socket, Vis, payload);
-      const { limits, caller } = socket.data.connection;
+      const c = socket.data.connection;
+      const { limits, caller } = c;
       limited(limits.take('vis', x.clock.mono()));
+      c.visible = visible;
       if (caller.session !== undefined) x.presence.visible(caller.session.userId, socket.id, { visible, input });
       return { ok: true };
     },
@@ -78,7 +80,7 @@ async function answer(
 /** The reader's own actor keeps how far he has seen his logs. */
 async function handleSeen(x: LiveContext, socket: LiveSocket, payload: unknown): Promise<{ ok: true; s: number }> {
   const { t, s, how } = parse(x, socket, Seen, payload);
-  const { limits, caller } = socket.data.connection;
+  const { limits, caller, visible } = socket.data.connection;
   limited(limits.take('seen', x.clock.mono()));
   const { principal } = caller;
   if (caller.session === undefined) throw new Problem('UNAUTHENTICATED');
@@ -86,6 +88,8 @@ async function handleSeen(x: LiveContext, socket: LiveSocket, payload: unknown):
   const slice = await x.topics.slice(topic, { n: 1 });
   if (slice.kind !== 'log') throw invalid([{ path: 't', message: 'is not a log' }]);
   const before = await seenUpTo(x, principal, topic);
+  // what a hidden page renders, nobody has seen
+  if (how === 'rendered' && visible === false) return { ok: true, s: before };
   const upTo = Math.min(s, slice.s);
   if (upTo <= before) return { ok: true, s: before };
   const command = { type: 'notification.seen', topic, s: upTo, how };

@@ -23,7 +23,8 @@ const BATCH_MS = 1_000;
 
 interface Client {
   readonly type: 'web' | 'mobile';
-  visible: boolean;
+  /** undefined: it has not said */
+  visible: boolean | undefined;
   /** epoch ms of the last input */
   input: number;
 }
@@ -48,6 +49,8 @@ export interface Presence {
   disconnected(userId: string, conn: string): void;
   /** The actor has changed: a person may have hidden himself, or shown. */
   changed(ref: ActorRef): void;
+  /** whether some connection of the user has not said that nobody looks at it */
+  mayBeSeen(userId: string): boolean;
   stop(): void;
 }
 
@@ -64,7 +67,7 @@ export function createPresence(o: { clock: Clock; log: Log; actors: Pick<ActorSy
 
   const stateOf = ({ clients }: Person, now: number): PresenceView['state'] => {
     if (clients.size === 0) return 'away';
-    return [...clients.values()].some((c) => c.visible && now - c.input < ACTIVE_MS) ? 'active' : 'idle';
+    return [...clients.values()].some((c) => c.visible === true && now - c.input < ACTIVE_MS) ? 'active' : 'idle';
   };
 
   const review = (id: string, p: Person): void => {
@@ -150,7 +153,7 @@ export function createPresence(o: { clock: Clock; log: Log; actors: Pick<ActorSy
         people.set(userId, p);
         void ask(userId, p);
       }
-      p.clients.set(conn, { type, visible: false, input: 0 });
+      p.clients.set(conn, { type, visible: undefined, input: 0 });
       plan(userId, p);
     },
     visible(userId, conn, { visible, input }) {
@@ -171,6 +174,7 @@ export function createPresence(o: { clock: Clock; log: Log; actors: Pick<ActorSy
       const p = people.get(id);
       if (p !== undefined) void ask(id, p);
     },
+    mayBeSeen: (userId) => [...(people.get(userId)?.clients.values() ?? [])].some((c) => c.visible !== false),
     stop() {
       for (const p of people.values()) if (p.timer !== undefined) clock.clearTimer(p.timer);
       people.clear();

@@ -20,7 +20,7 @@ const HEAD = 1_024;
 export function post(o: {
   url: string;
   headers: { readonly [name: string]: string };
-  body: string;
+  body: string | Buffer;
   timeoutMs: number;
   allowPrivate: boolean;
   signal: AbortSignal;
