@@ -193,7 +193,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     allowPrivate: config.pushAllowPrivate === 'on',
     accounts: [],
     actors: () => actors,
-    mayBeSeen: (userId) => presence.mayBeSeen(userId),
+    // what sockets the other nodes have is not known here
+    mayBeSeen: (userId) => cluster !== undefined || presence.mayBeSeen(userId),
   });
   const runner: RunnerDeps = {
     knex: database.knex,
