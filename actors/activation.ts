@@ -15,6 +15,7 @@ import type { Address, Live, Runtime } from './runtime.ts';
 import { expire, release } from './release.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
+import { ENDED } from './store/lifecycle.ts';
 import type { EffectId, Loaded } from './store/store.ts';
 import { poison, SLOW_TURN, Supervision } from './supervision.ts';
 import { unitOf } from './unit.ts';
@@ -171,7 +172,7 @@ export class Activation implements UnitOwner {
 
   /** Folds what the store gave; `undefined` means that the actor has no history. */
   loaded(stored: Loaded | undefined): void {
-    const found = stored?.status === 'erased' ? undefined : stored;
+    const found = stored === undefined || ENDED.has(stored.status) ? undefined : stored;
     this.#rowsDue = undefined;
     let restored: Restored | undefined;
     try {

@@ -5,6 +5,7 @@ import type { ActorKind, Companion, Topic } from './define.ts';
 import { definitionOf, MachineRunner, nameOf } from './machine.ts';
 import { canonicalJson } from './patch.ts';
 import { withScope } from './scope.ts';
+import { durationMs } from './duration.ts';
 import { hasNull, parsesUnchanged, recordDepth } from './schema-walk.ts';
 
 /** Every fault found in one definition, each with the path to the offending node. */
@@ -134,6 +135,23 @@ function checkInitial(kind: Omit<ActorKind, 'hash'>, fault: Fault): void {
   }
 }
 
+const DAY_MS = 86_400_000;
+
+/** Keys of commands are remembered for a day. */
+function checkLifetime({ retention = 'forever', doneTtl, machine }: Omit<ActorKind, 'hash'>, fault: Fault): void {
+  const spans = {
+    ...(retention === 'forever' ? {} : { 'retention.journal': retention.journal }),
+    ...(doneTtl === undefined ? {} : { doneTtl }),
+  };
+  for (const [path, text] of Object.entries(spans)) {
+    const ms = durationMs(text);
+    if (ms === undefined) fault(path, `'${text}' is no span such as '36h' or '30d'`);
+    else if (ms < DAY_MS) fault(path, `'${text}' is less than 24 h`);
+  }
+  const final = Object.values(machine.root.states).some((node) => node.type === 'final');
+  if (doneTtl !== undefined && !final) fault('doneTtl', 'the machine has no final state');
+}
+
 /**
  * Checks one kind (kernel specification 4.3) and gives its definition hash.
  *
@@ -185,6 +203,7 @@ export function checkKind(kind: Omit<ActorKind, 'hash'>): string {
   for (const name of ['stateBytes', 'eventBytes'] as const) {
     if (kind.limits[name] > 1_048_576) fault(`limits.${name}`, 'at most 1,048,576');
   }
+  checkLifetime(kind, fault);
   if (faults.length === 0) checkInitial(kind, fault);
   if (faults.length > 0) throw new DefinitionError(kind.kind, faults);
   return definitionHash(machine);

@@ -306,7 +306,10 @@ export interface ActorDefinition<C = AnyContext> {
   readonly passivateAfter?: number;
   /** a snapshot is written after `every` rows, unless the patches since the last are smaller than `bytes` times its size; default 64 and 4 */
   readonly snapshot?: { readonly every: number; readonly bytes: number };
-  readonly retention?: { readonly journal: string };
+  /** how long events are kept, at least 24 h, as `'36h'` or `'30d'`; default forever. Older ones go when two snapshots are newer */
+  readonly retention?: 'forever' | { readonly journal: string };
+  /** how long after a final state the actor is kept, at least 24 h; then its history goes, and only its name stays. Default: for ever */
+  readonly doneTtl?: string;
   /** by version: from it to the next one; pure */
   readonly migrations?: { readonly [from: number]: (s: ActorState) => ActorState };
   /** by version: from it to the one before, for a build that is rolled back; pure */

@@ -31,6 +31,7 @@ export const kernelProblems = {
   ACTOR_FAULT: { status: 500, title: 'The machine failed on this command; nothing was applied', retryable: false },
   ACTOR_QUARANTINED: { status: 503, title: 'The object is quarantined after repeated faults', retryable: true },
   ACTOR_PAUSED: { status: 503, title: 'The object is paused by an operator', retryable: true },
+  NOT_RETAINED: { status: 410, title: 'The history before this is no longer kept', retryable: false },
   ACTOR_ERASED: { status: 410, title: 'The object has been erased', retryable: false },
   MIGRATION_FAILED: { status: 503, title: 'The object could not be brought to the current version', retryable: true },
   VERSION_AHEAD: { status: 503, title: 'The object was written by a newer version', retryable: true },

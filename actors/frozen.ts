@@ -73,6 +73,6 @@ export function adopt(a: Activation, f: Frozen): void {
 /** The snapshot that a warm actor leaves when it becomes cold. */
 export function frozenSnapshot(ref: ActorRef, text: string, mver: number): SnapshotRow {
   const end = text.indexOf('\n');
-  const { seq, heads } = JSON.parse(text.slice(0, end)) as Frozen;
-  return { actorId: actorIdOf(ref), seq, mver, state: text.slice(end + 1), heads: heads ?? {} };
+  const { seq, at, heads } = JSON.parse(text.slice(0, end)) as Frozen;
+  return { actorId: actorIdOf(ref), seq, at, mver, state: text.slice(end + 1), heads: heads ?? {} };
 }

@@ -21,7 +21,7 @@ import type { DirectoryPlace, DirectorySort } from './store/directory.ts';
 import type { DirectoryRow, HistoryRow } from './store/store.ts';
 import type { CommandInput } from './system.ts';
 import { createTraces } from './tracing.ts';
-import { tailOf } from './rows.ts';
+import { endedBy, tailOf } from './rows.ts';
 import { kindNamed, runtimeNamed, targetOf } from './target.ts';
 import type { ActorRef, ActorState, Principal } from './types.ts';
 import { liveOf, whatIf } from './what-if.ts';
@@ -70,7 +70,12 @@ export interface Inspect {
   busiest(by: 'mailbox' | 'faults', q: ListFilter): Promise<DirectoryRow[]>;
   /** @throws KernelProblem NOT_FOUND, UNKNOWN_KIND */
   one(ref: ActorRef): Promise<ActorReport>;
-  /** The state after event `seq`, folded from the nearest snapshot; no machine runs. @throws KernelProblem NOT_FOUND when it is not retained */
+  /**
+   * The state after event `seq`, folded from the nearest snapshot; no machine runs.
+   *
+   * @throws KernelProblem NOT_FOUND when there is no such event; NOT_RETAINED when it is no longer kept, with the `earliest` event from which on
+   * everything is, and the `anchors` before it after which the state is kept all the same
+   */
   at(ref: ActorRef, seq: number): Promise<PastState>;
   /** What leads from one state of an actor to another. @throws KernelProblem as {@link Inspect.at} */
   between(ref: ActorRef, from: number, to: number): Promise<Patch>;
@@ -100,10 +105,13 @@ export interface Planned extends Outlook {
   readonly actorId: string;
 }
 
-/** A state that an actor had; `mver`: the version of the machine that wrote it. */
+/** A state that an actor had. */
 export interface PastState {
   readonly actorId: string;
   readonly seq: number;
+  /** epoch ms of event `seq` */
+  readonly at: number;
+  /** of the machine that wrote the state */
   readonly mver: number;
   readonly state: ActorState;
   readonly stateText: string;
@@ -140,10 +148,11 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
   };
   const traced = createTraces();
   const idOf = (ref: ActorRef): string => targetOf(k.kinds, ref).actorId;
-  /** @throws KernelProblem ACTOR_ERASED */
+  /** @throws KernelProblem ACTOR_ERASED, NOT_FOUND when it is over and no longer kept */
   const standing = async (ref: ActorRef): Promise<string> => {
     const actorId = idOf(ref);
-    if ((await k.store.entry(actorId))?.status === 'erased') throw new KernelProblem(refusal('ACTOR_ERASED'));
+    const over = endedBy((await k.store.entry(actorId))?.status);
+    if (over !== undefined) throw new KernelProblem(over);
     return actorId;
   };
   const at = async (ref: ActorRef, seq: number): Promise<PastState> => {
@@ -156,18 +165,20 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
       state = apply(state, row.patch as Patch);
       reached = row.seq;
     }
-    if (reached !== seq || seq === 0) throw new KernelProblem(refusal('NOT_FOUND', `the state after event ${seq} is not retained`));
-    return { actorId, seq, mver: rows.at(-1)?.mver ?? snapshot?.mver ?? 0, state, stateText: stateText(state.value) };
+    if (reached !== seq || seq === 0) throw await missing(actorId, seq);
+    const last = rows.at(-1) ?? snapshot;
+    return { actorId, seq, at: last?.at ?? 0, mver: last?.mver ?? 0, state, stateText: stateText(state.value) };
+  };
+  /** Why there is no state after an event. */
+  const missing = async (actorId: string, seq: number): Promise<KernelProblem> => {
+    const kept = await k.store.admin.kept(actorId);
+    if (kept === undefined || seq >= kept.earliest || seq < 1) return new KernelProblem(refusal('NOT_FOUND', `there is no event ${seq}`));
+    return new KernelProblem(refusal('NOT_RETAINED', `the state after event ${seq} is no longer kept`, { ...kept }));
   };
   /** The newest durable state; undefined when there is no actor. */
   const present = async (actorId: string): Promise<ReturnType<typeof tailOf> | undefined> => {
     const found = (await k.store.load([actorId], k.clock.wall())).get(actorId);
     return found === undefined ? undefined : tailOf(found);
-  };
-  const past = async (ref: ActorRef, seq: number): Promise<ReturnType<typeof tailOf>> => {
-    const found = await at(ref, seq);
-    const [row] = await k.store.scan.rows(found.actorId, { after: seq - 1, limit: 1 });
-    return { ...found, at: row?.seq === seq ? row.at : 0 };
   };
   return {
     cluster: () => clusterView(k.node, k.placement),
@@ -233,7 +244,7 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
       const asked = admit(k, ref, command, { key: 'what-if', from });
       if ('code' in asked) throw new KernelProblem(asked);
       const { rt, tracer } = traced(asked.rt);
-      const tail = await (seq === undefined ? present(actorId) : past(ref, seq));
+      const tail = await (seq === undefined ? present(actorId) : at(ref, seq));
       const wall = when ?? k.clock.wall();
       const id = ref.slice(kindOf(ref).length + 1);
       const d = { rt, at: { ref, id, actorId, slot: slotOf(actorId) }, wall, kinds: k.kinds, freeze: k.freeze };

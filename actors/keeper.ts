@@ -1,4 +1,4 @@
-/** What is written beside the commits: snapshots, the directory, and the passivation of idle actors. All of it can be lost without harm. */
+/** What is done beside the commits: snapshots, the directory, the passivation of idle actors, retention. All of it can be lost without harm. */
 import type { Activation } from './activation.ts';
 import { Coverage } from './coverage.ts';
 import { frozenSnapshot, keeps } from './frozen.ts';
@@ -6,6 +6,7 @@ import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { stateText, valueOf } from './machine.ts';
 import type { Evicted, Residents } from './residents.ts';
+import type { Retention } from './retention.ts';
 import type { Deferral } from './scheduler.ts';
 import type { JournalStore, SnapshotRow } from './store/store.ts';
 import type { WarmEntry } from './warm.ts';
@@ -16,8 +17,9 @@ const DIRECTORY_FLUSH_MS = 4_000;
 const SWEEP_MS = 5_000;
 const RETENTION_MS = 3_600_000;
 const COVERAGE_MS = 10_000;
+/** a node that is started more often than that must do it too */
+const FIRST_RETENTION_MS = 60_000;
 const DATA_ID_MS = 30_000;
-const DAY_MS = 86_400_000;
 /** a heavy tail is no reason for a snapshot before it has this many rows */
 const HEAVY_ROWS = 16;
 const PAGE = 256;
@@ -36,32 +38,40 @@ export class Keeper {
   readonly #coverage: Coverage;
   #stopped = false;
 
+  readonly #retention: Retention | undefined;
   readonly #onReplaced: () => void;
 
-  /** @param onReplaced called when the database under the running node has been replaced by a restored one */
-  constructor(kernel: Kernel, residents: Residents, deferral: Deferral, onReplaced: () => void) {
-    this.#onReplaced = onReplaced;
+  /** @param o.onReplaced called when the database under the running node has been replaced by a restored one */
+  constructor(
+    kernel: Kernel,
+    residents: Residents,
+    o: { readonly deferral: Deferral; readonly retention: Retention | undefined; readonly onReplaced: () => void },
+  ) {
     this.#k = kernel;
     this.#residents = residents;
-    this.#deferral = deferral;
     this.#coverage = new Coverage(kernel);
+    this.#deferral = o.deferral;
+    this.#retention = o.retention;
+    this.#onReplaced = o.onReplaced;
   }
 
   start(): void {
     this.#coverage.start();
     this.#every('coverage', COVERAGE_MS, () => this.#coverage.save());
     this.#every('passivation', SWEEP_MS, () => this.#sweep());
-    this.#every('retention', RETENTION_MS, () => this.#retain());
+    const retention = this.#retention;
+    if (retention !== undefined) this.#every('retention', RETENTION_MS, () => retention.run(), FIRST_RETENTION_MS);
     this.#every('data id', DATA_ID_MS, () => this.#checkDataId());
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#retention?.stop();
     for (const handle of this.#handles.values()) this.#k.clock.clearTimer(handle as object);
   }
 
-  #every(name: string, ms: number, work: () => Promise<void>): void {
-    this.#once(name, ms, async () => {
+  #every(name: string, ms: number, work: () => Promise<void>, first = ms): void {
+    this.#once(name, first, async () => {
       try {
         await work();
       } finally {
@@ -108,7 +118,7 @@ export class Keeper {
     a.rowsSinceSnapshot = 0;
     a.bytesSinceSnapshot = 0;
     a.snapshotBytes = state.length;
-    return [{ actorId: a.actorId, seq: live.seq, mver: a.rt.def.version, state, heads }];
+    return [{ actorId: a.actorId, seq: live.seq, at: live.at, mver: a.rt.def.version, state, heads }];
   }
 
   async #flushDirectory(): Promise<void> {
@@ -184,18 +194,6 @@ export class Keeper {
     Promise.all([this.passivate(hot, 'pressure'), this.#save(rows)]).catch((error: unknown) => {
       this.#k.log.warn({ err: error }, 'snapshots of passivated actors were not written');
     });
-  }
-
-  /** Items of log topics beyond what their topic keeps. */
-  async #retain(): Promise<void> {
-    for (const { def } of this.#k.kinds.values()) {
-      for (const topic of def.topics ?? []) {
-        if (topic.kind !== 'log') continue;
-        const before = this.#k.clock.wall() - topic.retainDays * DAY_MS;
-        const gone = await this.#k.store.trimTopic(def.kind, topic.view, { before, items: topic.retainItems });
-        if (gone > 0) this.#k.log.info({ kind: def.kind, view: topic.view, gone }, 'old items removed');
-      }
-    }
   }
 
   async #checkDataId(): Promise<void> {

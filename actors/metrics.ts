@@ -32,6 +32,12 @@ class Tally {
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }
 
+  /** So many more. */
+  by(n: number, ...labels: readonly string[]): void {
+    const key = labels.join('\0');
+    if (n > 0) this.#counts.set(key, (this.#counts.get(key) ?? 0) + n);
+  }
+
   get(...labels: readonly string[]): number {
     return this.#counts.get(labels.join('\0')) ?? 0;
   }
@@ -59,6 +65,8 @@ export interface Levels {
 }
 
 const seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+const walks = [0.1, 1, 10, 60, 300, 900, 3_600];
 
 /** The kernel's metrics (specification 14.2), registered in `registry`. */
 export function createMetrics(registry: Registry, levels: Levels) {
@@ -132,6 +140,8 @@ export function createMetrics(registry: Registry, levels: Levels) {
     commitSeconds: histogram('commit_seconds', 'Duration of one commit statement'),
     batchRows: histogram('batch_rows', 'Journal rows of one commit', [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]),
     migrations: tally('migrations_total', 'Actors met at another version of their machine', 'kind', 'outcome'),
+    removed: tally('removed_total', 'What retention has removed: events, snapshots, items, actors', 'what'),
+    retentionSeconds: histogram('retention_seconds', 'Duration of one walk of retention over the actors of a node', walks),
     replayMismatches: tally('replay_mismatch_total', 'Sampled events that do not give what was recorded of them'),
     activationSeconds: histogram('activation_seconds', 'From request to live actor'),
     timerLate: histogram('timer_late_seconds', 'How late timers fired'),

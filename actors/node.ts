@@ -30,6 +30,7 @@ import { Placement } from './placement.ts';
 import { Overload, queueAge, readBy, workOf } from './overload.ts';
 import { Reads } from './reads.ts';
 import { Residents } from './residents.ts';
+import { Retention } from './retention.ts';
 import { readingOf } from './query.ts';
 import { Router } from './routing.ts';
 import { Pauses } from './pause.ts';
@@ -159,7 +160,9 @@ export class Node implements ActorSystem, Kernel {
     }
     const also = this.placement === undefined ? undefined : (ids: readonly string[]) => this.outbox.takeUpOf(ids);
     this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits, also });
-    this.#keeper = new Keeper(this, this.#residents, deferral, o.onReplaced ?? (() => undefined));
+    const { retention: kept = { anchorDays: 90 } } = o;
+    const retention = kept === 'off' ? undefined : new Retention(this, this.#residents, kept);
+    this.#keeper = new Keeper(this, this.#residents, { deferral, retention, onReplaced: o.onReplaced ?? (() => undefined) });
     this.inspect = createInspect(this, this.#residents, this.#overload);
     this.operate = createOperate({ k: this, front: () => this.front, residents: this.#residents, keeper: this.#keeper });
   }

@@ -11,7 +11,7 @@ import type { Kernel } from './kernel.ts';
 import { deliveryOf } from './letter.ts';
 import type { PauseScope } from './pause.ts';
 import type { Residents } from './residents.ts';
-import { closedBy } from './rows.ts';
+import { closedBy, endedBy } from './rows.ts';
 import type { Runtime } from './runtime.ts';
 import { kindNamed, runtimeNamed, targetOf } from './target.ts';
 import type { DeadLetter, PauseRow } from './store/admin.ts';
@@ -74,7 +74,8 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
     const { rt, actorId } = targetOf(k.kinds, ref);
     const entry = await k.store.entry(actorId);
     if (entry === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
-    if (entry.status === 'erased') throw new KernelProblem(refusal('ACTOR_ERASED'));
+    const over = endedBy(entry.status);
+    if (over !== undefined) throw new KernelProblem(over);
     return { rt, entry, seq: residents.hot.get(ref)?.committed?.seq ?? entry.lastSeq };
   };
   const audit = (by: Operator, action: string, o: { actorId?: string; seq?: number; detail?: { [key: string]: Json } } = {}) =>

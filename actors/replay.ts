@@ -14,6 +14,7 @@ import { outboxRows } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { birth, step } from './step.ts';
 import type { Step, StepInput } from './step.ts';
+import { beginningOf } from './store/scan.ts';
 import type { RecordedRow, ScannedActor, ScanStore } from './store/scan.ts';
 import type { EventRows, JournalStore, NetRow } from './store/store.ts';
 import type { ActorState, Json, Principal, Stamp } from './types.ts';
@@ -171,7 +172,7 @@ function* companionRows(rt: Runtime, at: Address, steps: readonly Step[], regist
 
 const PAGE = 500;
 
-type Source = Pick<JournalStore, 'scan' | 'load' | 'admin'>;
+type Source = Pick<JournalStore, 'scan' | 'load'>;
 
 /** What is still there of the outputs must be what the events give. */
 async function checkOutputs(scan: ScanStore, rt: Runtime, at: Address, check: Check, registry: Registry): Promise<void> {
@@ -201,14 +202,19 @@ async function checkOutputs(scan: ScanStore, rt: Runtime, at: Address, check: Ch
 async function baseOf(source: Source, actorId: string): Promise<{ state: ActorState; seq: number }> {
   const [first] = await source.scan.rows(actorId, { after: 0, limit: 1 });
   if (first === undefined || first.seq === 1) return { state: emptyState, seq: 0 };
-  const { snapshot: oldest } = await source.admin.past(actorId, first.seq);
-  if (oldest !== undefined && oldest.seq >= first.seq - 1) return oldest;
+  const oldest = await beginningOf(source.scan, actorId, first.seq);
+  if (oldest !== undefined) return oldest;
   const snapshot = (await source.load([actorId], Number.MAX_SAFE_INTEGER)).get(actorId)?.snapshot;
   return { state: snapshot?.state ?? emptyState, seq: snapshot?.seq ?? 0 };
 }
 
 /** Checks one actor of a store. @throws StoreError */
-export async function replayActor(source: Source, rt: Runtime, registry: Registry, actor: Omit<ScannedActor, 'status'>): Promise<Replay> {
+export async function replayActor(
+  source: Source,
+  rt: Runtime,
+  registry: Registry,
+  actor: Pick<ScannedActor, 'actorId' | 'kind' | 'id'>,
+): Promise<Replay> {
   const { actorId, kind, id } = actor;
   const at: Address = { ref: `${kind}:${id}`, id, actorId, slot: slotOf(actorId) };
   const base = await baseOf(source, actorId);

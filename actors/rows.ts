@@ -161,11 +161,17 @@ function metaText(e: Envelope, s: Step): string {
   return `${text}}`;
 }
 
+/** Why nothing is known of an actor with this directory status. */
+export function endedBy(status: string | undefined): Refusal | undefined {
+  if (status === 'gone') return refusal('NOT_FOUND');
+  return status === 'erased' ? refusal('ACTOR_ERASED') : undefined;
+}
+
 /** Why an actor with this directory status runs no commands. */
 export function closedBy(status: string | undefined): Refusal | undefined {
   if (status === 'quarantined') return refusal('ACTOR_QUARANTINED', undefined, undefined, 30_000);
   if (status === 'paused') return refusal('ACTOR_PAUSED', undefined, undefined, 30_000);
-  return status === 'erased' ? refusal('ACTOR_ERASED') : undefined;
+  return endedBy(status);
 }
 
 /** The state at the tail of what was loaded, and the version that wrote it. @throws KernelProblem FORMAT_AHEAD */

@@ -9,6 +9,7 @@ import type { Operate } from './operate.ts';
 import type { EffectFunctions } from './effects.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Deferral } from './scheduler.ts';
+import type { RetentionOptions } from './retention.ts';
 import type { JournalStore } from './store/store.ts';
 import type { ActorRef, Clock, Json, Log, Principal, Refusal, Reply } from './types.ts';
 
@@ -156,6 +157,8 @@ export interface ActorSystemOptions {
   readonly onJob?: (queue: string) => void;
   /** called when the database was replaced by a restored one: what is in memory is void, the process must start afresh */
   readonly onReplaced?: () => void;
+  /** what is removed in the background; default: what its kinds say, and snapshots of 90 days are kept */
+  readonly retention?: RetentionOptions | 'off';
   /** makes the keyed hash that stands in the directory for an erased id; without it nothing can be erased */
   readonly erasureKey?: string;
   /** commit pipelines, each with a connection of its own: 1 to 16, default 1 */

@@ -221,6 +221,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     log,
     metrics: registry,
     erasureKey: erasureKey(secrets),
+    retention: config.kernelRetention === 'off' ? 'off' : { anchorDays: config.kernelAnchorDays },
     ...(deps.onReplaced === undefined ? {} : { onReplaced: deps.onReplaced }),
     node,
     lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,

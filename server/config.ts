@@ -117,6 +117,18 @@ export const settings = {
     'Whether a message between actors may be committed together with the event that sends it, where its command allows that. Off: every message goes by the outbox.',
     { default: 'on' },
   ),
+  kernelRetention: setting(
+    'KERNEL_RETENTION',
+    z.enum(['on', 'off']),
+    'Whether history that is no longer kept is removed in the background: events and snapshots as their kinds say, items of log topics as their topics say, actors that ended long ago.',
+    { default: 'on' },
+  ),
+  kernelAnchorDays: setting(
+    'KERNEL_ANCHOR_DAYS',
+    int(1, 36_500),
+    'How long one state of each day of activity is kept of an actor whose events of that day are gone.',
+    { default: '90', unit: 'days' },
+  ),
   kernelInflight: setting('KERNEL_INFLIGHT', int(1, 10_000_000), 'Commands and reads accepted and not answered.', { default: '20000' }),
   kernelInflightBytes: setting('KERNEL_INFLIGHT_BYTES', int(65_536, 4_294_967_296), 'Bytes of their payloads.', {
     default: '67108864',

@@ -41,8 +41,14 @@ export interface PauseRow {
 
 /** The nearest snapshot at or before a seq, and the journal rows between the two, ascending. */
 export interface Past {
-  readonly snapshot?: { readonly seq: number; readonly mver: number; readonly state: ActorState };
+  readonly snapshot?: { readonly seq: number; readonly at: number; readonly mver: number; readonly state: ActorState };
   readonly rows: readonly TailRow[];
+}
+
+/** What is kept of a history: everything from `earliest` on, and the states after some events before it, ascending. */
+export interface Kept {
+  readonly earliest: number;
+  readonly anchors: readonly number[];
 }
 
 export interface OutboxEntry extends OutboxRow {
@@ -65,6 +71,8 @@ export interface AdminStore {
   audits(q: { admin?: string; action?: string; actorId?: string; before?: number; limit: number }): Promise<AuditEntry[]>;
 
   past(actorId: string, seq: number): Promise<Past>;
+  /** Undefined when there is no history. */
+  kept(actorId: string): Promise<Kept | undefined>;
   /** In order of their seq. */
   outboxOf(actorId: string, limit: number): Promise<OutboxEntry[]>;
 

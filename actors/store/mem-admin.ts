@@ -3,13 +3,14 @@ import { scalarText } from '../columns.ts';
 import type { Json } from '../types.ts';
 import type { AdminStore, AuditEntry, DeadLetter, OutboxEntry, PauseRow, TakenCount } from './admin.ts';
 import type { MemRow } from './mem-tables.ts';
-import type { DeadRow, SnapshotRow, TailRow } from './store.ts';
+import type { StoredSnapshot } from './mem-lifecycle.ts';
+import type { DeadRow, TailRow } from './store.ts';
 
 /** What the store proper knows. */
 export interface MemAdminTables {
   readonly dead: readonly DeadRow[];
   readonly tail: (actorId: string) => readonly TailRow[];
-  readonly snapshots: (actorId: string) => readonly SnapshotRow[];
+  readonly snapshots: (actorId: string) => readonly StoredSnapshot[];
   readonly outbox: (actorId: string) => OutboxEntry[];
   /** audit rows that were written with their events */
   readonly audited: () => Iterable<MemRow>;
@@ -55,7 +56,15 @@ export function createMemAdmin(tables: MemAdminTables): AdminStore {
       const snapshot = tables.snapshots(actorId).find((s) => s.seq <= seq);
       const rows = tables.tail(actorId).filter((row) => row.seq > (snapshot?.seq ?? 0) && row.seq <= seq);
       if (snapshot === undefined) return { rows };
-      return { snapshot: { seq: snapshot.seq, mver: snapshot.mver, state: JSON.parse(snapshot.state) }, rows };
+      return { snapshot: { seq: snapshot.seq, at: snapshot.at, mver: snapshot.mver, state: JSON.parse(snapshot.state) }, rows };
+    },
+    kept: async (actorId) => {
+      const first = tables.tail(actorId)[0]?.seq;
+      if (first === undefined) return undefined;
+      const snapshots = tables.snapshots(actorId).toReversed();
+      const base = snapshots.find((s) => s.base && s.seq >= first) ?? snapshots.find((s) => s.seq >= first - 1);
+      const earliest = first === 1 ? 1 : (base?.seq ?? first);
+      return { earliest, anchors: snapshots.flatMap((s) => (s.seq < earliest ? [s.seq] : [])) };
     },
     outboxOf: async (actorId, limit) => tables.outbox(actorId).slice(0, limit),
 

@@ -3,7 +3,7 @@ import { builtins, keyText } from '../companion.ts';
 import { scalarText } from '../columns.ts';
 import { sameJson } from '../patch.ts';
 import type { ActorState, Json } from '../types.ts';
-import { erasedTables } from './lifecycle.ts';
+import { ENDED, erasedTables } from './lifecycle.ts';
 import type { MemTables } from './mem-lifecycle.ts';
 import { memDiffering } from './mem-tables.ts';
 import type { MemRow, MemTable } from './mem-tables.ts';
@@ -45,10 +45,10 @@ export function createMemScan(m: MemScanTables): ScanStore {
   return {
     actors: async ({ kind, after = '', limit, erased = false }) =>
       [...m.actors.values()]
-        .filter((a) => (erased || a.status !== 'erased') && (kind ?? a.kind) === a.kind && a.actorId > after)
+        .filter((a) => (erased || !ENDED.has(a.status)) && (kind ?? a.kind) === a.kind && a.actorId > after)
         .sort((a, b) => (a.actorId < b.actorId ? -1 : 1))
         .slice(0, limit)
-        .map(({ actorId, kind: k, id, status, lastSeq }) => ({ actorId, kind: k, id, status, lastSeq })),
+        .map(({ actorId, kind: k, id, status, lastSeq, lastAt }) => ({ actorId, kind: k, id, status, lastSeq, lastAt })),
     rows: async (actorId, { after, limit }) =>
       rowsOf(actorId)
         .filter((row) => row.seq > after)
@@ -59,7 +59,7 @@ export function createMemScan(m: MemScanTables): ScanStore {
     timers: async (actorId) => ofActor(m.timers.values(), actorId).map(({ timerId, due }) => ({ timerId, due })),
     snapshot: async (actorId, from) => {
       const found = m.snapshots.get(actorId)?.findLast((s) => s.seq >= from);
-      return found === undefined ? undefined : { seq: found.seq, state: JSON.parse(found.state) as ActorState };
+      return found === undefined ? undefined : { seq: found.seq, base: found.base, state: JSON.parse(found.state) as ActorState };
     },
     repeated: async (actorId) => {
       const byKey = new Map<string, number[]>();

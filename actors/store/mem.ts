@@ -3,11 +3,13 @@
  * key that exists is a duplicate, companion rows may be refused. No clock, timer or chance of its own, so a simulation can drive it.
  */
 import type { Registry } from '../companion.ts';
-import { builtins, keyText } from '../companion.ts';
-import { scalarText, unstorable } from '../columns.ts';
+import { builtins } from '../companion.ts';
+import { unstorable } from '../columns.ts';
 import { slotOf } from '../ids.ts';
 import type { Json } from '../types.ts';
+import { ENDED } from './lifecycle.ts';
 import { createMemLifecycle } from './mem-lifecycle.ts';
+import type { StoredSnapshot } from './mem-lifecycle.ts';
 import { createMemScan, historyRow } from './mem-scan.ts';
 import { companionChanges } from './mem-tables.ts';
 import { directoryPage } from './directory.ts';
@@ -27,7 +29,6 @@ import type {
   OutboxRow,
   PendingOutbox,
   RingEntry,
-  SnapshotRow,
 } from './store.ts';
 
 /** What becomes of one commit. `fail`: refused as a bad row. `lost-…`: the answer is lost after, or before, the batch was applied. */
@@ -50,7 +51,7 @@ export interface MemoryStore extends JournalStore {
   timers(): readonly Omit<DueTimer, 'kind' | 'id'>[];
   outbox(): readonly Omit<PendingOutbox, 'kind' | 'id'>[];
   dead(): readonly DeadRow[];
-  snapshots(actorId: string): readonly SnapshotRow[];
+  snapshots(actorId: string): readonly StoredSnapshot[];
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -69,16 +70,16 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   const idems = new Map<string, number>();
   /** keys that were taken by a refusal */
   const refused = new Map<string, RingEntry>();
-  const snapshots = new Map<string, SnapshotRow[]>();
+  const snapshots = new Map<string, StoredSnapshot[]>();
   const timers = new Map<string, StoredTimer>();
   const outbox = new Map<string, StoredOutbox>();
   const dead: DeadRow[] = [];
   const companions = new Map<string, Map<string, MemRow>>();
-  const all = { registry, actors, journal, snapshots, timers, outbox, dead, companions };
+  const all = { registry, actors, journal, idems, snapshots, timers, outbox, dead, companions };
   let commits = 0;
 
   const items = (): Map<string, MemRow> => companions.get(builtins.items.table) ?? new Map();
-  const erased = (actorId: string): boolean => actors.get(actorId)?.status === 'erased';
+  const ended = (actorId: string): boolean => ENDED.has(actors.get(actorId)?.status ?? '');
   const rowsOf = (actorId: string): Stored[] => [...(journal.get(actorId)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
   const ofActor = (actorId: string): { kind: string; id: string } => {
     const { kind, id } = actors.get(actorId) ?? { kind: '', id: '' };
@@ -216,22 +217,23 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
     saveSnapshots: async (rows) => {
       for (const row of rows) {
-        if (erased(row.actorId)) continue;
-        const others = (snapshots.get(row.actorId) ?? []).filter((other) => other.seq !== row.seq);
-        const sorted = [...others, row].sort((a, b) => b.seq - a.seq);
-        snapshots.set(row.actorId, sorted.slice(0, 2));
+        const standing = snapshots.get(row.actorId) ?? [];
+        if (ended(row.actorId) || standing.filter((other) => other.seq > row.seq).length > 1) continue;
+        const base = standing.find((other) => other.seq === row.seq)?.base ?? false;
+        const others = standing.filter((other) => other.seq !== row.seq);
+        snapshots.set(row.actorId, keptSnapshots([...others, { ...row, base }]));
       }
     },
     touch: async (rows) => {
       for (const { actorId, state, lastSeq, lastAt, done, mver } of rows) {
         const row = actors.get(actorId);
-        if (!row || row.lastSeq > lastSeq || row.status === 'erased') continue;
+        if (!row || row.lastSeq > lastSeq || ended(actorId)) continue;
         Object.assign(row, { state, lastSeq, lastAt, mver, status: done && row.status === 'active' ? 'done' : row.status });
       }
     },
     setStatus: async (actorId, status, mver) => {
       const row = actors.get(actorId);
-      if (row && row.status !== 'erased') Object.assign(row, { status, mver: mver ?? row.mver });
+      if (row && !ended(actorId)) Object.assign(row, { status, mver: mver ?? row.mver });
     },
 
     timersDue: async (before, limit, after, slots) =>
@@ -262,7 +264,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       }
     },
     bury: async (row, id) => {
-      if ((id === undefined || outbox.delete(idOf(id))) && !erased(row.actorId)) dead.push(row);
+      if ((id === undefined || outbox.delete(idOf(id))) && actors.get(row.actorId)?.status !== 'erased') dead.push(row);
     },
 
     topicItems: async (actorId, view, q) => {
@@ -276,19 +278,6 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         .map((row) => Number(row['n']));
       return numbers.length === 0 ? undefined : Math.min(...numbers);
     },
-    trimTopic: async (kind, view, o) => {
-      let removed = 0;
-      const mine = [...items().values()].filter((row) => row['view'] === view && ofActor(scalarText(row['actor_id'])).kind === kind);
-      const newest = new Map<Json | undefined, number>();
-      for (const row of mine) newest.set(row['actor_id'], Math.max(newest.get(row['actor_id']) ?? 0, Number(row['n'])));
-      for (const row of mine) {
-        if (Number(row['at']) >= o.before && Number(row['n']) > (newest.get(row['actor_id']) ?? 0) - o.items) continue;
-        items().delete(keyText(builtins.items, scalarText(row['actor_id']), row));
-        removed++;
-      }
-      return removed;
-    },
-
     directory: async (q) => directoryPage(actors.values(), q).map((a) => ({ ...a })),
     entry: async (actorId) => {
       const row = actors.get(actorId);
@@ -336,6 +325,13 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     dead: () => dead,
     snapshots: (actorId) => snapshots.get(actorId) ?? [],
   };
+}
+
+/** The newest two, and those of the others that are the last of their day or the beginning of the history. */
+function keptSnapshots(all: readonly StoredSnapshot[]): StoredSnapshot[] {
+  const dayOf = (s: StoredSnapshot | undefined): number => Math.floor((s?.at ?? 0) / 86_400_000);
+  const sorted = [...all].sort((a, b) => b.seq - a.seq);
+  return sorted.filter((s, i) => i < 2 || s.base || dayOf(s) !== dayOf(sorted[i - 1]));
 }
 
 function ringEntry(row: Stored): RingEntry {

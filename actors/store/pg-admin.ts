@@ -1,6 +1,5 @@
 /** The part of the Postgres store that people who operate the kernel use. */
-import type { ActorState } from '../types.ts';
-import type { AdminStore, AuditEntry, DeadLetter, OutboxEntry, PauseRow, TakenCount } from './admin.ts';
+import type { AdminStore, AuditEntry, DeadLetter, Kept, OutboxEntry, Past, PauseRow, TakenCount } from './admin.ts';
 import type { PgLink } from './pg-link.ts';
 import type { TailRow } from './store.ts';
 
@@ -22,14 +21,18 @@ export function createPgAdmin(reads: PgLink, chores: PgLink): AdminStore {
     },
 
     past: async (actorId, seq) => {
-      const head = `select seq, mver, state from thrum_snapshot where actor_id = $1 and seq <= $2 order by seq desc limit 1`;
-      const [snapshot] = await reads.query<{ seq: number; mver: number; state: ActorState }>('past_snapshot', head, [actorId, seq]);
+      const head = `select seq, at, mver, state from thrum_snapshot where actor_id = $1 and seq <= $2 order by seq desc limit 1`;
+      const [snapshot] = await reads.query<NonNullable<Past['snapshot']>>('past_snapshot', head, [actorId, seq]);
       const text = `select seq, at, patch, mver from thrum_journal where actor_id = $1 and seq > $2 and seq <= $3 order by seq limit ${PAGE}`;
       const rows: TailRow[] = [];
       for (let page: TailRow[] | undefined; page === undefined || page.length === PAGE; rows.push(...page)) {
         page = await reads.query<TailRow>('past_rows', text, [actorId, rows.at(-1)?.seq ?? snapshot?.seq ?? 0, seq]);
       }
       return snapshot === undefined ? { rows } : { snapshot, rows };
+    },
+    kept: async (actorId) => {
+      const [row] = await reads.query<Kept>('kept', KEPT, [actorId]);
+      return row;
     },
     outboxOf: async (actorId, limit) => {
       const text = `select actor_id as "actorId", seq, n, slot, op, target, payload::text as payload, next_at as "nextAt", attempts, state, error
@@ -71,6 +74,14 @@ export function createPgAdmin(reads: PgLink, chores: PgLink): AdminStore {
     },
   };
 }
+
+/** Where rows are being removed, the history begins at the marked snapshot above them. */
+const KEPT = `
+  with f as (select seq from thrum_journal where actor_id = $1 and seq > 0 order by seq limit 1),
+       e as (select case when f.seq = 1 then 1
+                         else coalesce((select min(seq) from thrum_snapshot where actor_id = $1 and base and seq >= f.seq),
+                                       (select min(seq) from thrum_snapshot where actor_id = $1 and seq >= f.seq - 1), f.seq) end as earliest from f)
+  select earliest, coalesce((select jsonb_agg(seq order by seq) from thrum_snapshot where actor_id = $1 and seq < earliest), '[]') as anchors from e`;
 
 const DEAD = `select id as n, actor_id as "actorId", kind, id_text as id, source, event, error, attempts, at,
     resolved_at as "resolvedAt", resolved_by as "resolvedBy", resolution

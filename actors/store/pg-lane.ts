@@ -24,12 +24,14 @@ export interface TimedQuery extends Omit<QueryConfig, 'values'> {
 const PREPARED = 64;
 const TIMEOUT = 10_000;
 
+/** Rows are reached by their keys, whatever the planner thinks of the size of a table. */
+export const BY_KEY = 'set jit = off; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off';
+
 /**
- * A lane reaches every row by its key. The settings keep a plan, made once while a table was small, from scanning it when it has grown. The
- * embedded engine is one session for all connections; there the plans follow the statistics instead.
+ * The settings keep a plan, made once while a table was small, from scanning it when it has grown. The embedded engine is one session for all
+ * connections; there the plans follow the statistics instead.
  */
-const SETTINGS = `set statement_timeout = ${TIMEOUT}; set plan_cache_mode = force_generic_plan; set jit = off;
-  set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off`;
+const SETTINGS = `set statement_timeout = ${TIMEOUT}; set plan_cache_mode = force_generic_plan; ${BY_KEY}`;
 
 /** Drops a prepared statement by the protocol, under the name that the driver knows. */
 class Unprepare {

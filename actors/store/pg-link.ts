@@ -4,20 +4,22 @@ import { storeError } from './pg-errors.ts';
 import type { PgSource, TimedQuery } from './pg-lane.ts';
 
 /** Estimates for many actors at once pass the threshold of the compiler, which then takes half a second for a query of milliseconds. */
-const SETTINGS = 'set jit = off';
+const NO_JIT = 'set jit = off';
 
 export class PgLink {
   readonly #source: PgSource;
   readonly #timeout: number;
   readonly #attempts: number;
+  readonly #settings: string;
   #client: Promise<Client> | undefined;
   #closed = false;
 
   /** `timeout`: ms for one query, after which the connection is given up. `attempts`: 2 for reads, which a lost connection may repeat */
-  constructor(source: PgSource, timeout: number, attempts: number) {
+  constructor(source: PgSource, timeout: number, attempts: number, settings = NO_JIT) {
     this.#source = source;
     this.#timeout = timeout;
     this.#attempts = attempts;
+    this.#settings = settings;
   }
 
   /** Rows of a query; prepared under `name` when there is one. @throws StoreError */
@@ -52,7 +54,7 @@ export class PgLink {
       const client = await this.#source.connect({ pipeline: true });
       client.on('error', forget);
       client.on('end', forget);
-      if (this.#source.engine === 'postgres') await client.query(SETTINGS);
+      if (this.#source.engine === 'postgres') await client.query(this.#settings);
       return client;
     };
     mine = open();

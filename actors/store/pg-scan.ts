@@ -24,8 +24,8 @@ export function pgScan(link: PgLink, registry: Registry): ScanStore {
     actors: ({ kind, after = NIL, limit, erased = false }) =>
       link.query<ScannedActor>(
         'scan_actors',
-        `select actor_id as "actorId", kind, id, status, last_seq as "lastSeq" from thrum_actor
-          where actor_id > $1::uuid and kind = coalesce($2, kind) and ($4 or status <> 'erased') order by actor_id limit $3`,
+        `select actor_id as "actorId", kind, id, status, last_seq as "lastSeq", last_at as "lastAt" from thrum_actor
+          where actor_id > $1::uuid and kind = coalesce($2, kind) and ($4 or status not in ('erased', 'gone')) order by actor_id limit $3`,
         [after, kind ?? null, limit, erased],
       ),
     rows: (actorId, { after, limit }) =>
@@ -40,7 +40,7 @@ export function pgScan(link: PgLink, registry: Registry): ScanStore {
     timers: (actorId) =>
       link.query<ScannedTimer>('scan_timers', 'select timer_id as "timerId", due from thrum_timer where actor_id = $1', [actorId]),
     snapshot: async (actorId, from) => {
-      const text = 'select seq, state from thrum_snapshot where actor_id = $1 and seq >= $2 order by seq limit 1';
+      const text = 'select seq, base, state from thrum_snapshot where actor_id = $1 and seq >= $2 order by seq limit 1';
       return (await link.query<ScannedSnapshot>('scan_snapshot', text, [actorId, from]))[0];
     },
     repeated: async (actorId) => {

@@ -9,7 +9,7 @@ import { DIRECTORY, directorySql } from './directory.ts';
 import { createPgAdmin } from './pg-admin.ts';
 import { connectionName, endConnections } from './pg-fence.ts';
 import { createPgLifecycle } from './pg-lifecycle.ts';
-import { PgLane } from './pg-lane.ts';
+import { BY_KEY, PgLane } from './pg-lane.ts';
 import type { PgSource } from './pg-lane.ts';
 import { PgLink } from './pg-link.ts';
 import { pgScan } from './pg-scan.ts';
@@ -36,6 +36,8 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
   const source = node === undefined ? database : named(database, connectionName(node));
   const reads = new PgLink(source, READ_TIMEOUT, 2);
   const chores = new PgLink(source, CHORE_TIMEOUT, 1);
+  /** long statements that nobody waits for */
+  const upkeep = new PgLink(source, CHORE_TIMEOUT, 1, BY_KEY);
   const statements = new Statements(registry);
   const tableOf = new Map([...registry].map(([name, { table }]) => [name, table]));
 
@@ -56,7 +58,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       if (faults.length > 0) throw new CompanionMismatch(faults);
     },
     stop: async () => {
-      await Promise.all([reads.close(), chores.close()]);
+      await Promise.all([reads.close(), chores.close(), upkeep.close()]);
     },
     // the embedded engine dies with its process
     fence: async (former) => (source.engine === 'pglite' ? 0 : endConnections(chores, node, former)),
@@ -116,7 +118,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
 
     saveSnapshots: async (rows) => {
       const text = rows
-        .map((r) => `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)}]`)
+        .map((r) => `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)},${r.at}]`)
         .join();
       await chores.query('save_snapshots', SAVE_SNAPSHOTS, [`[${text}]`]);
     },
@@ -125,7 +127,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       await chores.query('touch', TOUCH, [text]);
     },
     setStatus: async (actorId, status, mver) => {
-      const text = `update thrum_actor set status = $2, mver = coalesce($3, mver) where actor_id = $1 and status <> 'erased'`;
+      const text = `update thrum_actor set status = $2, mver = coalesce($3, mver) where actor_id = $1 and status not in ('erased', 'gone')`;
       await chores.query('set_status', text, [actorId, status, mver ?? null]);
     },
 
@@ -173,10 +175,6 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       const text = 'select n from thrum_topic_item where actor_id = $1 and view = $2 order by n limit 1';
       return (await reads.query<{ n: number }>('topic_floor', text, [actorId, view]))[0]?.n;
     },
-    trimTopic: async (kind, view, o) => {
-      const [row] = await chores.query<{ removed: number }>('trim_topic', TRIM_TOPIC, [kind, view, o.before, o.items]);
-      return row?.removed ?? 0;
-    },
 
     directory: async (q) => {
       const { text, values } = directorySql(q);
@@ -189,7 +187,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       return reads.query<HistoryRow>('history', text, [actorId, before ?? null, after, limit]);
     },
     admin: createPgAdmin(reads, chores),
-    lifecycle: createPgLifecycle(chores, registry),
+    lifecycle: createPgLifecycle(chores, upkeep, registry),
     recent: async (since, slots) => {
       const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal
         where at >= $1 and seq > 0 and ($2::integer[] is null or thrum_slot_of(actor_id) = any($2)) group by actor_id`;
@@ -229,19 +227,29 @@ const RINGS = `
        where idem is not null and at >= $2 order by seq desc limit ${RING}) r on true
    order by i.id, r.seq desc`;
 
-/** The newest two stay. The parts of a statement do not see each other's rows, so the new one is counted by hand. */
+/**
+ * The parts of a statement do not see each other's rows, so the new one is counted by hand. It makes one other the third newest at most, and
+ * that is the only one to decide on: it goes unless the one after it is of another day.
+ */
 const SAVE_SNAPSHOTS = `
-  with n as (select (r->>0)::uuid as actor_id, (r->>1)::bigint as seq, (r->>2)::integer as mver, r->3 as state, (r->>4)::integer as bytes, r->5 as heads
+  with n as (select (r->>0)::uuid as actor_id, (r->>1)::bigint as seq, (r->>2)::integer as mver, r->3 as state, (r->>4)::integer as bytes, r->5 as heads,
+                    to_timestamp((r->>6)::float8 / 1000) as at
                from jsonb_array_elements($1::jsonb) r),
-       old as (delete from thrum_snapshot s using n
-                where s.actor_id = n.actor_id and s.seq < n.seq
-                  and exists (select 1 from thrum_snapshot m where m.actor_id = s.actor_id and m.seq > s.seq and m.seq <> n.seq))
-  insert into thrum_snapshot (actor_id, seq, mver, state, bytes, heads) 
-  select actor_id, seq, mver, state, bytes, heads from n
-   where (select count(*) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) < 2
-     and not exists (select 1 from thrum_actor a where a.actor_id = n.actor_id and a.status = 'erased')
+       newer as (select n.*, (select count(*) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) as above,
+                        (select min(m.at) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) as next_at from n),
+       third as (select n.actor_id, t.seq, t.at, least(n.at, n.next_at, t.next_at) as next_at
+                   from newer n
+                   join lateral (select seq, at, base, lag(at) over (order by seq desc) as next_at from thrum_snapshot
+                                  where actor_id = n.actor_id and seq < n.seq order by seq desc offset greatest(0, 1 - n.above) limit 1) t on not t.base
+                  where n.above < 2),
+       old as (delete from thrum_snapshot s using third t
+                where s.actor_id = t.actor_id and s.seq = t.seq and not s.base
+                  and (t.at at time zone 'UTC')::date = (t.next_at at time zone 'UTC')::date)
+  insert into thrum_snapshot (actor_id, seq, mver, state, bytes, heads, at)
+  select actor_id, seq, mver, state, bytes, heads, at from newer n
+   where above < 2 and not exists (select 1 from thrum_actor a where a.actor_id = n.actor_id and a.status in ('erased', 'gone'))
   on conflict (actor_id, seq) do update
-    set mver = excluded.mver, state = excluded.state, bytes = excluded.bytes, heads = excluded.heads, at = now()`;
+    set mver = excluded.mver, state = excluded.state, bytes = excluded.bytes, heads = excluded.heads, at = excluded.at`;
 
 const TOUCH = `
   update thrum_actor a
@@ -249,7 +257,7 @@ const TOUCH = `
          status = case when n.done and a.status = 'active' then 'done' else a.status end
     from (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver
             from jsonb_array_elements($1::jsonb) r) n
-   where a.actor_id = n.id and a.last_seq <= n.seq and a.status <> 'erased'`;
+   where a.actor_id = n.id and a.last_seq <= n.seq and a.status not in ('erased', 'gone')`;
 
 /** By slot, because that is what the index begins with. */
 const TIMERS_DUE = `
@@ -290,10 +298,3 @@ const BURY = `
   insert into thrum_dead (actor_id, kind, id_text, source, event, error, attempts)
   select $1::uuid, $2::text, $3::text, $4::text, $5::jsonb, $6::jsonb, $7::integer 
    where ($8::uuid is null or exists (select from gone)) and not exists (select from thrum_actor where actor_id = $1 and status = 'erased')`;
-
-const TRIM_TOPIC = `
-  with mine as (select a.actor_id, (select n from thrum_topic_item i where i.actor_id = a.actor_id and i.view = $2 order by n desc limit 1) as top
-                  from thrum_actor a where a.kind = $1),
-       gone as (delete from thrum_topic_item i using mine
-                 where i.actor_id = mine.actor_id and i.view = $2 and (i.at < $3 or i.n <= mine.top - $4) returning 1)
-  select count(*) as removed from gone`;

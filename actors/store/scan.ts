@@ -10,6 +10,8 @@ export interface ScannedActor {
   readonly status: string;
   /** seq that the directory has seen; it may be behind the journal */
   readonly lastSeq: number;
+  /** epoch ms of that event */
+  readonly lastAt: number | null;
 }
 
 /** A journal row with the key under which it is remembered. */
@@ -40,6 +42,8 @@ export interface ScannedItem {
 
 export interface ScannedSnapshot {
   readonly seq: number;
+  /** the history of the actor begins here; rows below it are about to be removed */
+  readonly base: boolean;
   readonly state: ActorState;
 }
 
@@ -54,7 +58,7 @@ export const ACTOR_TABLES = ['journal', 'snapshot', 'timer', 'outbox', 'topic_it
 export type ActorTable = (typeof ACTOR_TABLES)[number];
 
 export interface ScanStore {
-  /** In order of their id, at most `limit`, after the given id. Erased actors have no history and are left out, unless they are asked for. */
+  /** In order of their id, at most `limit`, after the given id. Actors that are erased or gone have no history and are left out, unless they are asked for. */
   actors(q: { kind?: string; after?: string; limit: number; erased?: boolean }): Promise<ScannedActor[]>;
   /** Rows of one actor with a seq above `after`, ascending, at most `limit`. */
   rows(actorId: string, q: { after: number; limit: number }): Promise<RecordedRow[]>;
@@ -89,7 +93,7 @@ export interface ScanStore {
 
 const PAGE = 256;
 
-/** Every actor of a store, or of one kind, in pages in order of their id; erased ones when they are asked for. */
+/** Every actor of a store, or of one kind, in pages in order of their id; those that are erased or gone when they are asked for. */
 export async function* actorPages(
   scan: Pick<ScanStore, 'actors'>,
   q: { kind?: string | undefined; erased?: boolean } = {},
@@ -101,4 +105,12 @@ export async function* actorPages(
     after = page.at(-1)?.actorId;
     if (page.length < PAGE) return;
   }
+}
+
+/** The snapshot with which a history begins whose first event is `first`: it stands there, or is marked and the rows below it are about to go. */
+export async function beginningOf(scan: Pick<ScanStore, 'snapshot'>, actorId: string, first: number): Promise<ScannedSnapshot | undefined> {
+  let found = await scan.snapshot(actorId, first - 1);
+  if (first === 1 || (found !== undefined && found.seq <= first)) return found;
+  while (found !== undefined && !found.base) found = await scan.snapshot(actorId, found.seq + 1);
+  return found;
 }

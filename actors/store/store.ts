@@ -157,7 +157,7 @@ export interface TailRow {
 }
 
 export interface Loaded {
-  /** directory status: active, done, paused, quarantined or erased */
+  /** directory status: active, done, paused, quarantined, erased or gone */
   readonly status: string;
   /** version of the machine that wrote the directory entry last, or quarantined the actor */
   readonly mver: number;
@@ -178,6 +178,8 @@ export interface Loaded {
 export interface SnapshotRow {
   readonly actorId: string;
   readonly seq: number;
+  /** epoch ms, of the event after which the state is this one */
+  readonly at: number;
   readonly mver: number;
   /** JSON text of the ActorState */
   readonly state: string;
@@ -271,7 +273,10 @@ export interface JournalStore {
    */
   refuse(actorId: string, refused: { idem: string; at: number; type: string; error: Refusal }): Promise<RingEntry | undefined>;
 
-  /** Rows of erased actors are passed over, here and below. */
+  /**
+   * Of an actor's snapshots the newest two stay, the last one of every UTC day, and the one with which its history begins. Rows of actors
+   * that are erased or gone are passed over, here and below.
+   */
   saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
   /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
   touch(rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number }[]): Promise<void>;
@@ -299,8 +304,6 @@ export interface JournalStore {
   /** Items with number > `after`, ascending, at most `limit`; or the newest `last` items. `floor`: smallest number kept, or `upTo + 1` */
   topicItems(actorId: string, view: string, q: { after: number; limit: number } | { last: number }): Promise<{ n: number; item: Json }[]>;
   topicFloor(actorId: string, view: string): Promise<number | undefined>;
-  /** Removes items beyond the retention of one log topic, over all actors of the kind. Gives the number removed. */
-  trimTopic(kind: string, view: string, o: { before: number; items: number }): Promise<number>;
 
   directory(q: DirectoryQuery): Promise<DirectoryRow[]>;
   entry(actorId: string): Promise<DirectoryRow | undefined>;

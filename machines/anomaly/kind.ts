@@ -53,6 +53,7 @@ export const anomaly = defineActor<MonitorContext>({
   kind: 'anomaly',
   version: 1,
   machine: anomalyMachine,
+  retention: { journal: '90d' },
   context: MonitorContext,
   maps: { recent: 1, labels: 1 },
   visible: (p, _ref, s) => attends(p, s),

@@ -66,6 +66,7 @@ export const device = defineActor<DeviceContext>({
   kind: 'device',
   version: 1,
   machine: deviceMachine,
+  retention: { journal: '90d' },
   context: DeviceContext,
   visible: (p, _ref, s) => owns(p, s) || staff(p),
   owner: (_ref, s) => s.context.userId,

@@ -176,6 +176,7 @@ export const resource = defineActor<ResourceContext>({
   kind: 'resource',
   version: 1,
   machine: resourceMachine,
+  retention: 'forever',
   context: ResourceContext,
   maps: { days: 2, holds: 1, gone: 1 },
   commands: {
@@ -310,6 +311,7 @@ export const booking = defineActor<BookingContext>({
   kind: 'booking',
   version: 1,
   machine: bookingMachine,
+  retention: 'forever',
   context: BookingContext,
   maps: { changes: 1 },
   visible: isParty,

@@ -125,6 +125,7 @@ export const user = defineActor<UserContext>({
   kind: 'user',
   version: 3,
   machine: userMachine,
+  retention: { journal: '90d' },
   context: UserContext,
   maps: { devices: 1, days: 1, reads: 1, notices: 1, endpoints: 1 },
   visible: (p, ref) => selfOrStaff(p, idOf(ref)),

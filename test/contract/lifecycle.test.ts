@@ -26,7 +26,7 @@ each('an erasure blanks the journal and empties every table of the actor, and of
   await lane.commit(
     plan([event(1, 1, [note, item, hold(1, 5)], { timers, journal, outbox: [tell(1, 1, 1)] }), event(1, 2), event(2, 1, [note, item])]),
   );
-  await store.saveSnapshots([{ actorId: actor(1), seq: 2, mver: 1, state: JSON.stringify(state('x')), heads: {} }]);
+  await store.saveSnapshots([{ actorId: actor(1), seq: 2, at: 1_000 + 2, mver: 1, state: JSON.stringify(state('x')), heads: {} }]);
   await store.bury(dead(1));
   await store.bury(dead(2));
   t.deepEqual(await store.lifecycle.erase(erasure(1)), { seq: 3, fresh: true }, s.name);
@@ -69,7 +69,7 @@ each(
     await lane.commit(plan([1, 2, 3, 4, 5, 6].map((seq) => event(1, seq))));
     await store.lifecycle.erase(erasure(1));
     for (const seq of [2, 6, 7]) t.deepEqual(await outcome(lane, plan([event(1, seq)])), ['fence', null, []], `${s.name} ${seq}`);
-    await store.saveSnapshots([{ actorId: actor(1), seq: 6, mver: 1, state: JSON.stringify(state('x')), heads: {} }]);
+    await store.saveSnapshots([{ actorId: actor(1), seq: 6, at: 1_000 + 6, mver: 1, state: JSON.stringify(state('x')), heads: {} }]);
     await store.touch([{ actorId: actor(1), state: 'x', lastSeq: 9, lastAt: 9_999, done: false, mver: 1 }]);
     await store.setStatus(actor(1), 'active');
     await store.bury(dead(1));

@@ -12,7 +12,7 @@ each('a state of the past begins at the nearest snapshot and goes on with the ro
     return [snapshot?.seq, rows.map((row) => row.seq)];
   };
   t.deepEqual(await past(2), [undefined, [1, 2]], s.name);
-  await store.saveSnapshots([{ actorId: actor(1), seq: 2, mver: 1, state: JSON.stringify(state('two')), heads: {} }]);
+  await store.saveSnapshots([{ actorId: actor(1), seq: 2, at: 1_000 + 2, mver: 1, state: JSON.stringify(state('two')), heads: {} }]);
   t.deepEqual(await past(1), [undefined, [1]]);
   t.deepEqual(await past(2), [2, []]);
   t.deepEqual(await past(9), [2, [3, 4]]);

@@ -98,7 +98,7 @@ each('outbox rows wait, are postponed, done or buried', async (t, s, store, lane
 each('the newest two snapshots are kept, and one is loaded with the rows after it', async (t, s, store, lane) => {
   await lane.commit(plan([1, 2, 3, 4, 5].map((seq) => event(1, seq))));
   const save = (seq: number, heads = {}) =>
-    store.saveSnapshots([{ actorId: actor(1), seq, mver: 1, state: JSON.stringify(state(`s${seq}`)), heads }]);
+    store.saveSnapshots([{ actorId: actor(1), seq, at: 1_000 + seq, mver: 1, state: JSON.stringify(state(`s${seq}`)), heads }]);
   for (const seq of [1, 3, 4]) await save(seq);
   await save(4, { 'energy@1': 4 });
   const one = (await store.load([actor(1)], 0)).get(actor(1));
@@ -190,11 +190,12 @@ each('log items are read after a number or from the end, and trimmed by age and 
   );
   t.deepEqual(await numbers({ last: 2 }), [5, 6]);
   t.deepEqual(await outcome(lane, plan([event(1, 2, [item(6)])])), ['refused', 'items', [[actor(1), 2, 1]]]);
-  t.is(await store.trimTopic('room', 'alerts', { before: 30, items: 3 }), 4, 'two and one by age, one by count');
+  const of = (n: number, view: string) => ({ actorId: actor(n), view, before: 30, items: 3 });
+  t.is(await store.lifecycle.trim([of(1, 'alerts'), of(2, 'alerts'), of(3, 'alerts')], 100), 4, 'two and one by age, one by count');
   t.deepEqual(await numbers({ last: 9 }), [4, 5, 6]);
   t.is(await store.topicFloor(actor(1), 'alerts'), 4);
   t.is(await store.topicFloor(actor(2), 'alerts'), undefined);
-  t.is(await store.trimTopic('other', 'alerts', { before: 999, items: 0 }), 0);
+  t.is(await store.lifecycle.trim([{ ...of(1, 'other'), items: 0 }], 100), 0);
 });
 
 each('the data id is 16 bytes and stays', async (t, s, store) => {

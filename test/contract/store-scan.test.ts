@@ -13,7 +13,7 @@ each('actors are read in order of their id, page by page, and their rows ascendi
   t.deepEqual(await ids({ limit: 2 }), ['r1', 'r2'], s.name);
   t.deepEqual(await ids({ limit: 2, after: actor(2) }), ['r3']);
   t.deepEqual(await ids({ limit: 9, kind: 'court' }), []);
-  t.deepEqual((await store.scan.actors({ limit: 1 }))[0], { actorId: actor(1), kind: 'room', id: 'r1', status: 'active', lastSeq: 0 });
+  t.like((await store.scan.actors({ limit: 1 }))[0], { actorId: actor(1), kind: 'room', id: 'r1', status: 'active', lastSeq: 0 });
   t.deepEqual(
     (await store.scan.rows(actor(1), { after: 0, limit: 9 })).map((row) => [row.seq, row.idem]),
     [

@@ -214,7 +214,7 @@ for (const at of [4, 6]) {
     const { k } = await busyCounters();
     const { actorId, seq, state } = await k.system.inspect.one('counter:a');
     const patches = (await k.store.scan.rows(actorId, { after: 0, limit: at })).map((row) => row.patch as Patch);
-    await k.store.saveSnapshots([{ actorId, seq: at, mver: 1, state: JSON.stringify(fold(emptyState, patches)), heads: {} }]);
+    await k.store.saveSnapshots([{ actorId, seq: at, at: 0, mver: 1, state: JSON.stringify(fold(emptyState, patches)), heads: {} }]);
     const scan: JournalStore['scan'] = {
       ...k.store.scan,
       actors: async () => (await k.store.scan.actors({ limit: 9 })).filter((a) => a.id === 'a'),

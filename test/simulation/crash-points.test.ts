@@ -1,6 +1,6 @@
 /** The process dies wherever the kernel waits, and what it has promised holds (kernel specification 16.2.7). */
 import test from 'ava';
-import { askingKernel, crashPoints, deathsAt, quietMsOf, survey, UNREACHED } from './crash-points.ts';
+import { askingKernel, crashPoints, deathsAt, survey, UNREACHED } from './crash-points.ts';
 import type { KernelCopy } from './crash-points.ts';
 
 const SEEDS = 40;
@@ -33,7 +33,7 @@ for (const name of crashPoints) {
     t.true(deaths.length > 0, `no run of ${SEEDS} seeds gets there: let one do so, or say in UNREACHED why not`);
     let died = 0;
     for (const { seed, nodes, ...kill } of deaths) {
-      const run = await kernel.simulate({ seed, nodes, kill, ...quietMsOf(name) });
+      const run = await kernel.simulate({ seed, nodes, kill });
       t.is(run.failure, undefined, `seed ${seed}, ${nodes} nodes, ${kill.when} wait number ${kill.nth}: ${run.failure?.stack}`);
       if (run.killed) died += 1;
     }

@@ -7,7 +7,7 @@ import type { KernelCopy } from './kernel-copy.ts';
 export type { KernelCopy } from './kernel-copy.ts';
 
 /** The files of the kernel that wait for anything on behalf of an actor; the others only answer questions of people. */
-export const FILES = ['committer', 'effects', 'keeper', 'loader', 'node', 'outbox', 'timers', 'topics'];
+export const FILES = ['committer', 'effects', 'keeper', 'loader', 'node', 'outbox', 'retention', 'timers', 'topics'];
 
 const path = (name: string): string => `actors/${name}.js`;
 
@@ -50,12 +50,9 @@ export const UNREACHED: { readonly [name: string]: string } = {
     'a node that is still cut off from the leases when it reads its timers again; it reads the same as before, and changes nothing meanwhile',
   'node: await this.#active(`${name.kind}:${name.id}`)': 'a question; the node does nothing after it',
   'node: await this.#active(`${name.kind}:${name.id}`) (2)': 'a question; the node does nothing after it',
+  'retention: await store.lifecycle.conclude(farewell)': 'an actor that ended long ago; one statement, and nothing of it is in memory',
   'topics: await reachable(this.#k.store.topicFloor(a.actorId, topic.view)) (2)': 'a question; the node does nothing after it',
 };
-
-/** Points that only a world reaches that goes on for more than an hour. */
-const HOURLY = /trimTopic/;
-export const quietMsOf = (name: string): { quietMs?: number } => (HOURLY.test(name) ? { quietMs: 3_700_000 } : {});
 
 export interface Death extends Kill {
   readonly seed: number;
@@ -66,7 +63,7 @@ export interface Death extends Kill {
 export function deathsAt(name: string, visits: readonly Visit[], count: number): Death[] {
   const alone = visits.filter(({ nodes }) => nodes === 1);
   // a run with several nodes takes several times as long: only for what one node does not do
-  const runs = HOURLY.test(name) ? [{ seed: 1, nodes: 1, times: 1 }] : alone.length > 0 ? alone : visits;
+  const runs = alone.length > 0 ? alone : visits;
   return Array.from({ length: runs.length === 0 ? 0 : count }, (_, i) => {
     const { seed, nodes, times } = runs[Math.floor((i * runs.length) / count)] as Visit;
     return { at: name, seed, nodes, nth: 1 + ((i * 7) % times), when: i % 2 === 0 ? 'while' : 'after' };

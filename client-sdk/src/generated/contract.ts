@@ -878,6 +878,7 @@ export type ProblemCode =
   | 'NOT_ALLOWED'
   | 'NOT_FOUND'
   | 'NOT_READY'
+  | 'NOT_RETAINED'
   | 'NO_CHANGE'
   | 'OFF_GRID'
   | 'ORIGIN_DENIED'

@@ -6,7 +6,7 @@ import type { ActorRow, Filter } from './api.ts';
 import { everything, listActors, listKinds } from './api.ts';
 
 const POLL_MS = 2_000;
-const STATUSES = ['active', 'done', 'paused', 'quarantined', 'erased'];
+const STATUSES = ['active', 'done', 'paused', 'quarantined', 'erased', 'gone'];
 const SORTS = [
   ['', 'newest first'],
   ['oldest', 'longest quiet first'],

@@ -82,7 +82,7 @@ export function actorListRoutes(d: AdminDeps): Route[] {
       query: z.object({
         kind: Kind.optional(),
         state: z.string().max(200).optional().describe('prefix of the state path'),
-        status: z.enum(['active', 'done', 'paused', 'quarantined', 'erased']).optional(),
+        status: z.enum(['active', 'done', 'paused', 'quarantined', 'erased', 'gone']).optional(),
         node: z.string().max(64).optional().describe('the node that owns the slot'),
         slot: z.coerce.number().int().min(0).max(1_023).optional(),
         q: z.string().max(120).optional().describe('part of the id'),

@@ -21,6 +21,7 @@ const Row = z.strictObject({
 const Past = z.strictObject({
   ref: z.string(),
   seq: z.int(),
+  at: z.iso.datetime(),
   mver: z.int(),
   stateText: z.string().describe('state path'),
   state: z.unknown(),
@@ -64,7 +65,7 @@ export function journalRoutes(d: AdminDeps): Route[] {
       params: ActorPath.extend({ seq: Seq }),
       query: z.object({ diff: Seq.optional().describe('seq of the other state') }),
       reply: { 200: Past },
-      problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED'],
+      problems: ['NOT_FOUND', 'NOT_RETAINED', 'UNKNOWN_KIND', 'ACTOR_ERASED'],
       run: async (c) => {
         const ref = refOf(c.params);
         const { actorId, ...past } = await d.inspect.at(ref, c.params.seq);
@@ -73,7 +74,7 @@ export function journalRoutes(d: AdminDeps): Route[] {
         const eyes = eyesOf(d, c);
         const { kind } = c.params;
         const state = eyes.state(kind, past.state);
-        return answer({ ref, ...past, state, ...(patch === undefined ? {} : { diff: eyes.patch(kind, patch) }) });
+        return answer({ ref, ...past, at: iso(past.at), state, ...(patch === undefined ? {} : { diff: eyes.patch(kind, patch) }) });
       },
     }),
   ];

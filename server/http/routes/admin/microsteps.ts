@@ -43,7 +43,7 @@ export function microstepRoutes(d: AdminDeps): Route[] {
       summary: 'Transitions, guards and actions of an event of the past, which is handled once more',
       params: ActorPath.extend({ seq: Seq }),
       reply: { 200: Explained },
-      problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED', 'NOT_ALLOWED'],
+      problems: ['NOT_FOUND', 'NOT_RETAINED', 'UNKNOWN_KIND', 'ACTOR_ERASED', 'NOT_ALLOWED'],
       run: async (c) => {
         const { actorId, at, fault, ...explained } = await d.inspect.microsteps(refOf(c.params), c.params.seq);
         await auditRead(d, c, 'microsteps.read', actorId, c.params.seq);

@@ -57,7 +57,7 @@ export function whatIfRoutes(d: AdminDeps): Route[] {
       params: ActorPath,
       body: Question,
       reply: { 200: Outlook },
-      problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'UNKNOWN_COMMAND', 'ACTOR_ERASED', 'PAYLOAD_TOO_LARGE'],
+      problems: ['NOT_FOUND', 'NOT_RETAINED', 'UNKNOWN_KIND', 'UNKNOWN_COMMAND', 'ACTOR_ERASED', 'PAYLOAD_TOO_LARGE'],
       run: async (c) => {
         const ref = refOf(c.params);
         const { event, at, seq } = c.body;
