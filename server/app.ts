@@ -62,6 +62,7 @@ import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
 import { memoryLimiter } from './limits/limiter.ts';
 import { createErasures } from './lifecycle/erasures.ts';
+import { pushAccounts } from './notify/accounts.ts';
 import { createNotify } from './notify/notify.ts';
 import { createLog } from './observe/log.ts';
 import { watchLoop } from './observe/loop.ts';
@@ -191,7 +192,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     secret: secrets.operator,
     subject: config.vapidSubject ?? (config.publicUrl.startsWith('https:') ? config.publicUrl : 'mailto:operator@localhost.invalid'),
     allowPrivate: config.pushAllowPrivate === 'on',
-    accounts: [],
+    accounts: await pushAccounts(config, clock),
     actors: () => actors,
     // what sockets the other nodes have is not known here
     mayBeSeen: (userId) => cluster !== undefined || presence.mayBeSeen(userId),

@@ -293,6 +293,14 @@ export const settings = {
     z.union([z.url({ protocol: /^https$/ }), z.string().regex(/^mailto:[^@\s]+@[^@\s]+$/)]).optional(),
     'Address, mailto: or https, under which push services reach the operator. Default: PUBLIC_URL, if it is https.',
   ),
+  fcmServiceAccount: setting(
+    'FCM_SERVICE_ACCOUNT',
+    z.string().min(1).optional(),
+    'Key file (JSON) of the service account for Firebase Cloud Messaging. Absent: Android apps cannot be called.',
+  ),
+  apnsKey: setting('APNS_KEY', z.string().min(1).optional(), 'Key file (.p8) for Apple push. Absent: Apple apps cannot be called.'),
+  apnsKeyId: setting('APNS_KEY_ID', z.string().length(10).optional(), 'Identifier of the key of APNS_KEY.'),
+  apnsTeamId: setting('APNS_TEAM_ID', z.string().length(10).optional(), 'Identifier of the team that owns the key of APNS_KEY.'),
   pushAllowPrivate: setting(
     'PUSH_ALLOW_PRIVATE',
     z.enum(['on', 'off']),
