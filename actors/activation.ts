@@ -312,6 +312,11 @@ export class Activation implements UnitOwner {
     return this.#status === 'ready' && this.closed === undefined;
   }
 
+  /** Whether other nodes may work on the actor too. */
+  get shared(): boolean {
+    return this.#k.placement !== undefined;
+  }
+
   /** Without history: its next event is its birth. */
   get unborn(): boolean {
     return this.#spec === undefined;

@@ -48,7 +48,11 @@ function timerRows(a: Activation, s: Step, e: Envelope | undefined): TimerChange
   for (const [timerId, [armedSeq, due, type]] of Object.entries(s.patch.t?.set ?? {})) {
     const standing = a.rowsDue.get(timerId);
     const fired = e?.kind === 'timer' && e.timer.id === timerId;
-    if (standing !== undefined && standing <= due && !fired) continue;
+    if (standing !== undefined && standing <= due && !fired) {
+      // Another node may be about to move the row, or to remove it, by a state that this event leaves: written in place it is not the row that woke that node.
+      if (a.shared) changes.push({ actorId, timerId, set: { slot, due: standing, armedSeq, type } });
+      continue;
+    }
     a.rowsDue.set(timerId, due);
     changes.push({ actorId, timerId, set: { slot, due, armedSeq, type } });
   }

@@ -376,3 +376,38 @@ test('an actor whose events were under way when its slot came back is read anew,
   t.like(await a.system.ask(from, { type: 'counter.add', by: 1 }, as(alice)), { ok: true, seq: 4 });
   t.is(await a.metric('activations_total'), loads + 1);
 });
+
+test('a timer that is armed by an event under way has a row that is early enough, although another node has moved it (I6)', async (t) => {
+  const held = promised<void>();
+  let holding = false;
+  const c = await testCluster({ kinds: [counter], effects, nodes: 0 });
+  const a = await c.add({
+    commit: (lane) => async (batch) => {
+      if (holding) await held.promise;
+      return lane.commit(batch);
+    },
+  });
+  const b = await c.add();
+  await c.clock.advance(25_000);
+  const ref = c.refOf(a, 'counter');
+  const arm = (ms: number) => a.system.ask(ref, { type: 'counter.arm', ms }, as(alice));
+  await arm(6_000);
+  await arm(50_000);
+  holding = true;
+  const armedAt = c.clock.wall();
+  void arm(20_000);
+  await settle();
+  a.clock.pause();
+  a.connect(false);
+  await c.clock.advance(9_000);
+  t.is(c.owner(ref), b);
+  t.deepEqual(
+    c.store.timers().map(({ due }) => due - armedAt),
+    [50_000],
+    'the new owner has moved the row to the deadline that it knows',
+  );
+  held.keep();
+  await settle();
+  t.is(c.store.journal(actorIdOf(ref)).length, 4);
+  t.true((c.store.timers()[0]?.due ?? Number.POSITIVE_INFINITY) <= armedAt + 20_000);
+});
