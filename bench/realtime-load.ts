@@ -1,6 +1,7 @@
 /** Load generator of the realtime bench: a child process that speaks raw frames, so that it costs less than what it measures. */
-import { WebSocket } from 'ws';
 import { BOARDS, stampNow } from './board.ts';
+import { rawSocket } from './raw-socket.ts';
+import type { RawSocket } from './raw-socket.ts';
 import { spread } from './realtime-server.ts';
 import type { Spread } from './realtime-server.ts';
 
@@ -9,9 +10,10 @@ export type LoadOrder =
   | { readonly do: 'open'; readonly port: number; readonly token?: string; readonly n: number; readonly topics: readonly string[] }
   /** tells the parent each time that all sockets have received one publication more */
   | { readonly do: 'follow'; readonly on: boolean }
-  | { readonly do: 'latencies' }
+  /** how long publications took, by default from their stamp; `from`: stamp and the moment to count from instead, epoch ms */
+  | { readonly do: 'latencies'; readonly from?: readonly (readonly [number, number])[] }
   | { readonly do: 'ask'; readonly event: 'ping1' | 'cmd'; readonly perSecond: number; readonly ms: number }
-  /** the first socket stops reading */
+  /** one more socket stops reading */
   | { readonly do: 'pause' }
   /** all sockets come back at once with their cursors */
   | { readonly do: 'storm' }
@@ -21,30 +23,33 @@ export type LoadOrder =
   | { readonly do: 'close' };
 
 export interface State {
-  /** sockets whose first topic stands where that of the foremost does */
-  readonly correct: number;
+  /** number of sockets by where their first topic stands */
+  readonly heads: { readonly [s: string]: number };
   readonly gaps: number;
+  /** publications that had been taken before */
+  readonly dups: number;
 }
 
 const PUB = '42["pub",';
 const tell = (message: object): void => void process.send?.(message);
 
 interface Pub {
-  readonly t: string;
   readonly s: number;
   readonly p: number;
-  readonly d: { readonly stamp?: number };
 }
 
+const NUMBERS = /"s":(\d+),"p":(\d+)/;
+
 class Client {
-  #ws: WebSocket | undefined;
-  readonly #pending = new Map<number, (answer: unknown) => void>();
+  #ws: RawSocket | undefined;
+  readonly #pending = new Map<number, { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void }>();
   readonly #onPub: (client: Client, frame: string) => void;
   #acks = 0;
   /** cursor of the first topic */
   e: string | undefined;
   s = 0;
   gaps = 0;
+  dups = 0;
   /** what arrives while a subscription is under way waits for its answer */
   #waiting: Pub[] | undefined;
 
@@ -53,37 +58,39 @@ class Client {
   }
 
   connect(port: number, token: string | undefined): Promise<void> {
-    const ws = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`, {
-      perMessageDeflate: false,
-      skipUTF8Validation: true,
-    });
-    this.#ws = ws;
     return new Promise((resolve, reject) => {
-      ws.on('error', reject);
-      ws.on('message', (data: Buffer) => {
-        const frame = data.toString('latin1');
+      const ended = (): void => {
+        if (this.#ws !== ws) return;
+        const error = new Error('the connection has ended');
+        reject(error);
+        for (const request of this.#pending.values()) request.reject(error);
+        this.#pending.clear();
+      };
+      const take = (frame: string): void => {
         if (frame.startsWith(PUB)) this.#onPub(this, frame);
         else if (frame === '2') ws.send('3');
         else if (frame.startsWith('0')) ws.send(`40${JSON.stringify(token === undefined ? {} : { token, proto: 1 })}`);
         else if (frame.startsWith('40')) resolve();
         else if (frame.startsWith('44')) reject(new Error(frame));
         else if (frame.startsWith('43')) this.#acked(frame);
-      });
+      };
+      const ws = rawSocket(port, '/socket.io/?EIO=4&transport=websocket', take, ended);
+      this.#ws = ws;
     });
   }
 
   #acked(frame: string): void {
     const from = frame.indexOf('[');
     const id = Number(frame.slice(2, from));
-    this.#pending.get(id)?.(JSON.parse(frame.slice(from)) as unknown);
+    this.#pending.get(id)?.resolve(JSON.parse(frame.slice(from)) as unknown);
     this.#pending.delete(id);
   }
 
   request(event: string, payload: object): Promise<unknown> {
     this.#acks += 1;
     const id = this.#acks;
-    return new Promise((resolve) => {
-      this.#pending.set(id, resolve);
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
       this.#ws?.send(`42${id}${JSON.stringify([event, payload])}`);
     });
   }
@@ -104,7 +111,8 @@ class Client {
   /** What a receiver does, by the numbers alone. */
   judge(p: Pub): void {
     if (this.#waiting !== undefined) this.#waiting.push(p);
-    else if (p.s > this.s) {
+    else if (p.s <= this.s) this.dups += 1;
+    else {
       if (p.p !== this.s) this.gaps += 1;
       this.s = p.s;
     }
@@ -115,31 +123,45 @@ class Client {
   }
 
   cut(): void {
-    this.#ws?.removeAllListeners();
-    this.#ws?.on('error', () => undefined);
-    this.#ws?.terminate();
+    const ws = this.#ws;
+    this.#ws = undefined;
+    this.#pending.clear();
+    ws?.destroy();
   }
 }
 
 let clients: Client[] = [];
-let latencies: number[] = [];
+/** of each arrival the stamp of the publication and the ms since then */
+let latencies: [number, number][] = [];
 let received = 0;
 let told = 0;
 let following = false;
+let paused = 0;
 let timing = false;
 let opened: Extract<LoadOrder, { do: 'open' }> | undefined;
 
 function onPub(client: Client, frame: string): void {
   received += 1;
   if (timing) {
-    const stamp = /"stamp":([\d.]+)/.exec(frame)?.[1];
-    if (stamp !== undefined) latencies.push(stampNow() - Number(stamp));
-    client.judge((JSON.parse(frame.slice(2)) as [string, Pub])[1]);
+    const now = stampNow();
+    const stamp = Number(/"stamp":([\d.]+)/.exec(frame)?.[1]);
+    if (stamp > 0) latencies.push([stamp, now - stamp]);
+    const [, s, p] = NUMBERS.exec(frame) ?? [];
+    client.judge({ s: Number(s), p: Number(p) });
   }
   if (following && received >= (told + 1) * clients.length) {
     told += 1;
     tell({ done: told });
   }
+}
+
+/** ms of all arrivals since the stamps, or since what is given for them. */
+function since(from: readonly (readonly [number, number])[] | undefined): number[] {
+  const moments = new Map(from);
+  return latencies.flatMap(([stamp, ms]) => {
+    const moment = from === undefined ? stamp : moments.get(stamp);
+    return moment === undefined ? [] : [stamp + ms - moment];
+  });
 }
 
 async function inBatches<T>(items: readonly T[], size: number, work: (item: T) => Promise<unknown>): Promise<void> {
@@ -203,20 +225,21 @@ async function carryOut(order: LoadOrder): Promise<void> {
       latencies = [];
       return tell({ following });
     case 'latencies':
-      tell({ ...spread(latencies), received });
+      tell({ ...spread(since(order.from)), received });
       latencies = [];
       received = 0;
       return undefined;
     case 'ask':
       return tell(await ask(order.event, order.perSecond, order.ms));
     case 'pause':
-      return clients[0]?.pause();
+      return clients[paused++]?.pause();
     case 'storm':
       return opened === undefined ? undefined : tell(await storm(opened));
     case 'state': {
-      const newest = Math.max(...clients.map((c) => c.s));
-      const gaps = clients.reduce((sum, c) => sum + c.gaps, 0);
-      return tell({ correct: clients.filter((c) => c.s === newest).length, gaps } satisfies State);
+      const heads: Record<string, number> = {};
+      for (const c of clients) heads[c.s] = (heads[c.s] ?? 0) + 1;
+      const sum = (of: 'gaps' | 'dups'): number => clients.reduce((total, c) => total + c[of], 0);
+      return tell({ heads, gaps: sum('gaps'), dups: sum('dups') } satisfies State);
     }
     case 'bytes': {
       const [c] = clients;

@@ -5,7 +5,9 @@ export type ServerOrder =
   | { readonly do: 'pace'; readonly perSecond: number; readonly ms: number; readonly bytes: number }
   | { readonly do: 'usage'; readonly gc: boolean }
   /** how long commands took in the kernel since the last time */
-  | { readonly do: 'asks' };
+  | { readonly do: 'asks' }
+  /** stamps and moments of the commits since the last time, epoch ms; nothing where nothing is committed */
+  | { readonly do: 'commits' };
 
 export interface Usage {
   /** CPU time of the process, ms */
@@ -38,7 +40,7 @@ const collect = (globalThis as { gc?: () => void }).gc;
 export function serve(
   publish: (text: string, n: number) => Promise<void> | void,
   started: Started,
-  asks: () => Spread = () => spread([]),
+  o: { readonly asks?: () => Spread; readonly commits?: () => readonly (readonly [number, number])[] } = {},
 ): void {
   let n = 0;
   const next = (bytes: number): Promise<void> | void => {
@@ -58,7 +60,8 @@ export function serve(
   };
   process.on('message', (order: ServerOrder) => {
     if (order.do === 'publish') void next(order.bytes);
-    else if (order.do === 'asks') process.send?.(asks());
+    else if (order.do === 'asks') process.send?.(o.asks?.() ?? spread([]));
+    else if (order.do === 'commits') process.send?.({ commits: o.commits?.() });
     else if (order.do === 'pace') void pace(order.perSecond, order.ms, order.bytes).then((sent) => process.send?.({ sent }));
     else {
       if (order.gc) for (let i = 0; i < 3; i += 1) collect?.();

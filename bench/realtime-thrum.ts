@@ -2,6 +2,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { JournalStore } from '../actors/store/store.ts';
 import { createMemoryStore } from '../actors/store/mem.ts';
 import { user } from '../machines/user/kind.ts';
 import { buildApp } from '../server/app.ts';
@@ -12,6 +13,23 @@ import { benchLog } from './system.ts';
 
 const MANY = '1000000';
 const [databaseUrl] = process.argv.slice(2);
+
+/** stamp of the publication under way, and the stamps of those that are committed with the moment of their commit */
+let under = 0;
+let commits: [number, number][] = [];
+
+/** The store, with a note of each commit. */
+function noted<S extends JournalStore>(store: S): S {
+  const openLane: JournalStore['openLane'] = async (n) => {
+    const lane = await store.openLane(n);
+    const commit: typeof lane.commit = async (batch) => {
+      await lane.commit(batch);
+      commits.push([under, stampNow()]);
+    };
+    return { ...lane, commit };
+  };
+  return { ...store, openLane };
+}
 
 const app = await buildApp(
   readConfig({
@@ -25,6 +43,7 @@ const app = await buildApp(
     RT_CONNECTIONS_PER_USER: MANY,
     RT_COMMANDS_PER_SECOND: MANY,
     RT_COMMANDS_PER_USER: MANY,
+    RT_CONNECTS_PER_SECOND: MANY,
     RT_LOOP_DELAY_MS: MANY,
     ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
   }),
@@ -32,7 +51,7 @@ const app = await buildApp(
     log: benchLog,
     kinds: [board, user],
     effects: { user: { computeScores: () => Promise.resolve({ results: [], changed: 0 }) } },
-    ...(databaseUrl === undefined ? { store: (registry) => createMemoryStore({ registry }) } : {}),
+    ...(databaseUrl === undefined ? { store: (registry) => noted(createMemoryStore({ registry })) } : {}),
   },
 );
 const { url } = await app.start();
@@ -43,7 +62,8 @@ const { accessToken } = await app.identity.login({ ...person, address: 'bench', 
 let keys = 0;
 const mark = async (text: string, to = 'b'): Promise<void> => {
   keys += 1;
-  const command = { type: 'board.mark', stamp: stampNow(), text };
+  under = stampNow();
+  const command = { type: 'board.mark', stamp: under, text };
   const reply = await app.actors.ask(`board:${to}`, command, { key: `mark-${keys}`, from: { kind: 'system', id: 'bench', roles: [] } });
   if (!reply.ok) throw new Error(reply.error.code);
 };
@@ -61,9 +81,16 @@ app.actors.ask = async (ref, command, o) => {
 serve(
   (text) => mark(text),
   { port: Number(new URL(url).port), token: accessToken },
-  () => {
-    const all = spread(took);
-    took = [];
-    return all;
+  {
+    asks() {
+      const all = spread(took);
+      took = [];
+      return all;
+    },
+    commits() {
+      const all = commits;
+      commits = [];
+      return all;
+    },
   },
 );

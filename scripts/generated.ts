@@ -6,6 +6,7 @@ import type { Route } from '../server/http/route.ts';
 import { asyncApiText, schemasText } from './asyncapi.ts';
 import { contractText, offlineText } from './contract.ts';
 import { configurationText, errorsText, metricsText, topicsText } from './reference.ts';
+import { sdkText } from './sdk-reference.ts';
 
 /** Path and text of every generated file. */
 export function generated(o: {
@@ -28,5 +29,6 @@ export function generated(o: {
     ['docs/reference/errors.md', errorsText()],
     ['docs/reference/metrics.md', metricsText(o.registry)],
     ['docs/reference/topics.md', topicsText(o.kinds, o.computed)],
+    ['docs/reference/sdk.md', sdkText()],
   ];
 }

@@ -34,17 +34,22 @@ export interface ClientOptions {
 }
 
 export interface ClientEvents {
+  /** the connection has changed */
   connection: Connection;
+  /** items of a log that will not come any more */
   gap: Gap;
   /** deprecations and the like, from the server */
   notice: { readonly code: string; readonly text: string };
 }
 
 export interface Client {
+  /** how the connection stands, for a banner */
   readonly connection: Connection;
   /** id of the signed-in user, once connected */
   readonly user: string | null;
+  /** A live view, such as `user:me/energy`. Nothing is subscribed until somebody listens. */
   topic<N extends StateName>(name: N): Topic<ViewOf<N>>;
+  /** A stream of items, such as `user:me/alerts`; each comes once and in order. */
   log<N extends LogName>(name: N, options?: LogOptions): Log<ItemOf<N>>;
   /**
    * Sends a command; resolves after its commit.
@@ -58,6 +63,7 @@ export interface Client {
   ): Promise<Receipt<Reply<K, C>>>;
   /** commands that wait for a connection; undefined without the option */
   readonly outbox: Outbox | undefined;
+  /** Calls `fn` at each event, until the function that it returns is called. */
   on<E extends keyof ClientEvents>(event: E, fn: (value: ClientEvents[E]) => void): () => void;
   /** Connects now instead of with the first topic or command; also leaves `refused` after the person has signed in again. */
   connect(): void;
@@ -68,6 +74,7 @@ export interface Client {
    * calls it with the state of the app. After five minutes in the background it disconnects, and comes back with its cursors when it is looked at.
    */
   visible(visible: boolean): void;
+  /** Ends the connection for good: iterators end, commands under way fail with `CLOSED`. */
   close(): Promise<void>;
 }
 
@@ -78,6 +85,7 @@ const HELLO_MS = 15_000;
 const HIDDEN_MS = 60_000;
 const REST_MS = 300_000;
 
+/** A client of one server. It connects by itself with the first topic or command. */
 export function createClient(options: ClientOptions = {}): Client {
   return createClientWith(options, { dial: socketIo, timers: platformTimers });
 }

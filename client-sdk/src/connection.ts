@@ -4,8 +4,11 @@
  *
  *   idle ─► connecting ─► online ─► waiting | offline ─► connecting …      refused(code), closed
  */
+
+/** `waiting`: another attempt follows by itself · `offline`: the system reports no network · `refused`: see `code`; `connect()` tries again */
 export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'offline' | 'refused' | 'closed';
 
+/** How the connection stands. */
 export interface Connection {
   readonly state: ConnectionState;
   /** epoch ms at which the state began */

@@ -9,6 +9,7 @@ import { backoff } from './connection.ts';
 /** `stale`: there is a value, but no proof that it is the newest; `denied`: the server refused, see `error`. */
 export type TopicStatus = 'idle' | 'loading' | 'live' | 'stale' | 'denied';
 
+/** What is known of a view that is shown. */
 export interface ViewMeta {
   /** number of the publication */
   readonly s: number;
@@ -18,6 +19,7 @@ export interface ViewMeta {
   readonly cause: 'snapshot' | 'delta' | 'cache' | 'optimistic';
 }
 
+/** What is known of an item. */
 export interface ItemMeta {
   /** number of the item in its log, from 1 */
   readonly n: number;
@@ -25,6 +27,7 @@ export interface ItemMeta {
   readonly at?: number;
 }
 
+/** Items that a consumer will not get. */
 export interface Gap {
   readonly topic: string;
   /** `retention`: the items from … to no longer exist; `epoch`: the server's history was replaced */
