@@ -269,6 +269,8 @@ export class Activation implements UnitOwner {
         return this.#gated(e, repeatedAnswer(e, known));
       }
     }
+    const { feed } = this.#k;
+    if (feed.on) feed.begin(this, e);
     try {
       if (poison(e)) this.#skip(e);
       else if (e.kind === 'command' || e.kind === 'tell') this.#command(e);
@@ -276,6 +278,7 @@ export class Activation implements UnitOwner {
     } catch (error) {
       this.#threw(e, error);
     }
+    if (feed.on) feed.end(this);
   }
 
   /** A read, or an event of the kernel, rests on a state that this activation has not seen: somebody else has written, or there is no such state. */
@@ -331,10 +334,14 @@ export class Activation implements UnitOwner {
   takeFused(e: Envelope & Message): boolean {
     if (e.idem !== null && this.#ring?.has(e.idem) === true) return false;
     let decision: Decision;
+    const { feed } = this.#k;
+    if (feed.on) feed.begin(this, e);
     try {
       decision = decide(this.#decider(), this.#spec, e);
     } catch {
       return false; // plain delivery meets the error again, and reports it
+    } finally {
+      if (feed.on) feed.end(this);
     }
     const { reply, steps } = decision;
     if (steps === undefined || !reply.ok) return false;
@@ -356,6 +363,7 @@ export class Activation implements UnitOwner {
   #accept(e: Envelope, steps: readonly Step[], reply: Reply): void {
     const last = steps.at(-1) as Step;
     const { next } = last;
+    if (e.sight !== undefined) e.sight.accepted(next);
     const own = eventRows(this, last, e, reply);
     const events = steps.length === 1 ? [own] : [eventRows(this, steps[0] as Step, undefined, reply), own];
     const unit = unitOf(this, e, events, steps, reply);

@@ -6,6 +6,7 @@ import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, kindOf, slotOf } from './ids.ts';
 import type { Interests } from './interests.ts';
+import type { Observer } from './feed.ts';
 import type { Inspect } from './inspect.ts';
 import type { Operate } from './operate.ts';
 import type { Node } from './node.ts';
@@ -215,6 +216,11 @@ export class Cluster implements ActorSystem {
 
   onPublish(fn: (p: Publication) => void): Unsubscribe {
     return this.#node.onPublish(fn);
+  }
+
+  /** Of this node alone. */
+  observe(observer: Observer | undefined): void {
+    this.#node.observe(observer);
   }
 
   follow(followers: Followers): void {

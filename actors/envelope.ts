@@ -1,5 +1,6 @@
 import { refusal } from './errors.ts';
 import { derivedIdem, effectKey } from './ids.ts';
+import type { Sight } from './feed.ts';
 import type { Live } from './runtime.ts';
 import type { EffectCall } from './step.ts';
 import type { EffectId } from './store/store.ts';
@@ -27,6 +28,8 @@ interface Base {
   answered: boolean;
   /** the journal was asked for the key, because the actor may have forgotten it */
   looked?: true;
+  /** somebody wants to be told of it */
+  sight?: Sight;
   /** a dead letter tried again: another failure needs no second letter */
   readonly letter?: true;
   readonly resolve: (reply: Reply) => void;
@@ -85,6 +88,7 @@ export const isAsked = (e: Envelope): boolean =>
 export function answer(e: Envelope, reply: Reply): void {
   if (e.answered) return;
   e.answered = true;
+  if (e.sight !== undefined) e.sight.told(reply);
   e.resolve(reply);
 }
 

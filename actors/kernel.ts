@@ -3,6 +3,7 @@ import type { Activation } from './activation.ts';
 import type { Committer } from './committer.ts';
 import type { Registry } from './companion.ts';
 import type { Envelope } from './envelope.ts';
+import type { Feed } from './feed.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Fusion } from './fusion.ts';
@@ -32,6 +33,7 @@ export interface Kernel {
   readonly pauses: Pauses;
   readonly outbox: Outbox;
   readonly timers: Timers;
+  readonly feed: Feed;
   /** absent when every message goes by the outbox */
   readonly fusion: Fusion | undefined;
   /** deep-freeze contexts after every macrostep */

@@ -15,6 +15,8 @@ import { actorIdOf, SLOTS, slotOf, splitRef } from './ids.ts';
 import { Interests } from './interests.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
+import { Feed } from './feed.ts';
+import type { Observer } from './feed.ts';
 import { Fusion } from './fusion.ts';
 import { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
@@ -79,6 +81,7 @@ export class Node implements ActorSystem, Kernel {
   readonly topics: Topics;
   readonly outbox: Outbox;
   readonly timers: Timers;
+  readonly feed: Feed;
   readonly fusion: Fusion | undefined;
   readonly pauses = new Pauses();
   readonly freeze: boolean;
@@ -117,6 +120,7 @@ export class Node implements ActorSystem, Kernel {
     this.registry = registryOf(o.kinds);
     this.kinds = new Map(o.kinds.map((def) => [def.kind, runtimeOf(def)]));
     this.clock = o.clock;
+    this.feed = new Feed(o.clock);
     this.random = o.random;
     this.log = o.log;
     this.freeze = o.freeze ?? false;
@@ -384,6 +388,10 @@ export class Node implements ActorSystem, Kernel {
         if (ref !== undefined) yield { ref, seq };
       }
     }
+  }
+
+  observe(observer: Observer | undefined): void {
+    this.feed.observe(observer);
   }
 
   follow(followers: Followers): void {

@@ -1,6 +1,7 @@
 import type { Registry as MetricsRegistry } from 'prom-client';
 import type { ActorKind } from './define.ts';
 import type { EraseOptions, Erased } from './erase.ts';
+import type { Observer } from './feed.ts';
 import type { Inspect } from './inspect.ts';
 import { Cluster } from './cluster.ts';
 import { Node } from './node.ts';
@@ -120,6 +121,8 @@ export interface ActorSystem {
   onPublish(fn: (p: Publication) => void): Unsubscribe;
   /** The views of followed topics are compared after every commit, also after the actor has been out of memory. One follower at most. */
   follow(followers: Followers): void;
+  /** From now on the observer is asked about every event of this node, and told of those that it wants; undefined ends it. One observer at most. */
+  observe(observer: Observer | undefined): void;
   /** Why commands cannot be carried out now: the kernel does not run, or commits fail. Undefined when all is well. */
   trouble(): string | undefined;
   /** Called with the slots that this node has taken from one that crashed; their subscribers may have missed the last publications. */

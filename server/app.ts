@@ -43,6 +43,7 @@ import type { Identity } from './identity/identity.ts';
 import { erasureKey, loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
+import { createFeed } from './inspector/feed.ts';
 import { createRedactor } from './inspector/redact.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
@@ -260,6 +261,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const computed = [status, presence.topic];
   checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);
+  const redactor = createRedactor(kinds);
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
@@ -271,7 +273,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
     ...pushRoutes({ notify, knex: database.knex, tests: memoryLimiter({ perSecond: 0.1, burst: 5 }, () => clock.mono()) }),
-    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor: createRedactor(kinds) }),
+    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({
@@ -295,6 +297,17 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     cluster === undefined
       ? undefined
       : createNodeAdapter({ client: cluster.client, keys: cluster.keys, mode: config.realtimeAdapter, registry });
+  const inspector = createFeed({
+    actors,
+    inspect: actors.inspect,
+    redactor,
+    identity,
+    clock,
+    random,
+    node,
+    registry,
+    clustered: nodes !== undefined,
+  });
   const gateway = createGateway({
     http,
     config,
@@ -310,6 +323,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     presence,
     loop,
     nodes,
+    inspector,
   });
   const elsewhere = cluster === undefined ? undefined : watchElsewhere({ clock, log, actors, sessions: identity.sessions, status });
 

@@ -117,6 +117,7 @@ export const Sighted = z.strictObject({ watches: z.array(z.string()), l: z.array
 
 /** Of the last second; sent while something matches. */
 export const Stats = z.strictObject({
+  node: z.string().describe('whose counts these are: every node tells its own'),
   ms: z.int().describe('length of the time that is counted'),
   watches: z.array(
     z.strictObject({

@@ -87,7 +87,7 @@ export function watchCongestion(
       socket.conn.on('packetCreate', () => {
         packets += 1;
         if (packets % SAMPLE !== 0 || congested.has(socket) || socket.data.connection.ended) return;
-        if (waitingPackets(socket) > MOST_PACKETS || waitingBytes(socket) > MOST_BYTES) enter(socket);
+        if (isBehind(socket)) enter(socket);
       });
     },
     forget(socket) {
@@ -108,10 +108,12 @@ interface Waiting {
   readonly transport?: { readonly socket?: { readonly bufferedAmount?: number; terminate?(): void } };
 }
 
-const waitingPackets = (socket: LiveSocket): number => (socket.conn as unknown as Waiting).writeBuffer?.length ?? 0;
+type Wire = Pick<LiveSocket, 'conn'>;
+
+const waitingPackets = (socket: Wire): number => (socket.conn as unknown as Waiting).writeBuffer?.length ?? 0;
 
 /** Bytes held for a peer that has not taken them: packets still with the engine, a broadcast as text and as frame, and what the WebSocket holds back. */
-function waitingBytes(socket: LiveSocket): number {
+function waitingBytes(socket: Wire): number {
   const { writeBuffer = [], transport } = socket.conn as unknown as Waiting;
   let bytes = transport?.socket?.bufferedAmount ?? 0;
   for (const { data, options } of writeBuffer) {
@@ -119,3 +121,6 @@ function waitingBytes(socket: LiveSocket): number {
   }
   return bytes;
 }
+
+/** Whether a client does not read as fast as it is told. */
+export const isBehind = (socket: Wire): boolean => waitingPackets(socket) > MOST_PACKETS || waitingBytes(socket) > MOST_BYTES;

@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { jsonFault } from '../http/body.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { NewId } from '../ids.ts';
+import type { InspectorFeed } from '../inspector/feed.ts';
 import type { Limiter, Verdict } from '../limits/limiter.ts';
 import type { LoopDelay } from '../observe/loop.ts';
 import type { LiveMetrics } from '../observe/metrics.ts';
@@ -37,6 +38,8 @@ export interface GatewayDeps {
   readonly node: string;
   readonly log: Log;
   readonly registry: Registry;
+  /** the live feed of the inspector */
+  readonly inspector: InspectorFeed;
   /** absent on a single node */
   readonly nodes?: NodeAdapter | undefined;
 }

@@ -12,6 +12,7 @@ import { ANONYMOUS } from '../identity/caller.ts';
 import type { Caller } from '../identity/caller.ts';
 import { accessCookie, readCookie } from '../identity/cookies.ts';
 import { callerOf } from '../identity/identity.ts';
+import type { InspectSpace } from '../inspector/feed.ts';
 import { memoryLimiter } from '../limits/limiter.ts';
 import { liveMetrics } from '../observe/metrics.ts';
 import { isProblem, Problem, toProblem } from '../problems.ts';
@@ -102,8 +103,10 @@ export function createGateway(d: GatewayDeps): Gateway {
     socket.disconnect(true);
   }
 
-  async function identify(socket: LiveSocket, handshake: z.output<typeof Handshake>): Promise<Caller> {
-    const { headers } = socket.handshake;
+  async function identify(
+    { handshake: { headers } }: Pick<LiveSocket, 'handshake'>,
+    handshake: z.output<typeof Handshake>,
+  ): Promise<Caller> {
     if (handshake.proto !== 1) throw new Problem('UNSUPPORTED_VERSION', 'this server speaks protocol 1');
     if (handshake.token !== undefined) return callerOf(await d.identity.verify(handshake.token), 'bearer');
     const cookie = readCookie(headers.cookie, accessCookie(config.publicUrl));
@@ -111,6 +114,11 @@ export function createGateway(d: GatewayDeps): Gateway {
     if (cookie === undefined || !trusted) return ANONYMOUS;
     return callerOf(await d.identity.verify(cookie), 'cookie');
   }
+
+  d.inspector.open(io.of('/inspect') as unknown as InspectSpace, {
+    identify: (socket) => identify(socket, check(Handshake, socket.handshake.auth, 'auth') as z.output<typeof Handshake>),
+    problem: (error) => context.problem(error),
+  });
 
   io.use((socket, next) => {
     void admit(socket, next);
@@ -253,6 +261,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     },
     async drain(ms) {
       admission.drain();
+      d.inspector.drain();
       const sockets = [...space.sockets.values()];
       const size = Math.ceil(sockets.length / BATCHES);
       const leaving: Promise<void>[] = [];
@@ -268,6 +277,7 @@ export function createGateway(d: GatewayDeps): Gateway {
       probes?.stop();
       rights.stop();
       congestion.stop();
+      d.inspector.stop();
       const closed = io.close();
       for (const socket of upgraded) socket.destroy();
       await closed;
