@@ -98,6 +98,11 @@ export class Activation implements UnitOwner {
     return this.#units?.length ?? 0;
   }
 
+  /** Time of the oldest of them, epoch ms. */
+  get oldestUncommitted(): number {
+    return this.#units?.[0]?.events[0]?.journal.at ?? Number.POSITIVE_INFINITY;
+  }
+
   get closed(): Refusal | undefined {
     return this.held ?? this.#closed;
   }

@@ -1,7 +1,7 @@
 /** What `defineActor` checks, so that a wrong definition stops the start and not a command at night. */
 import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
-import type { ActorKind, Companion, Topic } from './define.ts';
+import type { ActorKind, Companion, Projection, Topic } from './define.ts';
 import { definitionOf, MachineRunner, nameOf } from './machine.ts';
 import { canonicalJson } from './patch.ts';
 import { withScope } from './scope.ts';
@@ -114,6 +114,14 @@ function checkCompanion(name: string, c: Companion, fault: Fault): void {
   if (c.refuse !== undefined && !codeName.test(c.refuse.code)) fault(path, `the code '${c.refuse.code}' is not UPPER_SNAKE`);
 }
 
+function checkProjection(kind: Omit<ActorKind, 'hash'>, name: string, p: Projection, fault: Fault): void {
+  const path = `projections.${name}`;
+  if (name in (kind.companions ?? {})) fault(path, 'there is a companion of this name');
+  if (!/^[a-z][A-Za-z0-9]{0,39}$/.test(name)) fault(path, 'the name is 1 to 40 letters and digits');
+  if ('actor_id' in p.columns) fault(path, 'actor_id is filled by the kernel');
+  if (!Number.isInteger(p.version) || p.version < 1) fault(path, 'the version is an integer from 1');
+}
+
 function checkTopic(kind: string, t: Topic, fault: Fault): void {
   const path = `topics.${t.view}`;
   if (t.subject !== kind) fault(path, `the subject is '${t.subject}'`);
@@ -194,6 +202,7 @@ export function checkKind(kind: Omit<ActorKind, 'hash'>): string {
       fault(`maps.${key}`, `the schema is no record of depth ${depth}`);
   }
   for (const [name, c] of Object.entries(kind.companions ?? {})) checkCompanion(name, c, fault);
+  for (const [name, p] of Object.entries(kind.projections ?? {})) checkProjection(kind, name, p, fault);
   const views = new Set<string>();
   for (const t of kind.topics ?? []) {
     if (views.has(t.view)) fault(`topics.${t.view}`, 'declared twice');

@@ -54,14 +54,14 @@ export const builtins = {
   }),
 } as const satisfies { readonly [name: string]: Companion };
 
-/** Every declared companion by `kind/name`, and the built-in ones by their bare names. */
+/** Every declared companion and projection by `kind/name`, and the built-in companions by their bare names. */
 export type Registry = ReadonlyMap<string, Companion>;
 
 /** @throws Error when a kind takes the name of a built-in companion */
-export function registryOf(kinds: readonly Pick<ActorKind, 'kind' | 'companions'>[]): Registry {
+export function registryOf(kinds: readonly Pick<ActorKind, 'kind' | 'companions' | 'projections'>[]): Registry {
   const registry = new Map<string, Companion>(Object.entries(builtins));
-  for (const { kind, companions } of kinds) {
-    for (const [name, declared] of Object.entries(companions ?? {})) {
+  for (const { kind, companions, projections } of kinds) {
+    for (const [name, declared] of Object.entries({ ...companions, ...projections })) {
       if (name in builtins) throw new Error(`${kind}: the companion name ${name} is reserved`);
       registry.set(`${kind}/${name}`, declared);
     }
@@ -117,6 +117,9 @@ export function checkRows(
   }
   return undefined;
 }
+
+/** What is wrong with a whole row; undefined when it fits its declaration. */
+export const putFault = (c: Companion, row: CompanionChange['row']): string | undefined => rowFault(c, { into: '', op: 'put', n: 0, row });
 
 function rowFault(c: Companion, { op, row }: CompanionChange): string | undefined {
   if (!(ops[c.mode] as readonly string[]).includes(op)) return `${op} is no operation of mode ${c.mode}`;

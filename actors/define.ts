@@ -257,6 +257,32 @@ export function companion<C>(c: CompanionInput<C>): Companion {
   return { frozen: [], add: [], onDuplicate: 'refuse', erase: 'keep', pii: [], ...c, stamp: c.stamp ?? { actor: 'actor_id', seq: 'seq' } };
 }
 
+// ------------------------------------------------------------------------------------------------------------ projections
+
+export interface ProjectionInput<C = AnyContext> {
+  /** has the columns beside the declared ones `actor_id uuid primary key, seq bigint not null` */
+  readonly table: string;
+  /** raised when `row` or the columns change: every row is built anew; default 1 */
+  readonly version?: number;
+  readonly columns: { readonly [column: string]: ColumnType | `${ColumnType}?` };
+  /** what the actor shows, null when nothing; `at` is the time of its last event. Pure */
+  readonly row: (s: Snap<C>, actor: { readonly id: string; readonly at: number }) => object | null;
+}
+
+export interface Projection extends Companion {
+  readonly version: number;
+  readonly row: ProjectionInput['row'];
+}
+
+/**
+ * Declares a table for lists, search and reports that follows the actors of a kind, one row each, within about 200 ms of their commits. It can be
+ * built anew from the journal at any time. What may not lag, or shall guard, is a companion. The table itself comes from a migration.
+ */
+export function projection<C>({ table, version = 1, columns, row }: ProjectionInput<C>): Projection {
+  const shape = { table, key: ['actor_id'], mode: 'upsert', columns: { ...columns, seq: 'bigint' }, erase: 'delete' } as const;
+  return { ...companion({ ...shape, stamp: { actor: 'actor_id' } }), version, row };
+}
+
 // ------------------------------------------------------------------------------------------------------------------ kinds
 
 export interface Limits {
@@ -295,6 +321,7 @@ export interface ActorDefinition<C = AnyContext> {
   readonly effects?: { readonly [name: string]: Effect };
   readonly topics?: readonly Topic[];
   readonly companions?: { readonly [name: string]: Companion };
+  readonly projections?: { readonly [name: string]: Projection };
   /** late policy by name of the delay; default fire */
   readonly timers?: { readonly [delay: string]: { readonly late: 'fire' | 'skip' | 'coalesce'; readonly maxLate?: number } };
   readonly limits?: Partial<Limits>;

@@ -5,6 +5,8 @@
 import { builtins } from './companion.ts';
 import { apply, emptyState, sameJson, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
+import { notShown, shownUpTo } from './fsck-shown.ts';
+import type { ShownUpTo } from './fsck-shown.ts';
 import { LAZY_MS } from './rows.ts';
 import type { Runtime } from './runtime.ts';
 import { ENDED } from './store/lifecycle.ts';
@@ -40,7 +42,7 @@ export interface FsckOptions {
   readonly found: (v: Violation) => void;
 }
 
-type Source = Pick<JournalStore, 'scan' | 'refs'>;
+type Source = Pick<JournalStore, 'scan' | 'refs' | 'projections'>;
 type Report = (invariant: Invariant, what: string) => void;
 
 const ACTORS = 256;
@@ -239,6 +241,7 @@ interface OneCheck {
   readonly actor: ScannedActor;
   readonly rt: Runtime | undefined;
   readonly now: number;
+  readonly upTo: ShownUpTo;
   readonly report: Report;
 }
 
@@ -252,7 +255,9 @@ async function checkActor(c: OneCheck): Promise<{ rows: number; foreign: boolean
   await checkTimers(scan, actorId, tail, tail.state, report);
   await checkOutbox(scan, actorId, tail, tail.state, report);
   await checkItems(c, tail, tail.state);
-  return { rows: tail.rows, foreign: !(await checkCompanions(c, tail, tail.state)) };
+  const own = await checkCompanions(c, tail, tail.state);
+  if (own && c.rt !== undefined) for await (const what of notShown({ ...c, rt: c.rt, tail, state: tail.state })) report('I13', what);
+  return { rows: tail.rows, foreign: !own };
 }
 
 const strays = { journal: 'I1', snapshot: 'I12', timer: 'I6', outbox: 'I7', topic_item: 'I14' } as const;
@@ -276,11 +281,12 @@ async function checkStrays({ scan, refs }: Source, found: FsckOptions['found']):
 export async function fsck(source: Source, kinds: ReadonlyMap<string, Runtime>, { now, kind, found }: FsckOptions): Promise<Checked> {
   const { scan } = source;
   const checked = { actors: 0, erased: 0, rows: 0, foreign: 0 };
+  const upTo = await shownUpTo(source);
   for await (const actors of actorPages(scan, { kind, erased: true })) {
     for (const actor of actors) {
       const ref = `${actor.kind}:${actor.id}`;
       const report: Report = (invariant, what) => found({ invariant, ref, what });
-      const { rows, foreign } = await checkActor({ scan, actor, rt: kinds.get(actor.kind), now, report });
+      const { rows, foreign } = await checkActor({ scan, actor, rt: kinds.get(actor.kind), now, upTo, report });
       checked.actors += 1;
       checked.rows += rows;
       if (actor.status === 'erased') checked.erased += 1;

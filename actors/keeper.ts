@@ -1,19 +1,16 @@
-/** What is done beside the commits: snapshots, the directory, the passivation of idle actors, retention. All of it can be lost without harm. */
+/** What is done beside the commits: snapshots, the passivation of idle actors, retention. All of it can be lost without harm. */
 import type { Activation } from './activation.ts';
 import { Coverage } from './coverage.ts';
 import { frozenSnapshot, keeps } from './frozen.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
-import { stateText, valueOf } from './machine.ts';
 import type { Evicted, Residents } from './residents.ts';
 import type { Retention } from './retention.ts';
 import type { Deferral } from './scheduler.ts';
-import type { JournalStore, SnapshotRow } from './store/store.ts';
+import type { SnapshotRow } from './store/store.ts';
 import type { WarmEntry } from './warm.ts';
 
 const SNAPSHOT_FLUSH_MS = 200;
-/** an update of the directory costs about as much as a journal row, so a busy actor's entry is written once in a while */
-const DIRECTORY_FLUSH_MS = 4_000;
 const SWEEP_MS = 5_000;
 const RETENTION_MS = 3_600_000;
 const COVERAGE_MS = 10_000;
@@ -26,14 +23,11 @@ const PAGE = 256;
 /** how long actors are turned into text before others get their turn */
 const SLICE_MS = 2;
 
-type DirectoryTouch = Parameters<JournalStore['touch']>[0][number];
-
 export class Keeper {
   readonly #k: Kernel;
   readonly #residents: Residents;
   readonly #deferral: Deferral;
   readonly #snapshots = new Map<string, Activation>();
-  readonly #dirty = new Map<string, Activation>();
   readonly #handles = new Map<string, unknown>();
   readonly #coverage: Coverage;
   #stopped = false;
@@ -56,6 +50,7 @@ export class Keeper {
   }
 
   start(): void {
+    this.#k.projector.start();
     this.#coverage.start();
     this.#every('coverage', COVERAGE_MS, () => this.#coverage.save());
     this.#every('passivation', SWEEP_MS, () => this.#sweep());
@@ -67,6 +62,7 @@ export class Keeper {
   stop(): void {
     this.#stopped = true;
     this.#retention?.stop();
+    this.#k.projector.stop();
     for (const handle of this.#handles.values()) this.#k.clock.clearTimer(handle as object);
   }
 
@@ -89,10 +85,9 @@ export class Keeper {
     this.#handles.set(name, handle);
   }
 
-  /** After every commit: the directory follows within seconds, a snapshot is written when the tail has grown long. */
+  /** After every commit: the tables that follow the actor are due, and a snapshot when the tail has grown long. */
   committed(a: Activation): void {
-    this.#dirty.set(a.actorId, a);
-    this.#once('directory', DIRECTORY_FLUSH_MS, () => this.#flushDirectory());
+    this.#k.projector.committed(a);
     const { every, bytes } = a.rt.def.snapshot;
     const long = a.rowsSinceSnapshot >= every;
     const heavy = a.rowsSinceSnapshot >= HEAVY_ROWS && a.bytesSinceSnapshot > bytes * Math.max(4_096, a.snapshotBytes);
@@ -119,31 +114,6 @@ export class Keeper {
     a.bytesSinceSnapshot = 0;
     a.snapshotBytes = state.length;
     return [{ actorId: a.actorId, seq: live.seq, at: live.at, mver: a.rt.def.version, state, heads }];
-  }
-
-  async #flushDirectory(): Promise<void> {
-    const rows: DirectoryTouch[] = [];
-    const dirty = [...this.#dirty.values()];
-    this.#dirty.clear();
-    for (const a of dirty) {
-      const live = a.committed;
-      if (live === undefined) continue;
-      const state = stateText(valueOf(live.snap)).slice(0, 500);
-      rows.push({
-        actorId: a.actorId,
-        state,
-        lastSeq: live.seq,
-        lastAt: live.at,
-        done: live.state.status === 'done',
-        mver: a.rt.def.version,
-      });
-    }
-    try {
-      for (let i = 0; i < rows.length; i += PAGE) await this.#k.store.touch(rows.slice(i, i + PAGE));
-    } catch (error) {
-      for (const a of dirty) this.#dirty.set(a.actorId, a);
-      throw error;
-    }
   }
 
   /** Idle actors become warm, and those that have been idle for longer become cold. */
@@ -222,8 +192,8 @@ export class Keeper {
 
   /** Writes everything that is due; for an orderly stop. */
   async flush(): Promise<void> {
+    await this.#k.projector.flush();
     await this.#coverage.save();
-    await this.#flushDirectory();
     await this.passivate([...this.#residents.hot.values()], 'drain');
     for (const { def } of this.#k.kinds.values()) {
       await this.#save(this.#snapshotsOf(this.#residents.expire(def.kind, Number.POSITIVE_INFINITY), 'drain'));

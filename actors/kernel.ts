@@ -13,6 +13,7 @@ import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outbox } from './outbox.ts';
 import type { Pauses } from './pause.ts';
+import type { Projector } from './projector.ts';
 import type { JournalStore } from './store/store.ts';
 import type { Timers } from './timers.ts';
 import type { Topics } from './topics.ts';
@@ -34,6 +35,7 @@ export interface Kernel {
   readonly outbox: Outbox;
   readonly timers: Timers;
   readonly feed: Feed;
+  readonly projector: Projector;
   /** absent when every message goes by the outbox */
   readonly fusion: Fusion | undefined;
   /** deep-freeze contexts after every macrostep */
@@ -63,7 +65,7 @@ export interface Kernel {
   waitForRoom(a: Activation): void;
   /** Reads the actor's snapshot and journal tail, then calls `a.loaded` or `a.failedToLoad`. */
   load(a: Activation): void;
-  /** Marks the actor for the directory and, if due, for a snapshot. */
+  /** Marks the actor for the tables that follow it and, if due, for a snapshot. */
   committed(a: Activation): void;
   /** Takes the changed size of an activation into account. */
   grown(a: Activation): void;

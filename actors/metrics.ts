@@ -59,6 +59,7 @@ export interface Levels {
   readonly timersPending: () => number;
   readonly mailboxMax: () => number;
   readonly coverage: () => readonly (readonly [kind: string, share: number])[];
+  readonly projections: () => { readonly lag: number; readonly failed: number };
   readonly slots: () => number;
   readonly leaseLeft: () => number;
   readonly roaming: () => number;
@@ -108,6 +109,8 @@ export function createMetrics(registry: Registry, levels: Levels) {
   gauge('inflight', 'Commands accepted and not answered', levels.inflight);
   gauge('outbox_pending', 'Messages and effects not finished', levels.outboxPending);
   gauge('timers_pending', 'Timers in the wheel', levels.timersPending);
+  gauge('projection_lag_seconds', 'Age of the oldest commit that no projection shows yet', () => levels.projections().lag);
+  gauge('projection_failed', 'Actors whose row in a projection cannot be written', () => levels.projections().failed);
   gauge('slots_owned', 'Slots that this node serves', levels.slots);
   gauge('lease_left_seconds', 'Time for which the lease is still believed', levels.leaseLeft);
   gauge('roaming', '1 while the store of leases is out of reach', levels.roaming);
@@ -134,6 +137,8 @@ export function createMetrics(registry: Registry, levels: Levels) {
     fused: tally('fused_total', 'Messages committed together with the event that sent them'),
     fuseSkipped: tally('fuse_skipped_total', 'Messages that could not be, by reason', 'reason'),
     shed: tally('shed_total', 'Work refused because the node is overloaded', 'class'),
+    projected: tally('projected_total', 'Rows written to projections', 'projection'),
+    projectionFailures: tally('projection_failures_total', 'Rows that a projection could not show', 'projection'),
     publications: tally('publications_total', 'Publications by topic kind', 'kind'),
     topicItems: tally('topic_items_total', 'Items of log topics'),
     commandSeconds: histogram('command_seconds', 'From admission to answer, sampled one in 16'),

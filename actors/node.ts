@@ -29,8 +29,10 @@ import type { Operate } from './operate.ts';
 import { Outbox } from './outbox.ts';
 import { sampleReplay } from './replay.ts';
 import { Placement } from './placement.ts';
+import { Projector } from './projector.ts';
 import { Overload, queueAge, readBy, workOf } from './overload.ts';
 import { Reads } from './reads.ts';
+import { recentActors } from './recent.ts';
 import { Residents } from './residents.ts';
 import { Retention } from './retention.ts';
 import { readingOf } from './query.ts';
@@ -64,9 +66,6 @@ const TROUBLE_MS = 1_000;
 const ROOM_MS = 500;
 /** one activation in so many has its latest events handled once more */
 const REPLAY_SAMPLE = 10_000;
-/** by which the clocks of nodes may differ */
-const CLOCKS_MS = 5_000;
-const REFS = 256;
 
 /** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
 export class Node implements ActorSystem, Kernel {
@@ -82,6 +81,7 @@ export class Node implements ActorSystem, Kernel {
   readonly outbox: Outbox;
   readonly timers: Timers;
   readonly feed: Feed;
+  readonly projector: Projector;
   readonly fusion: Fusion | undefined;
   readonly pauses = new Pauses();
   readonly freeze: boolean;
@@ -140,6 +140,7 @@ export class Node implements ActorSystem, Kernel {
       timersPending: () => this.timers.pending,
       mailboxMax: () => this.#residents.longestMailbox,
       coverage: () => [...this.kinds.values()].map((rt) => [rt.def.kind, rt.transitions.share] as const),
+      projections: () => this.projector,
       slots: () => this.placement?.slots.length ?? SLOTS,
       leaseLeft: () => (this.placement?.leaseLeft ?? 0) / 1_000,
       roaming: () => (this.placement?.roaming === true ? 1 : 0),
@@ -151,6 +152,7 @@ export class Node implements ActorSystem, Kernel {
     this.topics = new Topics(this);
     this.outbox = new Outbox(this, o.effects);
     this.timers = new Timers(this);
+    this.projector = new Projector(this, this.#residents, deferral);
     this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
     if (o.cluster !== undefined) {
@@ -379,15 +381,7 @@ export class Node implements ActorSystem, Kernel {
   }
 
   async *recent(slots: readonly number[], ms: number): AsyncIterable<{ ref: ActorRef; seq: number }> {
-    const found = await this.store.recent(this.clock.wall() - ms - CLOCKS_MS, slots);
-    for (let i = 0; i < found.length; i += REFS) {
-      const page = found.slice(i, i + REFS);
-      const refs = await this.store.refs(page.map((r) => r.actorId));
-      for (const { actorId, seq } of page) {
-        const ref = refs.get(actorId);
-        if (ref !== undefined) yield { ref, seq };
-      }
-    }
+    yield* recentActors(this.store, this.clock.wall() - ms, slots);
   }
 
   observe(observer: Observer | undefined): void {

@@ -10,6 +10,7 @@ import type { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
 import { deliveryOf } from './letter.ts';
 import type { PauseScope } from './pause.ts';
+import type { Projector } from './projector.ts';
 import type { Residents } from './residents.ts';
 import { closedBy, endedBy } from './rows.ts';
 import type { Runtime } from './runtime.ts';
@@ -47,6 +48,11 @@ export interface Operate {
   resumeAll(scope: PauseScope, by: Operator): Promise<void>;
   /** Reads the table of pauses anew and applies it; also for a change by another node. */
   reloadPauses(): Promise<void>;
+
+  /** The tables that follow the actors. */
+  projections(): ReturnType<Projector['report']>;
+  /** Builds a projection again from all actors, while they go on. @throws KernelProblem NOT_FOUND */
+  rebuild(projection: string, by: Operator): Promise<void>;
 
   /** Delivers again exactly what failed; the letter is resolved when it was applied. @throws KernelProblem NOT_ALLOWED when it is resolved */
   retryDead(n: number, by: Operator): Promise<Reply>;
@@ -196,6 +202,15 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
       k.router?.announcePauses();
     },
     reloadPauses,
+
+    projections: () => k.projector.report(),
+    async rebuild(projection, by) {
+      const rt = k.kinds.get(projection.split('/')[0] ?? '');
+      const declared = rt?.projections.find((p) => p.name === projection);
+      if (rt === undefined || declared === undefined) throw new KernelProblem(refusal('NOT_FOUND', `there is no projection ${projection}`));
+      await audit(by, 'projection.rebuild', { detail: { projection } });
+      await k.projector.rebuild(rt, declared);
+    },
 
     async retryDead(n, by) {
       const letter = await openLetter(n);

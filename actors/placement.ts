@@ -8,6 +8,7 @@ import type { ClusterOptions } from './cluster-options.ts';
 import { DatabaseWatch } from './database-watch.ts';
 import { refuse } from './envelope.ts';
 import { refusal } from './errors.ts';
+import { fenceOff } from './fence-off.ts';
 import { Handover } from './handover.ts';
 import { SLOTS } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -27,8 +28,6 @@ const TABLE_MS = 5_000;
 const FORMER_FIRST_MS = 1_000;
 const MOVES = 64;
 const HINT_MS = 2_000;
-/** a node asks its database every second, so one that has been silent for so long does not live, or is cut off from it */
-const SILENT_MS = 4_000;
 
 type State = 'none' | 'mine' | 'leaving';
 
@@ -327,7 +326,7 @@ export class Placement {
       const before = this.#owners[slot];
       return this.#states[slot] === 'none' && before !== undefined && before.node !== this.me;
     });
-    await this.#fence(crashed);
+    await fenceOff(this.#k, new Set(crashed.flatMap(({ slot }) => this.#owners[slot]?.node ?? [])));
     // Meanwhile the table may have told of later owners.
     this.#acquire(
       grants.filter(({ slot, epoch }) => (this.#owners[slot]?.epoch ?? 0) <= epoch),
@@ -338,18 +337,6 @@ export class Placement {
     const slots = crashed.map(({ slot }) => slot);
     this.#k.log.info({ slots: slots.length, suspect }, 'slots of a crashed node taken');
     for (const fn of this.#onTakeover) fn(slots);
-  }
-
-  /** What their former owners have left at the database ends before this node reads. A former owner that lives after all is let be: the journal decides. */
-  async #fence(crashed: readonly Grant[]): Promise<void> {
-    const nodes = new Set(crashed.flatMap(({ slot }) => this.#owners[slot]?.node ?? []));
-    if (nodes.size === 0) return;
-    try {
-      const ended = await this.#within(this.#k.store.fence({ nodes: [...nodes], silentMs: SILENT_MS }));
-      if (ended > 0) this.#k.log.info({ connections: ended, nodes: [...nodes] }, 'connections of crashed nodes were ended');
-    } catch (error) {
-      this.#k.log.warn({ err: error, nodes: [...nodes] }, 'connections of crashed nodes could not be ended');
-    }
   }
 
   onTakeover(fn: (slots: number[]) => void): () => void {
@@ -377,6 +364,7 @@ export class Placement {
     const slots = [...fresh];
     this.#k.outbox.acquire(slots);
     this.#k.timers.acquire(slots);
+    this.#k.projector.acquire(slots);
     this.#k.router?.unpark(slots);
   }
 

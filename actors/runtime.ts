@@ -2,6 +2,7 @@ import type { ActorKind, LogTopic, SignalTopic, StateTopic } from './define.ts';
 import { MachineRunner } from './machine.ts';
 import type { MachineSnapshot } from './machine.ts';
 import type { Maps } from './patch.ts';
+import type { Declared } from './projection.ts';
 import { Transitions } from './transitions.ts';
 import type { ActorRef, ActorState } from './types.ts';
 
@@ -15,6 +16,7 @@ export interface Runtime {
   readonly logs: ReadonlyMap<string, LogTopic>;
   readonly signals: ReadonlyMap<string, SignalTopic>;
   readonly states: ReadonlyMap<string, StateTopic>;
+  readonly projections: readonly Declared[];
 }
 
 export function runtimeOf(def: ActorKind): Runtime {
@@ -28,6 +30,7 @@ export function runtimeOf(def: ActorKind): Runtime {
     logs: new Map(topics.filter((t) => t.kind === 'log').map((t) => [t.view, t])),
     signals: new Map(topics.filter((t) => t.kind === 'signal').map((t) => [t.view, t])),
     states: new Map(topics.filter((t) => t.kind === 'state').map((t) => [t.view, t])),
+    projections: Object.entries(def.projections ?? {}).map(([name, projection]) => ({ name: `${def.kind}/${name}`, projection })),
   };
 }
 

@@ -66,6 +66,15 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
       prune: async () => ({ events: 0, snapshots: 0 }),
       trim: async () => 0,
     },
+    projections: {
+      write: ignore,
+      advance: ignore,
+      cursors: async () => new Map(),
+      behind: nothing,
+      builds: nothing,
+      begin: ignore,
+      finish: async () => 0,
+    },
     recent: nothing,
     refs: async () => new Map(),
   };

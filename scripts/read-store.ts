@@ -1,4 +1,4 @@
-/** The store of DATABASE_URL, or of the embedded database in DATA_DIR while no server runs on it, for checks that only read. */
+/** The store of DATABASE_URL, or of the embedded database in DATA_DIR while no server runs on it, for checks, and for repairs that write. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { registryOf } from '../actors/companion.ts';
@@ -20,10 +20,11 @@ export interface ReadOnly {
 
 export const runtimes = (): ReadonlyMap<string, Runtime> => new Map(all.map((def) => [def.kind, runtimeOf(def)]));
 
-export async function withStore<T>(run: (r: ReadOnly) => Promise<T>): Promise<T> {
+/** @param write by default the database is opened read-only */
+export async function withStore<T>(run: (r: ReadOnly) => Promise<T>, { write = false } = {}): Promise<T> {
   const { dataDir, databaseUrl: url, logLevel } = readConfig();
   if (url === undefined && !existsSync(join(dataDir, 'pg', 'PG_VERSION'))) throw new Error(`there is no database in ${dataDir}`);
-  const database = await openDatabase({ dataDir, readOnly: true, ...(url === undefined ? {} : { url }) }, createLog(logLevel));
+  const database = await openDatabase({ dataDir, readOnly: !write, ...(url === undefined ? {} : { url }) }, createLog(logLevel));
   const registry = registryOf(all);
   const store = createPgStore(database, registry);
   try {

@@ -48,7 +48,7 @@ export function createMemScan(m: MemScanTables): ScanStore {
         .filter((a) => (erased || !ENDED.has(a.status)) && (kind ?? a.kind) === a.kind && a.actorId > after)
         .sort((a, b) => (a.actorId < b.actorId ? -1 : 1))
         .slice(0, limit)
-        .map(({ actorId, kind: k, id, status, lastSeq, lastAt }) => ({ actorId, kind: k, id, status, lastSeq, lastAt })),
+        .map(({ actorId, kind: k, id, status, lastSeq, lastAt, state }) => ({ actorId, kind: k, id, status, lastSeq, lastAt, state })),
     rows: async (actorId, { after, limit }) =>
       rowsOf(actorId)
         .filter((row) => row.seq > after)
@@ -89,7 +89,7 @@ export function createMemScan(m: MemScanTables): ScanStore {
     },
     audit: async (name, actorId, own, rows) => {
       const c = m.registry.get(name);
-      if (c?.audit === undefined) return [];
+      if (c === undefined) return [];
       const { audited = () => true } = m.rules[c.table] ?? {};
       const mine = Object.entries(c.stamp.actor === undefined ? own : { ...own, [c.stamp.actor]: actorId });
       const stored = [...(m.companions.get(c.table)?.values() ?? [])].filter((row) => audited(row) && mine.every(([k, v]) => row[k] === v));

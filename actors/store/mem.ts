@@ -14,6 +14,7 @@ import { createMemScan, historyRow } from './mem-scan.ts';
 import { companionChanges } from './mem-tables.ts';
 import { directoryPage } from './directory.ts';
 import { createMemAdmin } from './mem-admin.ts';
+import { createMemProjections } from './mem-projections.ts';
 import type { MemRow, MemTable } from './mem-tables.ts';
 import { StoreError } from './store.ts';
 import type {
@@ -301,6 +302,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       audited: () => companions.get(builtins.audit.table)?.values() ?? [],
     }),
     lifecycle: createMemLifecycle(all),
+    projections: createMemProjections(all),
     recent: async (since, slots) => {
       const found: { actorId: string; seq: number }[] = [];
       for (const actorId of journal.keys()) {

@@ -4,6 +4,7 @@ import type { Registry } from '../companion.ts';
 import { erasedTables } from './lifecycle.ts';
 import type { LifecycleStore } from './lifecycle.ts';
 import type { PgLink } from './pg-link.ts';
+import { lockSlots } from './pg-projections.ts';
 
 /** @param upkeep for statements that take long and that nobody waits for */
 export function createPgLifecycle(chores: PgLink, upkeep: PgLink, registry: Registry): LifecycleStore {
@@ -12,6 +13,7 @@ export function createPgLifecycle(chores: PgLink, upkeep: PgLink, registry: Regi
       const meta = JSON.stringify({ from: `operator:${e.by}` });
       const values = [e.actorId, e.at, e.cid, e.mver, meta, e.pseudonym, e.by, e.reason];
       const [row] = await chores.query<{ seq: number; fresh: boolean }>(undefined, eraseText(registry, e.kind), values);
+      if (row !== undefined) await dropProjected(chores, registry, e);
       return row;
     },
     conclude: async ({ actorId, at, cid, mver, before }) =>
@@ -28,6 +30,14 @@ export function createPgLifecycle(chores: PgLink, upkeep: PgLink, registry: Regi
       return row?.removed ?? 0;
     },
   };
+}
+
+/** What a writer of projections, who had begun before the erasure and was not seen by it, has left. */
+async function dropProjected(chores: PgLink, registry: Registry, { actorId, kind }: { actorId: string; kind: string }): Promise<void> {
+  const texts = [...registry].flatMap(([name, c]) =>
+    'row' in c && name.startsWith(`${kind}/`) ? [`delete from ${quote(c.table)} where actor_id = '${actorId}'`] : [],
+  );
+  if (texts.length > 0) await chores.query(undefined, [lockSlots([actorId]), ...texts].join(';\n'));
 }
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -24,7 +24,7 @@ export function pgScan(link: PgLink, registry: Registry): ScanStore {
     actors: ({ kind, after = NIL, limit, erased = false }) =>
       link.query<ScannedActor>(
         'scan_actors',
-        `select actor_id as "actorId", kind, id, status, last_seq as "lastSeq", last_at as "lastAt" from thrum_actor
+        `select actor_id as "actorId", kind, id, status, last_seq as "lastSeq", last_at as "lastAt", state from thrum_actor
           where actor_id > $1::uuid and kind = coalesce($2, kind) and ($4 or status not in ('erased', 'gone')) order by actor_id limit $3`,
         [after, kind ?? null, limit, erased],
       ),
@@ -69,13 +69,13 @@ export function pgScan(link: PgLink, registry: Registry): ScanStore {
     },
     audit: async (name, actorId, own, rows) => {
       const c = registry.get(name);
-      if (c?.audit === undefined) return [];
+      if (c === undefined) return [];
       const list = (given: readonly NetRow['row'][]): string =>
         listOf(
           c,
           given.map((row) => ({ op: 'put', actorId, seq: 0, n: 0, wrote: 0, row })),
         );
-      return link.query<AuditDifference>(undefined, auditText(c, c.audit.where, Object.keys(own)), [list(rows), list([own])]);
+      return link.query<AuditDifference>(undefined, auditText(c, c.audit?.where ?? 'true', Object.keys(own)), [list(rows), list([own])]);
     },
     differing: async (name, rows) => {
       const c = registry.get(name);

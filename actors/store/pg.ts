@@ -7,6 +7,7 @@ import { CATALOGUE, CompanionMismatch, mismatches } from './catalogue.ts';
 import type { CatalogueTable } from './catalogue.ts';
 import { DIRECTORY, directorySql } from './directory.ts';
 import { createPgAdmin } from './pg-admin.ts';
+import { createPgProjections } from './pg-projections.ts';
 import { connectionName, endConnections } from './pg-fence.ts';
 import { createPgLifecycle } from './pg-lifecycle.ts';
 import { BY_KEY, PgLane } from './pg-lane.ts';
@@ -188,6 +189,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
     },
     admin: createPgAdmin(reads, chores),
     lifecycle: createPgLifecycle(chores, upkeep, registry),
+    projections: createPgProjections(reads, chores, registry),
     recent: async (since, slots) => {
       const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal
         where at >= $1 and seq > 0 and ($2::integer[] is null or thrum_slot_of(actor_id) = any($2)) group by actor_id`;

@@ -12,6 +12,8 @@ export interface ScannedActor {
   readonly lastSeq: number;
   /** epoch ms of that event */
   readonly lastAt: number | null;
+  /** as the directory has it */
+  readonly state: string | null;
 }
 
 /** A journal row with the key under which it is remembered. */
@@ -75,7 +77,7 @@ export interface ScanStore {
   /** Of the tables that erasing an actor of the kind empties: those that still hold rows of it. */
   left(actorId: string, kind: string): Promise<string[]>;
   /**
-   * Compares the rows that an audited companion holds of an actor under its `where` with those that there should be, column by column as
+   * Compares the rows that an audited companion holds of an actor under its `where`, or a projection, with those that there should be, column by column as
    * they are given. `own` are the columns that tell the actor's rows, beside the one with its id. At most 100 differences.
    */
   audit(

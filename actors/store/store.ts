@@ -4,6 +4,7 @@ import type { ScanStore } from './scan.ts';
 import type { AdminStore } from './admin.ts';
 import type { DirectoryQuery } from './directory.ts';
 import type { LifecycleStore } from './lifecycle.ts';
+import type { ProjectionStore } from './projections.ts';
 
 /** One accepted event as it is journaled. Values that the database holds as jsonb are JSON text already. */
 export interface JournalRow {
@@ -311,6 +312,7 @@ export interface JournalStore {
   history(actorId: string, q: { before?: number; after?: number; limit: number }): Promise<HistoryRow[]>;
   readonly admin: AdminStore;
   readonly lifecycle: LifecycleStore;
+  readonly projections: ProjectionStore;
   /** Actors with a journal row at or after `since` (epoch ms); of these slots only, if given. */
   recent(since: number, slots?: readonly number[]): Promise<{ actorId: string; seq: number }[]>;
   /** `kind:id` of at most 256 actors; those that the directory does not know are absent. */

@@ -19,6 +19,7 @@ import {
   Resolve,
   Unmute,
 } from './commands.ts';
+import { monitorRows } from './monitor-row.ts';
 import { MonitorContext } from './state.ts';
 import { attends, LogItem, MonitorView, monitorView, operates, ScoresView, scoresView } from './views.ts';
 
@@ -82,6 +83,7 @@ export const anomaly = defineActor<MonitorContext>({
   },
   topics: [scores, alerts],
   companions: { alerts: alertRows },
+  projections: { monitors: monitorRows },
   create: ['anomaly.observe', 'anomaly.backfill'],
   limits: { stateBytes: 32_768 },
 });

@@ -25,10 +25,10 @@ test.serial('a connection keeps the engine for its transaction, and others see i
   const database = await open(t);
   const [a, b] = [await database.connect(), await database.connect({ pipeline: true })];
   await a.query('begin');
-  await a.query('insert into thrum_slot (slot) values (1)');
+  await a.query('insert into thrum_projection (name, version) values ($$one$$, 1)');
   let seen: unknown;
-  const other = b.query('select count(*) as n from thrum_slot').then(({ rows }) => (seen = rows[0]));
-  await a.query('insert into thrum_slot (slot) values (2)');
+  const other = b.query('select count(*) as n from thrum_projection').then(({ rows }) => (seen = rows[0]));
+  await a.query('insert into thrum_projection (name, version) values ($$two$$, 2)');
   t.is(seen, undefined);
   await a.query('commit');
   await other;
@@ -54,10 +54,10 @@ test.serial('a connection that breaks inside a transaction leaves nothing behind
   const database = await open(t);
   const [a, b] = [await database.connect(), await database.connect()];
   await a.query('begin');
-  await a.query('insert into thrum_slot (slot) values (1)');
+  await a.query('insert into thrum_projection (name, version) values ($$one$$, 1)');
   a.on('error', () => undefined);
   (a as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-  t.deepEqual((await b.query('select count(*) as n from thrum_slot')).rows, [{ n: 0 }]);
+  t.deepEqual((await b.query('select count(*) as n from thrum_projection')).rows, [{ n: 0 }]);
   await b.end();
 });
 
@@ -66,8 +66,8 @@ test.serial('a transaction that keeps others waiting too long is rolled back and
   const [a, b] = [await database.connect(), await database.connect()];
   const ended = once(a, 'error');
   await a.query('begin');
-  await a.query('insert into thrum_slot (slot) values (1)');
-  t.deepEqual((await b.query('select count(*) as n from thrum_slot')).rows, [{ n: 0 }]);
+  await a.query('insert into thrum_projection (name, version) values ($$one$$, 1)');
+  t.deepEqual((await b.query('select count(*) as n from thrum_projection')).rows, [{ n: 0 }]);
   t.regex(String((await ended)[0]), /idle-in-transaction/);
   await b.end();
 });
@@ -122,7 +122,7 @@ test.serial('what was committed survives kill -9 of the process, and the lock of
   }
   await exited;
   const database = await openDatabase({ dataDir }, quiet);
-  const [{ n }] = (await database.knex('thrum_slot').max('slot as n')) as [{ n: number }];
+  const [{ n }] = (await database.knex('thrum_projection').max('version as n')) as [{ n: number }];
   t.true(n >= acknowledged, `${n} of ${acknowledged}`);
   t.is(database.durability, 'process');
   await database.close();

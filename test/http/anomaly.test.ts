@@ -1,9 +1,11 @@
 import anyTest from 'ava';
 import type { TestFn } from 'ava';
 import { anomaly } from '../../machines/anomaly/kind.ts';
+import type { MonitorEntry } from '../../machines/anomaly/monitor-row.ts';
 import type { AlertItem } from '../../machines/anomaly/schema.ts';
 import { as, system } from '../support/kernel.ts';
 import { owner } from '../support/owner.ts';
+import { until } from '../support/until.ts';
 import { makeWorld } from '../support/world.ts';
 import type { Person, World } from '../support/world.ts';
 
@@ -119,11 +121,13 @@ test('a monitor is read, configured under its version, muted, reset', async (t) 
   const send = (method: 'GET' | 'PATCH' | 'POST', path: string, payload?: object, token = coach.token) =>
     world.inject({ method, url: path, token, ...(payload === undefined ? {} : { payload }) });
   t.like((await send('GET', url)).json(), { condition: 'anomalous', cfgVersion: 1, unit: 'bpm' });
-  const listed = (await send('GET', `/v1/admin/anomalies/monitors?owner=user:${client.id}`)).json<{ items: { id: string }[] }>();
-  t.deepEqual(
-    listed.items.map((m) => m.id),
-    [monitor],
-  );
+  const list = async (filter: string) =>
+    (await send('GET', `/v1/admin/anomalies/monitors?owner=user:${client.id}${filter}`)).json<{ items: MonitorEntry[] }>().items;
+  await until(async () => (await list('&condition=anomalous')).length === 1, 'the list to follow');
+  const [listed] = await list('&metric=resting_heart_rate');
+  t.like(listed, { id: monitor, owner: `user:${client.id}`, alerting: 'open', lastValue: 78, cfgVersion: 1 });
+  t.true((listed?.lastZ ?? 0) > (listed?.threshold ?? Infinity));
+  t.deepEqual([await list('&alerting=quiet'), await list('&metric=hrv_rmssd')], [[], []]);
   t.deepEqual((await send('PATCH', url, { patch: { z0: 3.5 }, ifVersion: 1 })).json(), { cfgVersion: 2 });
   t.is((await send('PATCH', url, { patch: { z0: 3.5 }, ifVersion: 1 })).json<{ code: string }>().code, 'SEQ_MISMATCH');
   t.is((await send('PATCH', url, { patch: { z0: 9 } })).statusCode, 400);
@@ -140,6 +144,32 @@ test('a monitor is read, configured under its version, muted, reset', async (t) 
   t.like((await send('GET', url)).json(), { condition: 'learning', alerting: 'cooling' });
   t.is((await send('POST', `${url}/adopt`)).statusCode, 409);
   t.is((await send('GET', '/v1/admin/anomalies/monitors/user:nobody:hrv_rmssd')).statusCode, 404);
+});
+
+test('the list of monitors is built again from their histories by an operator, while everything goes on', async (t) => {
+  const { world, coach } = t.context;
+  const { client, monitor } = await alarmed(world);
+  const admin = await world.person({ roles: ['admin'] });
+  const path = '/v1/admin/projections';
+  const list = async () =>
+    (await world.inject({ method: 'GET', url: `/v1/admin/anomalies/monitors?owner=user:${client.id}`, token: coach.token })).json<{
+      items: MonitorEntry[];
+    }>().items;
+  await until(async () => (await list()).length === 1, 'the list to follow');
+  await world.app.database.knex('monitors').where('id', monitor).delete();
+  t.deepEqual(await list(), []);
+  const rebuild = (name: string, token: string) =>
+    world.inject({ method: 'POST', url: `${path}/anomaly/${name}/rebuild`, token, payload: { reason: 'a row is missing' } });
+  t.is((await rebuild('monitors', coach.token)).statusCode, 403);
+  t.is((await rebuild('nothing', admin.token)).statusCode, 404);
+  t.is((await rebuild('monitors', admin.token)).statusCode, 204);
+  await until(async () => (await list()).length === 1, 'the row to come back');
+  const state = async () =>
+    (await world.inject({ method: 'GET', url: path, token: coach.token })).json<{ items: { state: string }[] }>().items;
+  await until(async () => (await state())[0]?.state === 'built', 'the end of the build');
+  t.like(await state(), [{ projection: 'anomaly/monitors', table: 'monitors', version: 1, state: 'built', failed: 0 }]);
+  const audited = await world.inject({ method: 'GET', url: '/v1/admin/audit?action=projection.rebuild', token: admin.token });
+  t.like(audited.json(), { items: [{ action: 'projection.rebuild', reason: 'a row is missing', admin: admin.id }] });
 });
 
 test('severity is classified alone and in lists, by query and by body, and under its old path', async (t) => {

@@ -7,7 +7,19 @@ import type { KernelCopy } from './kernel-copy.ts';
 export type { KernelCopy } from './kernel-copy.ts';
 
 /** The files of the kernel that wait for anything on behalf of an actor; the others only answer questions of people. */
-export const FILES = ['committer', 'effects', 'keeper', 'loader', 'node', 'outbox', 'retention', 'timers', 'topics'];
+export const FILES = [
+  'committer',
+  'effects',
+  'keeper',
+  'loader',
+  'node',
+  'outbox',
+  'projector',
+  'rebuild',
+  'retention',
+  'timers',
+  'topics',
+];
 
 const path = (name: string): string => `actors/${name}.js`;
 
@@ -43,8 +55,6 @@ export const UNREACHED: { readonly [name: string]: string } = {
     'a part of a batch that one statement could hold fits into one; the branch is there in case that ever changes',
   'keeper: await new Promise((resolve) => this.#deferral.yield(resolve))': 'between two idle actors of very many; nothing is under way',
   'keeper: await this.#save(this.#snapshotOf(a, {}))': 'an operator asks for it; a snapshot can be lost without harm',
-  'node: await this.store.recent(this.clock.wall() - ms - CLOCKS_MS, slots)': 'a question of a node that has taken over slots',
-  'node: await this.store.refs(page.map((r) => r.actorId))': 'a question of a node that has taken over slots',
   "node: await this.#reads.ask(a, { what: 'allowed', run, work: readBy(p) })": 'a question; the node does nothing after it',
   'timers: await this.#read(clock.wall() - ORPHAN_MS, undefined)':
     'a node that is still cut off from the leases when it reads its timers again; it reads the same as before, and changes nothing meanwhile',

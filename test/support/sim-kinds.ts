@@ -4,7 +4,18 @@
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import { z } from 'zod';
-import { command, companion, defineActor, defineTopic, effect, effectRef, kernel, platformOnly, query } from '../../actors/define.ts';
+import {
+  command,
+  companion,
+  defineActor,
+  defineTopic,
+  effect,
+  effectRef,
+  kernel,
+  platformOnly,
+  projection,
+  query,
+} from '../../actors/define.ts';
 import type { ActorKind, Snap } from '../../actors/define.ts';
 import { from, last, now } from '../../actors/scope.ts';
 
@@ -268,6 +279,13 @@ export const list: ActorKind = defineActor<ListContext>({
   machine: listMachine,
   context: z.strictObject({ items: mapOf(text), count: z.number() }),
   maps: { items: 1 },
+  projections: {
+    lengths: projection<ListContext>({
+      table: 'sim_lengths',
+      columns: { count: 'int', last: 'text?' },
+      row: ({ context: { items, count } }) => ({ count, last: items[count] ?? null }),
+    }),
+  },
   commands: {
     'list.append': command({ input: z.strictObject({ x: text }), reply: z.object({ n: z.number() }), fuse: true }),
     'list.relay': command({ input: z.strictObject({ to: text, x: text }), reply: none }),
@@ -461,6 +479,13 @@ export const hold: ActorKind = defineActor<HoldContext>({
     'hold.reset': command(bare),
   },
   queries: peek,
+  projections: {
+    busy: projection<HoldContext>({
+      table: 'sim_busy',
+      columns: { id: 'text', state: 'text', token: 'int', at: 'bigint' },
+      row: (s, { id, at }) => (s.matches('idle') ? null : { id, state: s.value, token: s.context.token, at }),
+    }),
+  },
   effects: {
     capture: effect({
       input: z.object({ token: z.number() }),

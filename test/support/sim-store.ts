@@ -168,6 +168,12 @@ export function simStore(o: SimStoreOptions): JournalStore {
     const inner = store[name] as (...args: unknown[]) => Promise<unknown>;
     wrapped[name] = (...args: unknown[]) => call(name, () => inner(...args));
   }
+  wrapped['projections'] = Object.fromEntries(
+    Object.entries(store.projections as unknown as { [name: string]: (...args: unknown[]) => Promise<unknown> }).map(([name, inner]) => [
+      name,
+      (...args: unknown[]) => call(name, () => inner(...args)),
+    ]),
+  );
   const load: JournalStore['load'] = async (ids, since) => {
     const found = await store.load(ids, since);
     return new Map([...found].map(([id, one]) => [id, { ...one, ring: one.ring.slice(0, o.memory) }]));

@@ -1,7 +1,7 @@
 /** The three journal stores with the companion tables of the contract suite, each as a maker that the suite calls once. */
 import { rmSync } from 'node:fs';
 import { registryOf } from '../../actors/companion.ts';
-import { companion } from '../../actors/define.ts';
+import { companion, projection } from '../../actors/define.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import type { MemRow } from '../../actors/store/mem-tables.ts';
 import { createPgStore } from '../../actors/store/pg.ts';
@@ -50,8 +50,14 @@ const notes = companion({
 });
 const events = companion({ table: 'test_events', key: ['event_id'], mode: 'append', onDuplicate: 'skip', columns: { event_id: 'int' } });
 
+const faces = projection({
+  table: 'test_faces',
+  columns: { name: 'text', n: 'int?', at: 'timestamptz', tags: 'jsonb?' },
+  row: (s, { id, at }) => ({ name: id, n: (s.context as { n?: number }).n ?? null, at }),
+});
+
 const limits = { mailbox: 1, stateBytes: 1, rows: 256, timers: 1, calls: 1, eventBytes: 1, tells: 1, hotTopics: 1 };
-export const roomKind = { kind: 'room', companions: { claims, names, totals, notes, events }, limits };
+export const roomKind = { kind: 'room', companions: { claims, names, totals, notes, events }, projections: { faces }, limits };
 export const registry = registryOf([roomKind]);
 
 /** `test_notes` skips the note 13 by a trigger; `test_totals.code` is unique without being the key. */
@@ -66,6 +72,7 @@ export const SCHEMA = `
   create table test_notes (note_id bigint, body jsonb, at timestamptz not null, raw bytea not null, ok boolean not null, ref uuid,
     actor_id uuid not null, seq bigint not null, primary key (actor_id, note_id));
   create table test_events (event_id int primary key, actor_id uuid not null, seq bigint not null);
+  create table test_faces (actor_id uuid primary key, seq bigint not null, name text not null, n int check (n < 100), at timestamptz not null, tags jsonb);
   create function test_skip() returns trigger language plpgsql as $$ begin return null; end $$;
   create trigger test_notes_skip before insert on test_notes for each row when (new.note_id = 13) execute function test_skip();`;
 
@@ -99,8 +106,8 @@ export function memoryUnderTest(): StoreUnderTest {
 }
 
 const TABLES = `thrum_journal thrum_actor thrum_timer thrum_outbox thrum_dead thrum_snapshot thrum_topic_item jobs
-  thrum_admin_audit thrum_pause thrum_coverage
-  test_claims test_names test_totals test_notes test_events`.split(/\s+/);
+  thrum_admin_audit thrum_pause thrum_coverage thrum_projection
+  test_claims test_names test_totals test_notes test_events test_faces`.split(/\s+/);
 
 async function databaseUnderTest(name: string, database: Database, close: () => Promise<void>): Promise<StoreUnderTest> {
   await database.knex.raw(SCHEMA);
@@ -110,7 +117,7 @@ async function databaseUnderTest(name: string, database: Database, close: () => 
     database,
     fresh: async () => {
       await store?.stop();
-      await database.knex.raw(TABLES.map((table) => `delete from ${table}`).join(';'));
+      await database.knex.raw([...TABLES.map((table) => `delete from ${table}`), 'update thrum_slot set projected_at = 0'].join(';'));
       store = createPgStore(database, registry);
       await store.start();
       return store;

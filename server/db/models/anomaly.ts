@@ -1,5 +1,6 @@
-/** Reads the table of alerts, which the monitors write (machines/anomaly/alert-row.ts). */
+/** Reads the tables of alerts and monitors, which the monitors write and show (machines/anomaly/alert-row.ts, monitor-row.ts). */
 import type { Knex } from 'knex';
+import { MonitorEntry } from '../../../machines/anomaly/monitor-row.ts';
 import { AlertItem } from '../../../machines/anomaly/schema.ts';
 
 export interface AlertFilter {
@@ -41,20 +42,56 @@ export async function findAlert(knex: Knex, id: string, owner?: { kind: string; 
   return row === undefined ? undefined : AlertItem.parse(row.item);
 }
 
-export interface MonitorEntry {
-  readonly id: string;
-  readonly state: string | null;
-  readonly lastAt: number | null;
+export interface MonitorFilter {
+  readonly owner?: { readonly kind: string; readonly id: string } | undefined;
+  readonly metric?: string | undefined;
+  readonly condition?: MonitorEntry['condition'] | undefined;
+  readonly alerting?: MonitorEntry['alerting'] | undefined;
+  /** id after which the list goes on */
+  readonly after?: string | undefined;
+  readonly limit: number;
 }
 
-/** Monitors by id, `{ownerKind}:{ownerId}:{metric}`; `owner` is a prefix such as `user:7`. */
-export async function listMonitors(
-  knex: Knex,
-  o: { owner?: string | undefined; after?: string | undefined; limit: number },
-): Promise<MonitorEntry[]> {
-  const query = knex('thrum_actor').select('id', 'state', 'last_at').where('kind', 'anomaly').orderBy('id').limit(o.limit);
-  if (o.owner !== undefined) query.where(knex.raw('starts_with(id, ?)', [`${o.owner}:`]));
-  if (o.after !== undefined) query.where('id', '>', o.after);
-  const rows: { id: string; state: string | null; last_at: number | null }[] = await query;
-  return rows.map(({ id, state, last_at }) => ({ id, state, lastAt: last_at }));
+/** Monitors by id, `{ownerKind}:{ownerId}:{metric}`. */
+export async function listMonitors(knex: Knex, f: MonitorFilter): Promise<MonitorEntry[]> {
+  const query = knex('monitors').orderBy('id').limit(f.limit);
+  if (f.owner !== undefined) query.where({ owner_kind: f.owner.kind, owner_id: f.owner.id });
+  if (f.metric !== undefined) query.where('metric', f.metric);
+  if (f.condition !== undefined) query.where('condition', f.condition);
+  if (f.alerting !== undefined) query.where('alerting', f.alerting);
+  if (f.after !== undefined) query.where('id', '>', f.after);
+  const rows: MonitorRow[] = await query.select(...MONITOR);
+  return rows.map((r) => MonitorEntry.parse(entryOf(r)));
 }
+
+const MONITOR = [
+  'id',
+  'owner_kind',
+  'owner_id',
+  'metric',
+  'cfg_version',
+  'condition',
+  'alerting',
+  'muted_until',
+  'last_t',
+  'last_value',
+  'last_z',
+  'threshold',
+  'updated_at',
+] as const;
+type MonitorRow = { readonly [column in (typeof MONITOR)[number]]: string | number | null };
+
+const entryOf = (r: MonitorRow): object => ({
+  id: r.id,
+  owner: `${r.owner_kind}:${r.owner_id}`,
+  metric: r.metric,
+  condition: r.condition,
+  alerting: r.alerting,
+  mutedUntil: r.muted_until ?? undefined,
+  lastT: r.last_t ?? undefined,
+  lastValue: r.last_value ?? undefined,
+  lastZ: r.last_z ?? undefined,
+  threshold: r.threshold,
+  cfgVersion: r.cfg_version,
+  updatedAt: r.updated_at,
+});

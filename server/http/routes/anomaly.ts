@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { z } from 'zod';
 import { classify, SEVERITY_DEFAULTS } from '../../../calc/anomaly/severity.ts';
 import { Configured, Counted, Done, Missed, Mute, Muted } from '../../../machines/anomaly/commands.ts';
+import { Alerting, Condition, MonitorEntry } from '../../../machines/anomaly/monitor-row.ts';
 import { AlertItem, Label, Tier } from '../../../machines/anomaly/schema.ts';
 import { ConfigPatch } from '../../../machines/anomaly/state.ts';
 import { MonitorView } from '../../../machines/anomaly/views.ts';
@@ -33,10 +34,12 @@ const Filter = z.object({
 type Filter = z.output<typeof Filter>;
 const Page = z.strictObject({ items: z.array(AlertItem), nextCursor: z.string().optional() });
 
-const MonitorPage = z.strictObject({
-  items: z.array(z.strictObject({ id: z.string(), state: z.string().nullable(), lastAt: z.number().nullable() })),
-  nextCursor: z.string().optional(),
+const MonitorFilter = Filter.pick({ owner: true, metric: true, limit: true }).extend({
+  condition: Condition.optional(),
+  alerting: Alerting.optional(),
+  cursor: z.string().max(150).optional(),
 });
+const MonitorPage = z.strictObject({ items: z.array(MonitorEntry), nextCursor: z.string().optional() });
 
 const cursorOf = (a: AlertItem): string => Buffer.from(`${a.openedAt}.${a.id}`).toString('base64url');
 
@@ -185,11 +188,12 @@ export function anomalyRoutes({ knex }: { readonly knex: Knex }): Route[] {
       aliases: ['/api/admin/anomalies/monitors'],
       auth: 'staff',
       tag: 'anomalies',
-      summary: 'Monitors and the states of their regions',
-      query: Filter.pick({ owner: true, limit: true, cursor: true }),
+      summary: 'Monitors as they were within the last second, by id',
+      query: MonitorFilter,
       reply: { 200: MonitorPage },
       run: async (c) => {
-        const items = await listMonitors(knex, { owner: c.query.owner, after: c.query.cursor, limit: c.query.limit + 1 });
+        const { owner, cursor: after, limit, ...filter } = c.query;
+        const items = await listMonitors(knex, { ...filter, owner: ownerOf(owner), after, limit: limit + 1 });
         const shown = items.slice(0, c.query.limit);
         const last = shown.at(-1);
         return answer({ items: shown, ...(items.length > c.query.limit && last !== undefined ? { nextCursor: last.id } : {}) });

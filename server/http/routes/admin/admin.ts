@@ -10,6 +10,7 @@ import { machineRoutes } from './machines.ts';
 import { microstepRoutes } from './microsteps.ts';
 import { operateRoutes } from './operate.ts';
 import { pauseRoutes } from './pauses.ts';
+import { projectionRoutes } from './projections.ts';
 import { timerRoutes } from './timers.ts';
 import { whatIfRoutes } from './what-if.ts';
 
@@ -24,6 +25,7 @@ export function adminRoutes(d: AdminDeps): Route[] {
     ...timerRoutes(d),
     ...pauseRoutes(d),
     ...deadRoutes(d),
+    ...projectionRoutes(d),
     ...auditRoutes(d),
     ...eraseRoutes(d),
   ];
