@@ -27,13 +27,17 @@ const core = await gzipped("import { createClient, ThrumError } from '@thrum/cli
 const alone = await gzipped("import { io } from 'socket.io-client'; window.io = io;");
 console.log(`socket.io-client alone  ${alone} B; own code of the main entry  ${core - alone} B`);
 const entries = { '.': core };
-for (const name of ['outbox', 'react', 'storage']) {
+for (const name of ['outbox', 'push', 'react', 'storage']) {
   const both = `import { createClient, ThrumError } from "@thrum/client"; import * as more from '@thrum/client/${name}'; window.thrum = [createClient, ThrumError, more];`;
   entries[`./${name}`] = (await gzipped(both)) - core;
 }
+// a service worker is a file of its own
+entries['./push/sw'] = await gzipped("import { handlePush } from '@thrum/client/push/sw'; handlePush();");
 const budget = JSON.parse(readFileSync('client-sdk/size.json', 'utf8'));
 for (const [name, size] of Object.entries(entries)) {
   const ok = size <= budget[name];
-  console.log(`@thrum/client ${name}  ${name === '.' ? '' : '+ '}${size} B of ${budget[name]} B${ok ? '' : '  TOO LARGE'}`);
+  console.log(
+    `@thrum/client ${name}  ${name === '.' || name === './push/sw' ? '' : '+ '}${size} B of ${budget[name]} B${ok ? '' : '  TOO LARGE'}`,
+  );
   if (!ok) process.exitCode = 1;
 }

@@ -3,6 +3,8 @@ import { defineConfig } from 'vite';
 
 const outDir = new URL('../dist/web/', import.meta.url).pathname;
 
+const nameOf = (page: string): string => page.replace(/^.*\/|\.\w+$/g, '');
+
 export default defineConfig({
   root: import.meta.dirname,
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
@@ -13,7 +15,13 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rolldownOptions: { input: ['index.html', 'inspect.html'].map((page) => `${import.meta.dirname}/${page}`) },
+    rolldownOptions: {
+      input: Object.fromEntries(
+        ['index.html', 'inspect.html', 'src/sw.ts'].map((page) => [nameOf(page), `${import.meta.dirname}/${page}`]),
+      ),
+      // a service worker rules the paths below its own, and keeps its name
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
   plugins: [
     {

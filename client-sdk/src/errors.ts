@@ -2,7 +2,17 @@ import type { ProblemCode } from './generated/contract.ts';
 import type { Problem } from './protocol.ts';
 
 /** Every code of the server's catalogue, those that only the SDK raises, and any that a newer server may add. */
-export type ErrorCode = ProblemCode | 'OFFLINE' | 'CLOSED' | 'ABORTED' | 'EXPIRED_OFFLINE' | 'OUTBOX_FULL' | (string & {});
+export type ErrorCode =
+  | ProblemCode
+  | 'OFFLINE'
+  | 'CLOSED'
+  | 'ABORTED'
+  | 'EXPIRED_OFFLINE'
+  | 'OUTBOX_FULL'
+  | 'PUSH_UNSUPPORTED'
+  | 'PUSH_BLOCKED'
+  | 'PUSH_NEEDS_GESTURE'
+  | (string & {});
 
 /** The only error that the SDK throws: the server's problem object, or one of its own with the same fields. */
 export class ThrumError extends Error {

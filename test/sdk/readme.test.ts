@@ -27,8 +27,8 @@ test('the examples of the README run as they are printed', async (t) => {
   let answer: object = { ok: true, seq: 1, reply: { state: 'cancelled' } };
   server.onCommand('booking.cancel', () => answer as never);
 
-  t.is(blocks.length, 8);
-  const [create, views, logs, command, offline, connection, mobile, testing] = blocks;
+  t.is(blocks.length, 9);
+  const [create, views, logs, command, offline, connection, mobile, push, testing] = blocks;
   const thrum = (await run(`${create}; return thrum;`, { ...sdk, url: server.url, token: 'x' })) as Client;
   t.teardown(() => thrum.close());
 
@@ -74,6 +74,11 @@ test('the examples of the README run as they are printed', async (t) => {
     }),
   });
   t.is(server.commands.at(-1)?.type, 'user.update');
+  const button: { onclick?: () => Promise<void> } = {};
+  const registerPush = async () => ({ test: async () => 'sent' });
+  await run(push, { button, show, registerPush, renewPush: async () => undefined });
+  await button.onclick?.();
+  await until('sent');
   await run(testing, { createTestServer, show });
   await until(70);
 });

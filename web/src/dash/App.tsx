@@ -12,6 +12,7 @@ import { Clients, useClients } from './Clients.tsx';
 import { Devices } from './Devices.tsx';
 import { Energy } from './Energy.tsx';
 import { initials, Login } from './Login.tsx';
+import { forgetDevice, Notifications } from './Notifications.tsx';
 import { OwnBookings } from './OwnBookings.tsx';
 import { RoomAlerts } from './RoomAlerts.tsx';
 import { Rooms, useRooms } from './Rooms.tsx';
@@ -44,7 +45,9 @@ export function useSession(): { readonly session: Session; readonly refresh: () 
     };
   }, [client]);
   const signOut = useCallback(() => {
-    api('POST', '/v1/auth/logout', {})
+    forgetDevice()
+      .catch(() => undefined)
+      .then(() => api('POST', '/v1/auth/logout', {}))
       .catch(() => undefined)
       .finally(() => set({ state: 'out' }));
   }, []);
@@ -126,6 +129,7 @@ function ClientDay({ me }: { readonly me: Me }) {
           <Energy userId={me.id} />
           <Alerts topic={`user:${me.id}/alerts`} title="Alerts" role="self" />
           <Devices userId={me.id} role="self" />
+          <Notifications userId={me.id} />
         </div>
       </div>
     </main>
@@ -146,6 +150,7 @@ function StaffDay({ me }: { readonly me: Me }) {
         </div>
         <div class="side">
           <Clients people={people} />
+          <Notifications userId={me.id} />
         </div>
       </div>
     </main>

@@ -1,0 +1,3 @@
+import { handlePush } from '@thrum/client/push/sw';
+
+handlePush({ icon: '/favicon.svg' });
