@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -11,6 +11,8 @@ export interface PrivatePostgres {
   readonly url: string;
   /** `15.18` */
   readonly version: string;
+  /** Kills the server like a crash and starts it again over what it had written. */
+  restart(): Promise<void>;
   /** Ends the server and removes its folder. */
   stop(): Promise<void>;
 }
@@ -87,21 +89,19 @@ export async function startPostgres(settings: { readonly [name: string]: string 
   }
 
   const parameters = { listen_addresses: '', unix_socket_directories: dir, max_connections: '200', ...settings };
+  const args = [join(bin, 'postgres'), '-D', data, ...Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   // The shell ends the server when its input ends, so that nothing is left behind even if this process is killed.
-  const guard = '"$@" >"$LOG" 2>&1 & server=$!; cat >/dev/null; kill -INT "$server"; wait "$server"; rm -rf "$DIR"';
-  const child = spawn(
-    'sh',
-    [
-      '-c',
-      guard,
-      'sh',
-      join(bin, 'postgres'),
-      '-D',
-      data,
-      ...Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-    ],
-    { ...user, cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: { ...process.env, LOG: log, DIR: dir } },
-  );
+  const guard =
+    '"$@" >>"$LOG" 2>&1 & server=$!; cat >/dev/null; kill -INT "$server" 2>/dev/null; wait "$server"; [ -n "$(cat "$DIR/again" 2>/dev/null)" ] || rm -rf "$DIR"';
+  const run = (): ChildProcess & { stdin: NodeJS.WritableStream } =>
+    spawn('sh', ['-c', guard, 'sh', ...args], {
+      ...user,
+      cwd: '/',
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { ...process.env, LOG: log, DIR: dir },
+    });
+  let child = run();
   const stop = async (): Promise<void> => {
     child.stdin.end();
     await ended(child);
@@ -109,12 +109,25 @@ export async function startPostgres(settings: { readonly [name: string]: string 
   };
 
   const url = `postgresql://postgres@localhost/postgres?host=${encodeURIComponent(dir)}`;
-  for (let waited = 0; waited < READY_WITHIN_MS && child.exitCode === null; waited += 100) {
-    const version = await answers(url);
-    if (version !== undefined) return { url, version, stop };
-    await pause(100);
+  async function ready(): Promise<string> {
+    for (let waited = 0; waited < READY_WITHIN_MS && child.exitCode === null; waited += 100) {
+      const version = await answers(url);
+      if (version !== undefined) return version;
+      await pause(100);
+    }
+    const said = await readFile(log, 'utf8').catch(() => '');
+    await stop();
+    throw new Error(`PostgreSQL did not start: ${said}`);
   }
-  const said = await readFile(log, 'utf8').catch(() => '');
-  await stop();
-  throw new Error(`PostgreSQL did not start: ${said}`);
+  async function restart(): Promise<void> {
+    const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+    await writeFile(join(dir, 'again'), 'yes');
+    process.kill(pid, 'SIGQUIT');
+    child.stdin.end();
+    await ended(child);
+    await rm(join(dir, 'again'));
+    child = run();
+    await ready();
+  }
+  return { version: await ready(), url, restart, stop };
 }

@@ -11,6 +11,8 @@ export interface ServerProcess {
   readonly readyMs: number;
   /** everything it has written, standard output and error */
   readonly output: () => string;
+  /** The process stands still, or goes on. */
+  readonly signal: (name: 'SIGSTOP' | 'SIGCONT') => void;
   /** Sends the signal and waits for the end. Gives the exit code, or the signal that ended it. */
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | string>;
 }
@@ -51,11 +53,17 @@ async function ready(url: string): Promise<boolean> {
  * @param env settings beside PORT and DATA_DIR; nothing of the caller's environment but PATH and HOME is passed on
  * @throws when it ends or does not answer within a minute, with what it has written
  */
-export async function startServer(o: { port: number; dataDir: string; env?: { readonly [name: string]: string } }): Promise<ServerProcess> {
+export async function startServer(o: {
+  port: number;
+  dataDir: string;
+  env?: { readonly [name: string]: string };
+  /** default the product */
+  script?: string;
+}): Promise<ServerProcess> {
   const url = `http://127.0.0.1:${o.port}`;
   const began = performance.now();
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [resolve('dist/server/main.js')], {
+  const child = spawn(process.execPath, [resolve(o.script ?? 'dist/server/main.js')], {
     env: { PATH, HOME, PORT: String(o.port), DATA_DIR: o.dataDir, ...o.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -80,5 +88,13 @@ export async function startServer(o: { port: number; dataDir: string; env?: { re
     if (late || over()) throw new Error(`the server ${late ? 'did not become ready' : 'ended'}:\n${text}`);
     await pause(25);
   }
-  return { url, port: o.port, pid: child.pid ?? 0, readyMs: performance.now() - began, output: () => text, end };
+  return {
+    url,
+    port: o.port,
+    pid: child.pid ?? 0,
+    readyMs: performance.now() - began,
+    output: () => text,
+    signal: (name) => void child.kill(name),
+    end,
+  };
 }
