@@ -5,7 +5,10 @@ export interface Session {
   readonly sid: string;
   readonly userId: string;
   readonly roles: readonly string[];
+  readonly plan: string;
   readonly exp: number;
+  /** of a token that was narrowed: what it may do on the socket; it is worth nothing over HTTP */
+  readonly scope?: readonly string[];
   /** the user as the kernel knows them: one object for all requests with one token */
   readonly principal: Principal;
 }

@@ -10,6 +10,8 @@ import type { Caller, Session } from './caller.ts';
 import { accessCookie, readCookie } from './cookies.ts';
 import { readSecrets } from './keys.ts';
 import type { Secrets } from './keys.ts';
+import { scopeText } from './scope.ts';
+import type { Scope } from './scope.ts';
 import { createPasswords } from './password.ts';
 import { createSessions } from './sessions.ts';
 import type { Sessions } from './sessions.ts';
@@ -37,6 +39,8 @@ export interface Identity {
   login(o: { email: string; password: string; address: string; userAgent: string | undefined }): Promise<TokenPair>;
   /** @throws Problem UNAUTHENTICATED, REFRESH_REUSED */
   refresh(refreshToken: string): Promise<TokenPair>;
+  /** A token for the socket alone, for what `scope` names; it ends with the session that it comes from. */
+  narrow(session: Session, scope: Scope): Promise<{ token: string; expiresIn: number }>;
   /** A session without password, for local scripts that hold the operator secret. @throws Problem NOT_FOUND */
   impersonate(email: string): Promise<TokenPair>;
 }
@@ -77,6 +81,11 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
     if (sessions.isRevoked(session.sid)) throw new Problem('UNAUTHENTICATED', 'the session has ended');
     return session;
   };
+  const forApi = async (token: string): Promise<Session> => {
+    const session = await verify(token);
+    if (session.scope !== undefined) throw new Problem('UNAUTHENTICATED', 'the token is for the socket alone');
+    return session;
+  };
 
   return {
     users,
@@ -88,12 +97,12 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
       if (authorization !== undefined) {
         const token = /^Bearer ([\w.~+/=-]{1,4096})$/i.exec(authorization)?.[1];
         if (token === undefined) throw new Problem('UNAUTHENTICATED', 'the Authorization header must be a bearer token');
-        return callerOf(await verify(token), 'bearer');
+        return callerOf(await forApi(token), 'bearer');
       }
       const token = readCookie(cookie, cookieName);
       if (token === undefined) return ANONYMOUS;
       try {
-        return callerOf(await verify(token), 'cookie');
+        return callerOf(await forApi(token), 'cookie');
       } catch (error) {
         if (error instanceof Problem) return error.code === 'TOKEN_EXPIRED' ? { ...ANONYMOUS, expired: true } : ANONYMOUS;
         throw error;
@@ -121,6 +130,8 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
       if (row === undefined || row.status !== 'active') throw new Problem('UNAUTHENTICATED', 'the account is closed');
       return pair(row, next);
     },
+
+    narrow: ({ userId, sid, roles, plan }, scope) => tokens.sign({ userId, sid, roles, plan }, scopeText(scope, userId)),
 
     async impersonate(email) {
       const row = await users.byEmail(email);

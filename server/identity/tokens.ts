@@ -16,7 +16,8 @@ export interface TokenSubject {
 }
 
 export interface Tokens {
-  sign(s: TokenSubject): Promise<{ token: string; expiresIn: number }>;
+  /** `scope`: for the socket only, and there for what it names */
+  sign(s: TokenSubject, scope?: string): Promise<{ token: string; expiresIn: number }>;
   /** @throws Problem TOKEN_EXPIRED, UNAUTHENTICATED */
   verify(token: string): Promise<Session>;
   /** public keys, RFC 7517 */
@@ -30,6 +31,9 @@ const Claims = z.object({
   iat: z.int(),
   exp: z.int(),
   roles: z.array(z.string()).default([]),
+  plan: z.string().default('free'),
+  aud: z.array(z.string()).or(z.string().transform((one) => [one])),
+  scope: z.string().optional(),
 });
 
 const TOLERANCE_S = 30;
@@ -65,12 +69,12 @@ export async function createTokens(o: {
   const isOver = (s: Session): boolean => o.clock.wall() > s.exp + TOLERANCE_S * 1_000;
 
   return {
-    async sign(s) {
+    async sign(s, scope) {
       const iat = Math.floor(o.clock.wall() / 1_000);
-      const token = await new SignJWT({ sid: s.sid, roles: s.roles, plan: s.plan })
+      const token = await new SignJWT({ sid: s.sid, roles: s.roles, plan: s.plan, ...(scope === undefined ? {} : { scope }) })
         .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid: first.kid })
         .setIssuer(o.issuer)
-        .setAudience(['api', 'realtime'])
+        .setAudience(scope === undefined ? ['api', 'realtime'] : ['realtime'])
         .setSubject(s.userId)
         .setJti(o.newId())
         .setIssuedAt(iat)
@@ -139,6 +143,8 @@ function sessionOf(payload: JWTPayload): Session {
   const claims = Claims.safeParse(payload);
   if (!claims.success || claims.data.exp - claims.data.iat > LONGEST_S)
     throw new Problem('UNAUTHENTICATED', 'the access token lacks claims');
-  const { sub, sid, roles, exp } = claims.data;
-  return { userId: sub, sid, roles, exp: exp * 1_000, principal: { kind: 'user', id: sub, roles } };
+  const { sub, sid, roles, plan, exp, aud, scope } = claims.data;
+  // a token that is not for the API may do what its scope names, and without one nothing
+  const narrowed = aud.includes('api') ? {} : { scope: scope?.split(' ') ?? [] };
+  return { userId: sub, sid, roles, plan, exp: exp * 1_000, principal: { kind: 'user', id: sub, roles }, ...narrowed };
 }

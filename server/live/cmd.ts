@@ -1,3 +1,4 @@
+import { maySend } from '../identity/scope.ts';
 import { document, Problem } from '../problems.ts';
 import { runCommand } from './commands.ts';
 import type { LiveSocket } from './connection.ts';
@@ -18,6 +19,7 @@ export async function handleCommand(x: LiveContext, socket: LiveSocket, payload:
     const verdict = both(c.limits.take('cmd', started), () => (user === undefined ? { ok: true } : x.perUser.take(user)));
     if (!verdict.ok) throw new Problem('RATE_LIMITED', undefined, undefined, verdict);
     if (c.inFlight >= x.config.inFlightPerConnection) throw new Problem('TOO_MANY_IN_FLIGHT', undefined, undefined, { retryAfterMs: 100 });
+    if (!maySend(c.caller.session?.scope, cmd.type)) throw new Problem('FORBIDDEN', 'the token does not name this command');
     c.inFlight += 1;
     try {
       const { id, to, type, d, seq, ms } = cmd;

@@ -1,5 +1,6 @@
 /** What a client may send, beside commands and subscriptions: `unsub`, `seen`, `pos`, `auth`, `vis`, `ping1` (realtime R4). */
 import { callerOf } from '../identity/identity.ts';
+import { mayFollow } from '../identity/scope.ts';
 import { invalid, Problem } from '../problems.ts';
 import { handleCommand } from './cmd.ts';
 import { resolveMe } from './commands.ts';
@@ -84,7 +85,9 @@ async function handleSeen(x: LiveContext, socket: LiveSocket, payload: unknown):
   limited(limits.take('seen', x.clock.mono()));
   const { principal } = caller;
   if (caller.session === undefined) throw new Problem('UNAUTHENTICATED');
-  const topic = await x.topics.authorize(resolveMe(t, principal), principal);
+  const name = resolveMe(t, principal);
+  if (!mayFollow(caller.session.scope, name)) throw new Problem('FORBIDDEN', 'the token does not name this topic');
+  const topic = await x.topics.authorize(name, principal);
   const slice = await x.topics.slice(topic, { n: 1 });
   if (slice.kind !== 'log') throw invalid([{ path: 't', message: 'is not a log' }]);
   const before = await seenUpTo(x, principal, topic);
@@ -112,6 +115,9 @@ async function handleAuth(x: LiveContext, socket: LiveSocket, payload: unknown):
   c.caller = callerOf(session, 'bearer');
   if (before === undefined) await signedIn(x, socket);
   armExpiry(x, socket);
+  for (const topic of c.topics) {
+    if (!mayFollow(session.scope, topic) && (await forget(x, socket, topic))) socket.emit('unsub', { t: topic, code: 'FORBIDDEN' });
+  }
   await x.rights.recheck(socket);
   return { ok: true, exp: session.exp };
 }

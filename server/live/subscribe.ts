@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Principal } from '../../actors/types.ts';
+import { mayFollow } from '../identity/scope.ts';
 import { Problem } from '../problems.ts';
 import { resolveMe } from './commands.ts';
 import { topicRoom } from './connection.ts';
@@ -30,7 +31,9 @@ async function subscribe(x: LiveContext, socket: LiveSocket, { t: asked, e, s, n
   let joined: string | undefined;
   try {
     const { principal } = c.caller;
-    const topic = await x.topics.authorize(resolveMe(asked, principal), principal);
+    const name = resolveMe(asked, principal);
+    if (!mayFollow(c.caller.session?.scope, name)) throw new Problem('FORBIDDEN', 'the token does not name this topic');
+    const topic = await x.topics.authorize(name, principal);
     if (!socket.connected) throw new Problem('UNAVAILABLE', 'the connection has ended');
     if (!c.topics.has(topic)) {
       if (c.topics.size >= x.config.topicsPerConnection) {

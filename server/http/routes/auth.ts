@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Config } from '../../config.ts';
 import { readCookie, refreshCookie, sessionCookies } from '../../identity/cookies.ts';
 import type { Identity, TokenPair } from '../../identity/identity.ts';
+import { Scope } from '../../identity/scope.ts';
 import { SessionView } from '../../identity/sessions.ts';
 import { User, userOf } from '../../identity/users.ts';
 import { Problem } from '../../problems.ts';
@@ -67,6 +68,16 @@ export function authRoutes({ config, identity, operatorSecret }: AuthRouteDeps):
   };
 
   return [
+    route({
+      method: 'POST',
+      path: '/v1/realtime/token',
+      auth: 'user',
+      summary: 'A token for the socket alone, which may do what it names, for a display or a page of another site',
+      tag: 'auth',
+      body: Scope,
+      reply: { 200: z.strictObject({ token: z.string(), expiresIn: z.int().describe('seconds') }) },
+      run: async ({ session, body }) => answer(await identity.narrow(sessionOf({ session }), body)),
+    }),
     route({
       method: 'POST',
       path: '/v1/auth/login',
