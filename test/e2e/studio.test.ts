@@ -147,6 +147,32 @@ paged('an operator sees why an actor did what it did, travels in its history, tr
   t.deepEqual(faults, []);
 });
 
+paged('what happens is seen at the inspector as it happens, in the stream and on the page of the actor', async (t) => {
+  const watcher = await enter('Operator', '/inspect');
+  await watcher.getByRole('link', { name: 'Live' }).click();
+  await watcher.getByLabel('Kind').selectOption('booking');
+  await watcher.locator('.activity, .empty').first().waitFor();
+  const client = await enter('Client');
+  const room = await openDay(client);
+  await client.locator(`[data-room="${room}"] .cell`).first().click();
+  const start = await client.getByLabel('Start').locator('option:checked').textContent();
+  await client.getByRole('dialog').getByRole('button', { name: 'Book', exact: true }).click();
+  const mine = client.locator(`[data-room="${room}"] .block.mine`, { hasText: `${start}–` });
+  await mine.waitFor();
+  const held = watcher.locator('.activity li', { hasText: `booking:${await mine.getAttribute('data-block')}` }).first();
+  await held.waitFor();
+  t.deepEqual(await violations(watcher), [], 'live');
+  t.true((await watcher.evaluate<number>('document.documentElement.scrollWidth')) <= 1_280);
+
+  await held.locator('a').click();
+  await watcher.getByTestId('seq').filter({ hasText: '3' }).waitFor();
+  await mine.click();
+  await client.getByRole('button', { name: 'Cancel booking' }).click();
+  await client.getByRole('button', { name: 'Yes, cancel it' }).click();
+  await watcher.locator('.states li.on[data-state="life.cancelled"]').waitFor();
+  t.deepEqual(faults, []);
+});
+
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [360, 1_280]) {
     paged(`axe finds nothing on the real studio, ${colorScheme} at ${width} px (case 50)`, async (t) => {

@@ -1,11 +1,12 @@
 import type { ThrumError } from '@thrum/client';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
 import { ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
 import { tone } from './ActorList.tsx';
 import type { ActorReport, JournalRow, Machine, Verb } from './api.ts';
 import { act, everything, listActors, readActor, readJournal, readMachine, settleTimer } from './api.ts';
+import { useFeed } from './feed.ts';
 import { Journal } from './Journal.tsx';
 import { Json } from './Json.tsx';
 import type { Act } from './ReasonDialog.tsx';
@@ -14,7 +15,10 @@ import { eventName, Statechart } from './Statechart.tsx';
 import { Travel, usePast } from './Travel.tsx';
 import { TryDialog } from './TryDialog.tsx';
 
-const POLL_MS = 1_500;
+/** events of a moment are read together */
+const GATHER_MS = 250;
+/** the live feed says when to look; this is for what it misses */
+const POLL_MS = 10_000;
 const PAGE = 50;
 
 interface Shown {
@@ -33,6 +37,14 @@ function useActor(ref: string) {
   const [older, setOlder] = useState<readonly JournalRow[]>([]);
   const kind = ref.slice(0, ref.indexOf(':'));
   const [turns, setTurns] = useState(0);
+  const due = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(due.current), []);
+  useFeed('actor', { keys: [ref] }, 50, () => {
+    due.current ??= setTimeout(() => {
+      due.current = undefined;
+      setTurns((n) => n + 1);
+    }, GATHER_MS);
+  });
 
   useEffect(() => {
     setShown(undefined);

@@ -7,6 +7,7 @@ import { Icon, Mark } from '../ui/icons.tsx';
 import { Empty, ErrorNote, ThemeButton } from '../ui/parts.tsx';
 import { Toasts } from '../ui/toasts.tsx';
 import { ActorList } from './ActorList.tsx';
+import { Activity } from './Activity.tsx';
 import { ActorPage } from './ActorPage.tsx';
 import { Audit } from './Audit.tsx';
 import { DeadLetters } from './DeadLetters.tsx';
@@ -16,6 +17,7 @@ type Session = { readonly me?: Me; readonly out?: true; readonly error?: ThrumEr
 
 const VIEWS = [
   ['', 'Actors'],
+  ['live', 'Live'],
   ['dead', 'Dead letters'],
   ['audit', 'Audit'],
 ] as const;
@@ -82,6 +84,7 @@ export function App() {
               <span class="spring" />
               <Pauses />
             </nav>
+            {view === 'live' && <Activity />}
             {view === 'dead' && <DeadLetters />}
             {view === 'audit' && <Audit />}
             {(view === '' || actor !== undefined) && <Actors actor={actor} />}
