@@ -15,6 +15,7 @@ const benches: { readonly [name: string]: () => Promise<Bench> } = {
   http: async () => (await import('./http.ts')).httpBench,
   kernel: async () => (await import('./kernel.ts')).kernelBench,
   realtime: async () => (await import('./realtime.ts')).realtimeBench,
+  scale: async () => (await import('./scale.ts')).scaleBench,
 };
 
 async function main(): Promise<number> {
@@ -44,7 +45,7 @@ async function main(): Promise<number> {
   const clients = Number(values.clients ?? plan.clients);
   const measured = await bench({ ...plan, clients }, (line) => void process.stdout.write(`${line}\n`), wanted);
   const { notes = [] } = measured;
-  const rows = measured.rows.filter(({ id }) => wanted(id));
+  const rows = measured.rows.filter(({ id }) => wanted(id) || wanted(id.replace(/\D+$/, '')));
   process.stdout.write(`\n${notes.map((n) => `${n}\n`).join('')}\n${table(rows)}\n`);
   const report: Report = { name, at: new Date().toISOString(), machine: [on, ...notes].join('; '), rows };
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
