@@ -366,7 +366,9 @@ export class Committer {
   async #asked<T>(question: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await question();
+        const answer = await question();
+        this.#troubledSince = undefined;
+        return answer;
       } catch (error) {
         if (this.#stopped) throw error;
         this.#troubledSince ??= this.#o.clock.mono();

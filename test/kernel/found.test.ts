@@ -411,3 +411,27 @@ test('a timer that is armed by an event under way has a row that is early enough
   t.is(c.store.journal(actorIdOf(ref)).length, 4);
   t.true((c.store.timers()[0]?.due ?? Number.POSITIVE_INFINITY) <= armedAt + 20_000);
 });
+
+test('a lane whose last question to the store was answered after all takes commands in again, though nothing was committed since', async (t) => {
+  const memory = createMemoryStore({ registry: registryOf([counter]) });
+  let away = false;
+  const store = {
+    ...memory,
+    cidAt: async (actorId: string, seq: number) => {
+      if (!away) return memory.cidAt(actorId, seq);
+      away = false;
+      throw new Error('out of reach');
+    },
+  };
+  const k = await start({ store });
+  const add = (o = {}) => k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice, o));
+  await add();
+  const other = await start({ store: memory, clock: k.clock });
+  await other.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  away = true;
+  const late = add({ seq: 2 });
+  await k.clock.advance(1_000);
+  t.like(await late, { ok: false, error: { code: 'SEQ_MISMATCH' } });
+  await k.clock.advance(5_000);
+  t.like(await add(), { ok: true, seq: 4 });
+});

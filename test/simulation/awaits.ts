@@ -55,7 +55,7 @@ function operandEnd(text: string, start: number): number {
 export function awaitsOf(file: string, text: string): Await[] {
   const seen = new Map<string, number>();
   const found: Await[] = [];
-  for (const match of text.matchAll(/\bawait\s+/g)) {
+  for (const match of text.matchAll(/(?<!\bfor )\bawait\s+/g)) {
     const line = text.slice(text.lastIndexOf('\n', match.index) + 1, match.index);
     if (/^\s*(\*|\/\/|\/\*)/.test(line) || line.includes(' //')) continue;
     const start = match.index + match[0].length;

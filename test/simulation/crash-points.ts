@@ -8,17 +8,23 @@ export type { KernelCopy } from './kernel-copy.ts';
 
 /** The files of the kernel that wait for anything on behalf of an actor; the others only answer questions of people. */
 export const FILES = [
+  'cluster',
   'committer',
   'effects',
+  'handover',
   'keeper',
   'loader',
   'node',
   'outbox',
+  'placement',
   'projector',
   'rebuild',
   'retention',
+  'routing',
+  'suspicion',
   'timers',
   'topics',
+  'within',
 ];
 
 const path = (name: string): string => `actors/${name}.js`;
@@ -60,6 +66,15 @@ export const UNREACHED: { readonly [name: string]: string } = {
     'a node that is still cut off from the leases when it reads its timers again; it reads the same as before, and changes nothing meanwhile',
   'node: await this.#active(`${name.kind}:${name.id}`)': 'a question; the node does nothing after it',
   'node: await this.#active(`${name.kind}:${name.id}`) (2)': 'a question; the node does nothing after it',
+  'cluster: await node.refused(topic, readers)': 'a question; the node does nothing after it',
+  "cluster: await this.#question(slotOfTopic(topic), { method: 'refused', args }, () => refused...":
+    'a question; the node does nothing after it',
+  'projector: await projectionReport(this.#k.store.projections, this.#k.kinds.values())': 'an operator asks; it changes nothing',
+  'projector: await this.#k.store.projections.begin(declared.name, declared.projection.version)':
+    'an operator asks for a table to be made anew; the work itself is reached',
+  'projector: await new Promise((resolve) => this.#deferral.yield(resolve))': 'between two of very many; nothing is under way',
+  'rebuild: await o.next(actors)': 'between two pages; the next one begins where the last was noted',
+  'retention: await this.#conclude(a, now)': 'no actor of the simulation ends',
   'retention: await store.lifecycle.conclude(farewell)': 'an actor that ended long ago; one statement, and nothing of it is in memory',
   'topics: await reachable(this.#k.store.topicFloor(a.actorId, topic.view)) (2)': 'a question; the node does nothing after it',
 };
