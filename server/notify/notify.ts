@@ -47,7 +47,8 @@ export interface Notify {
 }
 
 const HOUR_MS = 3_600_000;
-const LOG_DAYS = 90;
+/** of the log of deliveries, and of notifications: as long as items of their topic */
+const KEPT_DAYS = 90;
 const self: Principal = { kind: 'system', id: 'notify', roles: [] };
 const TOPIC = /^user:([A-Za-z0-9_.:-]{1,120})\/notifications$/;
 
@@ -79,7 +80,9 @@ export function createNotify(d: NotifyDeps): Notify {
     every: HOUR_MS,
     run: async () => {
       await endpoints.sweep();
-      await knex.raw('delete from notification_deliveries where updated_at < ?', [new Date(clock.wall() - LOG_DAYS * 24 * HOUR_MS)]);
+      const before = new Date(clock.wall() - KEPT_DAYS * 24 * HOUR_MS);
+      await knex.raw('delete from notification_deliveries where updated_at < ?', [before]);
+      await knex.raw('delete from notifications where created_at < ?', [before]);
     },
   });
 
