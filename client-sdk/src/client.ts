@@ -122,9 +122,14 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
 
   const network = (): boolean => globalThis.navigator?.onLine ?? true;
   const online = (): boolean => connection.state === 'online';
+  /** Why nothing can be asked of the server now. */
+  const trouble = (): Problem =>
+    connection.state === 'refused' || connection.state === 'closed'
+      ? { code: connection.code ?? 'REFUSED', detail: connection.detail }
+      : { code: 'OFFLINE', retryable: true, detail: `no connection: ${connection.detail ?? connection.code ?? connection.state}` };
 
   function request(event: string, payload: unknown, ms = ACK_MS): Promise<unknown> {
-    return online() ? wire.request(event, payload, ms) : Promise.reject(new ThrumError({ code: 'OFFLINE', retryable: true }));
+    return online() ? wire.request(event, payload, ms) : Promise.reject(new ThrumError(trouble()));
   }
 
   /** Access token of the page's session, renewed by its refresh cookie. */
@@ -156,7 +161,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
       stateTimer = timers.set(() => fail({ type: 'down', code: 'TIMEOUT' }), HELLO_MS);
     } catch (error) {
       const rejected = error instanceof ThrumError && error.status === 401;
-      if (mine === attempt) act(rejected ? { type: 'refuse', code: error.code } : { type: 'down', code: 'TOKEN' });
+      if (mine === attempt) act(rejected ? { type: 'refuse', code: error.code } : { type: 'down', code: 'TOKEN', detail: String(error) });
     }
   }
 
@@ -185,7 +190,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     }
     if (next.nextAttemptAt !== undefined) stateTimer = timers.set(() => act({ type: 'timer' }), next.nextAttemptAt - timers.now());
     if (next.state === 'connecting') void dial();
-    if (next.state === 'refused') over({ code: next.code ?? 'REFUSED' });
+    if (next.state === 'refused') over(trouble());
     emit('connection', next);
     if (next.state === 'online') {
       feeds.connected();
@@ -265,8 +270,8 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
       if (problem === undefined) return act({ type: 'down', code: 'UNREACHABLE' });
       const renewable = problem.code === 'TOKEN_EXPIRED' && (byCookie || typeof options.token === 'function');
       if (renewable && !expired) return renewAndRetry();
-      if (problem.retryable === true) return act({ type: 'down', code: problem.code, retryAfterMs: problem.retryAfterMs });
-      act({ type: 'refuse', code: problem.code });
+      const { code, title, detail = title, retryAfterMs } = problem;
+      act(problem.retryable === true ? { type: 'down', code, detail, retryAfterMs } : { type: 'refuse', code, detail });
     },
     down: () => act({ type: 'down' }),
     bye({ code, retry, retryAfterMs }) {
@@ -292,6 +297,7 @@ export function createClientWith(options: ClientOptions, deps: { readonly dial: 
     get user() {
       return user;
     },
+    trouble,
     request,
     want() {
       if (connection.state === 'idle') act({ type: 'open' });

@@ -37,6 +37,8 @@ export interface CommandLink {
   readonly online: boolean;
   /** true while a connection may be expected at once (first connect), false when it is known to be away */
   readonly hopeful: boolean;
+  /** why there is no connection */
+  trouble(): Problem;
   request(event: string, payload: unknown, ms: number): Promise<unknown>;
   want(): void;
   settled(to: string, seq: number, ch: readonly string[]): Promise<void>;
@@ -81,7 +83,8 @@ export function createCommands(link: CommandLink, timers: Timers) {
   }
 
   function expire(p: Pending): void {
-    finish(p, { code: p.sent ? 'COMMIT_UNKNOWN' : 'OFFLINE', retryable: true, details: { key: p.message.id } });
+    const problem: Problem = p.sent ? { code: 'COMMIT_UNKNOWN', detail: 'no answer came in time', retryable: true } : link.trouble();
+    finish(p, { ...problem, details: { key: p.message.id } });
   }
 
   function acknowledged(p: Pending, ack: Ack): void {
@@ -127,7 +130,7 @@ export function createCommands(link: CommandLink, timers: Timers) {
       return new Promise((resolve, reject) => {
         if (o.signal?.aborted === true) return reject(new ThrumError({ code: 'ABORTED' }));
         if (!link.online && !link.hopeful) {
-          return reject(new ThrumError({ code: 'OFFLINE', retryable: true }));
+          return reject(new ThrumError(link.trouble()));
         }
         const message = { id: o.key ?? newKey(), to, type, d: d ?? {}, seq: o.seq };
         const p: Pending = { message, deadline: timers.now() + (o.timeout ?? TIMEOUT_MS), resolve, reject, sent: false, attempts: 0 };

@@ -19,6 +19,8 @@ export interface Connection {
   readonly nextAttemptAt?: number;
   /** error code of the last refusal or interruption */
   readonly code?: string;
+  /** the same in words */
+  readonly detail?: string;
   /** round-trip time, ms */
   readonly rtt?: number;
   /** server clock minus ours, ms */
@@ -30,9 +32,9 @@ export type ConnectionEvent =
   | { readonly type: 'open' }
   | { readonly type: 'hello' }
   /** the attempt failed or the connection broke; `retryAfterMs` overrides the back-off */
-  | { readonly type: 'down'; readonly code?: string; readonly retryAfterMs?: number }
+  | { readonly type: 'down'; readonly code?: string; readonly detail?: string; readonly retryAfterMs?: number }
   /** the server said that repeating is pointless */
-  | { readonly type: 'refuse'; readonly code: string }
+  | { readonly type: 'refuse'; readonly code: string; readonly detail?: string }
   /** the server asks to come back only when there is something to do, or nobody has looked at the application for a while */
   | { readonly type: 'rest' }
   | { readonly type: 'timer' }
@@ -60,14 +62,16 @@ type Move = (c: Connection, e: ConnectionEvent, w: Surroundings) => Partial<Conn
 const dial: Move = (c) => ({ state: 'connecting', attempt: c.attempt + 1 });
 const close: Move = () => ({ state: 'closed', code: 'CLOSED' });
 const rest: Move = () => ({ state: 'idle', attempt: 0 });
-const refuse: Move = (_c, e) => ({ state: 'refused', code: e.type === 'refuse' ? e.code : undefined });
+/** why, as the event says it */
+const why = (e: ConnectionEvent): Pick<Connection, 'code' | 'detail'> => ('code' in e ? { code: e.code, detail: e.detail } : {});
+const refuse: Move = (_c, e) => ({ state: 'refused', ...why(e) });
 const wait: Move = (c, e, w) => {
   const attempt = c.state === 'online' && w.now - c.since >= STABLE_MS ? 0 : c.attempt;
   const asked = e.type === 'down' ? e.retryAfterMs : undefined;
   return {
     state: w.network ? 'waiting' : 'offline',
     attempt,
-    code: e.type === 'down' ? e.code : undefined,
+    ...why(e),
     nextAttemptAt: w.now + (asked ?? (w.network ? backoff(Math.max(0, attempt - 1), w.random) : CAP_MS)),
   };
 };

@@ -228,6 +228,11 @@ export function createFeeds(link: Link, timers: Timers, memory?: Memory) {
 
   function answered(feed: Feed, result: SubResult): void {
     if (!result.ok) return refused(feed, result.error);
+    const asLog = feed.limit !== undefined;
+    if (asLog !== (result.kind === 'log')) {
+      leave(feed);
+      return deny(feed, { code: 'VALIDATION', detail: `${feed.name} is ${asLog ? 'no log: use topic()' : 'a log: use log()'}` });
+    }
     feed.failures = 0;
     feed.canonical = result.t;
     dispatch(feed, { type: 'answer', answer: result });

@@ -293,6 +293,39 @@ test('a refusal is a ThrumError with the code of the catalogue; a retryable one 
   t.deepEqual(((await caught) as unknown as { details: unknown }).details, { reason: 'overlap' });
 });
 
+test('errors say what is wrong: the cause of a missing connection, an end, a refusal, a topic of the other sort', async (t) => {
+  const away = bench({ token: () => Promise.reject(new Error('my login failed')) });
+  away.client.connect();
+  await settle();
+  t.like(away.client.connection, { state: 'waiting', code: 'TOKEN', detail: 'Error: my login failed' });
+  const offline = await t.throwsAsync(away.client.command('user:me', 'user.update', {}));
+  t.like(offline, { code: 'OFFLINE', retryable: true, message: 'no connection: Error: my login failed' });
+  await away.client.close();
+  t.like(await t.throwsAsync(away.client.command('user:me', 'user.update', {})), { code: 'CLOSED', retryable: false });
+
+  const refused = bench();
+  refused.client.connect();
+  await settle();
+  refused.wire.refused({ code: 'UNAUTHENTICATED', title: 'Credentials are missing or wrong' });
+  const denied = await t.throwsAsync(refused.client.command('user:me', 'user.update', {}));
+  t.like(denied, { code: 'UNAUTHENTICATED', message: 'Credentials are missing or wrong' });
+
+  const b = bench();
+  const wrong = [b.client.topic('user:me/alerts' as 'user:me/energy'), b.client.log('user:me/energy' as 'user:me/alerts')];
+  for (const topic of wrong) topic.subscribe(() => undefined);
+  await b.hello();
+  const items = { ok: true, t: 'user:u1/alerts', kind: 'log', e: 'e', s: 1, m: 'items', d: [{}], floor: 1, more: false };
+  await b.take('sub').answer({ ok: true, l: [items, snap('user:u1/energy', 7, { score: 65 })] });
+  t.deepEqual(
+    wrong.map(({ status, error }) => [status, error?.message]),
+    [
+      ['denied', 'user:me/alerts is a log: use log()'],
+      ['denied', 'user:me/energy is no log: use topic()'],
+    ],
+  );
+  t.deepEqual(b.take('unsub').payload, { l: ['user:u1/alerts'] } as never);
+});
+
 test('an aborted command rejects at once', async (t) => {
   const b = bench();
   b.client.connect();
