@@ -1,7 +1,12 @@
 /** What a node knows of the cluster, for operators. */
+import type { Committer } from './committer.ts';
+import type { Levels, Metrics } from './metrics.ts';
 import type { Placement } from './placement.ts';
 import type { NodeInfo, Owner } from './shard/leases.ts';
 import { SLOTS } from './ids.ts';
+import type { Standing } from './standing.ts';
+import type { ActorSystem } from './system.ts';
+import type { ActorRef } from './types.ts';
 
 export interface ClusterNodeView extends NodeInfo {
   /** slots that it serves, as far as the asked node knows */
@@ -21,13 +26,72 @@ export interface ClusterView {
   readonly slots: readonly (Owner | null)[];
 }
 
-export function clusterView(node: string, placement: Placement | undefined): ClusterView {
-  if (placement === undefined) return { node, mode: 'solo', roaming: false, leaseLeftMs: 0, nodes: [], slots: [] };
+/** How busy one node is. */
+export interface Workload {
+  readonly node: string;
+  /** actors in memory, and their estimated bytes */
+  readonly hot: number;
+  readonly warm: number;
+  readonly bytes: number;
+  /** commands accepted and not answered */
+  readonly inflight: number;
+  /** ms that the oldest queued command had waited when it was last looked at */
+  readonly queueAgeMs: number;
+  readonly longestMailbox: number;
+  /** by number: rows that wait for their commit, and for how long commits have failed, 0 when they go through */
+  readonly lanes: readonly Lane[];
+  readonly outboxPending: number;
+  readonly timersPending: number;
+  /** since the start of the node: appends that met a newer tail, and commits whose answer was lost */
+  readonly conflicts: number;
+  readonly inDoubt: number;
+  readonly leaseLeftMs: number;
+  readonly roaming: boolean;
+}
+
+export interface Lane {
+  readonly uncommitted: number;
+  readonly troubledMs: number;
+}
+
+/** Where operators come in: what belongs to another node is asked of that one. */
+export interface Front extends Pick<ActorSystem, 'ask'> {
+  /** @throws KernelProblem VALIDATION, UNKNOWN_KIND; TIMEOUT, UNAVAILABLE when its node does not answer */
+  standing(ref: ActorRef): Promise<Standing>;
+  /** Of every node that answers. */
+  workloads(): Promise<Workload[]>;
+}
+
+export const laneOf = (c: Pick<Committer, 'uncommitted' | 'troubledSince'>, mono: number): Lane => ({
+  uncommitted: c.uncommitted,
+  troubledMs: c.troubledSince === undefined ? 0 : Math.round(mono - c.troubledSince),
+});
+
+export const workloadOf = (node: string, l: Levels, m: Pick<Metrics, 'fenceConflicts' | 'indoubt'>): Workload => ({
+  node,
+  ...l.activations(),
+  bytes: l.activationBytes(),
+  inflight: l.inflight(),
+  queueAgeMs: Math.round(l.queueAge()),
+  longestMailbox: l.mailboxMax(),
+  lanes: l.lanes(),
+  outboxPending: l.outboxPending(),
+  timersPending: l.timersPending(),
+  conflicts: m.fenceConflicts.get(),
+  inDoubt: m.indoubt.get(),
+  leaseLeftMs: Math.round(l.leaseLeft() * 1_000),
+  roaming: l.roaming() === 1,
+});
+
+/** @param own what a single node tells of itself */
+export function clusterView(own: NodeInfo, placement: Placement | undefined): ClusterView {
+  if (placement === undefined)
+    return { node: own.id, mode: 'solo', roaming: false, leaseLeftMs: 0, nodes: [{ ...own, slots: SLOTS }], slots: [] };
   const slots = Array.from({ length: SLOTS }, (_, slot) => placement.owner(slot) ?? null);
   const counts = new Map<string, number>();
   for (const owner of slots) if (owner !== null) counts.set(owner.node, (counts.get(owner.node) ?? 0) + 1);
   return {
-    node,
+    node: own.id,
     mode: 'cluster',
     roaming: placement.roaming,
     leaseLeftMs: Math.round(placement.leaseLeft),

@@ -4,9 +4,11 @@ import type { Admitted } from './admission.ts';
 import type { RemoteCommand, RemoteQuestion } from './bus/bus.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, kindOf, slotOf } from './ids.ts';
+import { actorIdOf, kindOf, slotOf, SLOTS } from './ids.ts';
 import type { Interests } from './interests.ts';
+import type { Workload } from './cluster-view.ts';
 import type { Observer } from './feed.ts';
+import type { Standing } from './standing.ts';
 import type { Inspect } from './inspect.ts';
 import type { Operate } from './operate.ts';
 import type { Node } from './node.ts';
@@ -29,6 +31,8 @@ import { kindNamed } from './target.ts';
 import type { ActorRef, Json, Principal, Refusal, Reply } from './types.ts';
 
 const QUESTION_MS = 10_000;
+/** people who look on do not wait long */
+const GLANCE_MS = 2_000;
 
 const slotOfRef = (ref: ActorRef): number => slotOf(actorIdOf(ref));
 
@@ -145,10 +149,10 @@ export class Cluster implements ActorSystem {
   }
 
   /** A question that changes nothing. @throws KernelProblem */
-  async #question<T>(slot: number, question: RemoteQuestion, here: () => Promise<T>): Promise<T> {
+  async #question<T>(slot: number, question: RemoteQuestion, here: () => Promise<T>, left = QUESTION_MS): Promise<T> {
     const route: Route<T> = {
       slot,
-      left: QUESTION_MS,
+      left,
       here: async () => {
         try {
           return await here();
@@ -216,6 +220,27 @@ export class Cluster implements ActorSystem {
 
   onPublish(fn: (p: Publication) => void): Unsubscribe {
     return this.#node.onPublish(fn);
+  }
+
+  standing(ref: ActorRef): Promise<Standing> {
+    return this.#question(slotOfRef(ref), { method: 'standing', args: [ref] }, () => this.#node.standing(ref), GLANCE_MS);
+  }
+
+  /** A node is asked by one of its slots. One without any, or that does not answer soon, is left out. */
+  async workloads(): Promise<Workload[]> {
+    const bySlot = new Map<string, number>();
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      const owner = this.#placement.owner(slot)?.node;
+      if (owner !== undefined && !bySlot.has(owner)) bySlot.set(owner, slot);
+    }
+    const asked = [...bySlot].map(([node, slot]) =>
+      node === this.#node.node
+        ? this.#node.workload()
+        : this.#question(slot, { method: 'workload', args: [] }, () => this.#node.workload(), GLANCE_MS),
+    );
+    const answers = await Promise.allSettled(asked);
+    const found = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []));
+    return [...new Map(found.map((w) => [w.node, w])).values()];
   }
 
   /** Of this node alone. */

@@ -3,7 +3,7 @@ import { admit } from './admission.ts';
 import { coverageOf } from './coverage.ts';
 import type { CoverageReport } from './coverage.ts';
 import { clusterView } from './cluster-view.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { ClusterView, Front, Workload } from './cluster-view.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { kindOf, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -15,7 +15,9 @@ import { explain } from './microsteps.ts';
 import type { Explained } from './microsteps.ts';
 import type { Overload } from './overload.ts';
 import type { Residents } from './residents.ts';
-import type { AuditEntry, AuditRow, DeadLetter } from './store/admin.ts';
+import type { Standing } from './standing.ts';
+import type { AuditEntry, AuditRow, DeadLetter, OutboxEntry } from './store/admin.ts';
+import type { NodeInfo } from './shard/leases.ts';
 import { placeOf } from './store/directory.ts';
 import type { DirectoryPlace, DirectorySort } from './store/directory.ts';
 import type { DirectoryRow, HistoryRow } from './store/store.ts';
@@ -29,19 +31,25 @@ import type { Outlook } from './what-if.ts';
 
 /** actors in memory that are ranked before the filters of the directory apply */
 const BUSY = 1_000;
+const OUTBOX = 100;
+const LETTERS = 10;
 
 export interface ActorReport {
   readonly ref: ActorRef;
   readonly actorId: string;
   readonly slot: number;
+  /** node that serves it, as far as this one knows; null: nobody was ever given its slot */
+  readonly owner: string | null;
+  /** undefined when that node does not answer */
+  readonly standing: Standing | undefined;
+  /** messages and effects that are not finished, in order, at most 100 */
+  readonly outbox: readonly OutboxEntry[];
+  /** the newest dead letters, at most 10 */
+  readonly letters: readonly DeadLetter[];
   readonly seq: number;
   readonly mver: number;
   /** active, done, paused, quarantined or erased */
   readonly status: string;
-  /** `hot` can run, `warm` is kept as text, `cold` is only in the store */
-  readonly temperature: 'hot' | 'warm' | 'cold';
-  readonly mailbox: number;
-  readonly uncommitted: number;
   /** epoch ms of the last event */
   readonly lastAt: number;
   readonly state: ActorState;
@@ -62,6 +70,8 @@ export interface ListFilter {
 export interface Inspect {
   /** Nodes, leases and who owns which slot, as this node knows it. */
   cluster(): ClusterView;
+  /** How busy the nodes are, those that answer. */
+  workloads(): Promise<Workload[]>;
   /** One page; `next` is where the following one begins. */
   list(
     q: ListFilter & { sort: DirectorySort; after: DirectoryPlace | undefined },
@@ -140,7 +150,21 @@ type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 const defined = <T extends object>(o: T): Partial<Defined<T>> =>
   Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<Defined<T>>;
 
-export function createInspect(k: Kernel, residents: Residents, overload: Overload): Inspect {
+/** A single node as a cluster would tell of it. */
+const alone = ({ node: id, kinds, started }: Kernel): NodeInfo => ({
+  id,
+  started,
+  build: 0,
+  versions: Object.fromEntries([...kinds.values()].map(({ def }) => [def.kind, def.version])),
+  weight: 1,
+  database: true,
+  address: '',
+});
+
+export function createInspect(
+  k: Kernel,
+  { residents, overload, front }: { residents: Residents; overload: Overload; front: () => Front },
+): Inspect {
   /** @throws KernelProblem OVERLOADED: people who look on are the first to give way */
   const giveWay = (): void => {
     const shed = overload.refusal('inspector', 0);
@@ -181,7 +205,8 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     return found === undefined ? undefined : tailOf(found);
   };
   return {
-    cluster: () => clusterView(k.node, k.placement),
+    cluster: () => clusterView(alone(k), k.placement),
+    workloads: () => front().workloads(),
 
     async list({ node, slot, limit, sort, ...rest }) {
       giveWay();
@@ -207,8 +232,14 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
     async one(ref) {
       giveWay();
       const actorId = idOf(ref);
-      const hot = residents.hot.get(ref);
-      const loaded = (await k.store.load([actorId], k.clock.wall())).get(actorId);
+      const known = front()
+        .standing(ref)
+        .catch(() => undefined);
+      const [loaded, outbox, letters] = await Promise.all([
+        k.store.load([actorId], k.clock.wall()).then((found) => found.get(actorId)),
+        k.store.admin.outboxOf(actorId, OUTBOX),
+        k.store.admin.deadLetters({ actorId, open: false, limit: LETTERS }),
+      ]);
       if (loaded === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
       let state = loaded.snapshot?.state ?? emptyState;
       for (const row of loaded.tail) state = apply(state, row.patch as Patch);
@@ -219,9 +250,10 @@ export function createInspect(k: Kernel, residents: Residents, overload: Overloa
         seq: loaded.tail.at(-1)?.seq ?? loaded.snapshot?.seq ?? 0,
         mver: loaded.tail.at(-1)?.mver ?? loaded.snapshot?.mver ?? 0,
         status: loaded.status,
-        temperature: residents.temperature(ref),
-        mailbox: hot?.mailboxLength ?? 0,
-        uncommitted: hot?.uncommitted ?? 0,
+        owner: k.placement === undefined ? k.node : (k.placement.owner(slotOf(actorId))?.node ?? null),
+        standing: await known,
+        outbox,
+        letters,
         lastAt: loaded.lastAt,
         state,
         stateText: stateText(state.value),

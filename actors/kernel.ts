@@ -22,6 +22,8 @@ import type { ActorRef, Clock, Log } from './types.ts';
 export interface Kernel {
   /** name of this process among the nodes */
   readonly node: string;
+  /** epoch ms */
+  readonly started: number;
   readonly store: JournalStore;
   readonly registry: Registry;
   readonly kinds: ReadonlyMap<string, Runtime>;

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
+import type { Lane } from './cluster-view.ts';
 import type { NodeLimits } from './limits.ts';
 
 /**
@@ -54,7 +55,7 @@ export interface Levels {
   readonly loadsWaiting: () => number;
   readonly ringBytes: () => number;
   readonly bounds: () => NodeLimits;
-  readonly uncommitted: () => readonly number[];
+  readonly lanes: () => readonly Lane[];
   readonly outboxPending: () => number;
   readonly timersPending: () => number;
   readonly mailboxMax: () => number;
@@ -116,7 +117,9 @@ export function createMetrics(registry: Registry, levels: Levels) {
   gauge('roaming', '1 while the store of leases is out of reach', levels.roaming);
   labelled('coverage', 'Share of the transitions of a machine that this node has taken since its start', 'kind', levels.coverage);
   gauge('mailbox_max', 'Longest mailbox', levels.mailboxMax);
-  labelled('uncommitted', 'Events that wait for their commit', 'lane', () => levels.uncommitted().map((n, lane) => [String(lane), n]));
+  labelled('uncommitted', 'Events that wait for their commit', 'lane', () =>
+    levels.lanes().map((l, lane) => [String(lane), l.uncommitted]),
+  );
   return {
     commands: tally('commands_total', 'Commands by outcome', 'kind', 'type', 'outcome'),
     macrosteps: tally('macrosteps_total', 'Macrosteps', 'kind'),

@@ -1,6 +1,8 @@
 import type { Activation } from './activation.ts';
 import { allowedTo, visibleTo } from './access.ts';
 import { servingOf } from './cluster.ts';
+import { laneOf, workloadOf } from './cluster-view.ts';
+import type { Front, Workload } from './cluster-view.ts';
 import { admit, outcomeOf } from './admission.ts';
 import type { Admitted } from './admission.ts';
 import { eventLoop } from './clock.ts';
@@ -24,6 +26,9 @@ import { defaultLimits } from './limits.ts';
 import type { NodeLimits } from './limits.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
+import type { Levels } from './metrics.ts';
+import { standingOf } from './standing.ts';
+import type { Standing } from './standing.ts';
 import { createOperate } from './operate.ts';
 import type { Operate } from './operate.ts';
 import { Outbox } from './outbox.ts';
@@ -70,6 +75,7 @@ const REPLAY_SAMPLE = 10_000;
 /** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
 export class Node implements ActorSystem, Kernel {
   readonly node: string;
+  readonly started: number;
   readonly store: JournalStore;
   readonly registry;
   readonly kinds: ReadonlyMap<string, Runtime>;
@@ -89,11 +95,12 @@ export class Node implements ActorSystem, Kernel {
   readonly inspect: Inspect;
   readonly operate: Operate;
   /** where commands of operators go in */
-  front: Pick<ActorSystem, 'ask'> = this;
+  front: Front = this;
   readonly placement: Placement | undefined;
   readonly interests: Interests | undefined;
   readonly router: Router | undefined;
   readonly #o: ActorSystemOptions;
+  readonly #levels: Levels;
   readonly limits: NodeLimits;
   readonly #residents: Residents;
   readonly #overload: Overload;
@@ -120,12 +127,13 @@ export class Node implements ActorSystem, Kernel {
     this.registry = registryOf(o.kinds);
     this.kinds = new Map(o.kinds.map((def) => [def.kind, runtimeOf(def)]));
     this.clock = o.clock;
+    this.started = o.clock.wall();
     this.feed = new Feed(o.clock);
     this.random = o.random;
     this.log = o.log;
     this.freeze = o.freeze ?? false;
     this.onJob = o.onJob ?? (() => undefined);
-    this.metrics = createMetrics(o.metrics, {
+    this.#levels = {
       activations: () => ({ hot: this.#residents.hot.size, warm: this.#residents.warm }),
       activationBytes: () => this.#residents.bytes,
       inflight: () => this.#overload.inflight,
@@ -135,7 +143,7 @@ export class Node implements ActorSystem, Kernel {
       loadsWaiting: () => [...this.#loader.pending()].length,
       ringBytes: () => this.topics.ringBytes,
       bounds: () => this.limits,
-      uncommitted: () => this.#committers.map((c) => c.uncommitted),
+      lanes: () => this.#committers.map((c) => laneOf(c, this.clock.mono())),
       outboxPending: () => this.outbox.pending,
       timersPending: () => this.timers.pending,
       mailboxMax: () => this.#residents.longestMailbox,
@@ -144,7 +152,8 @@ export class Node implements ActorSystem, Kernel {
       slots: () => this.placement?.slots.length ?? SLOTS,
       leaseLeft: () => (this.placement?.leaseLeft ?? 0) / 1_000,
       roaming: () => (this.placement?.roaming === true ? 1 : 0),
-    });
+    };
+    this.metrics = createMetrics(o.metrics, this.#levels);
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
     this.#overload = new Overload({ limits: this.limits, random: o.random, metrics: this.metrics });
     this.#reads = new Reads(this, this.#overload);
@@ -169,7 +178,7 @@ export class Node implements ActorSystem, Kernel {
     const { retention: kept = { anchorDays: 90 } } = o;
     const retention = kept === 'off' ? undefined : new Retention(this, this.#residents, kept);
     this.#keeper = new Keeper(this, this.#residents, { deferral, retention, onReplaced: o.onReplaced ?? (() => undefined) });
-    this.inspect = createInspect(this, this.#residents, this.#overload);
+    this.inspect = createInspect(this, { residents: this.#residents, overload: this.#overload, front: () => this.front });
     this.operate = createOperate({ k: this, front: () => this.front, residents: this.#residents, keeper: this.#keeper });
   }
 
@@ -382,6 +391,18 @@ export class Node implements ActorSystem, Kernel {
 
   async *recent(slots: readonly number[], ms: number): AsyncIterable<{ ref: ActorRef; seq: number }> {
     yield* recentActors(this.store, this.clock.wall() - ms, slots);
+  }
+
+  async standing(ref: ActorRef): Promise<Standing> {
+    return standingOf(this, this.#residents, ref);
+  }
+
+  async workload(): Promise<Workload> {
+    return workloadOf(this.node, this.#levels, this.metrics);
+  }
+
+  async workloads(): Promise<Workload[]> {
+    return [await this.workload()];
   }
 
   observe(observer: Observer | undefined): void {

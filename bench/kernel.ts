@@ -1,4 +1,4 @@
-/** The kernel against its baselines (kernel.md 15.3: P1 to P10, P15 to P19), on PostgreSQL, on the embedded database and without one. */
+/** The kernel against its baselines (kernel.md 15.3: P1 to P10, P14 to P19), on PostgreSQL, on the embedded database and without one. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { timersDue } from './alarms.ts';
@@ -6,6 +6,7 @@ import { coldActivations } from './cold.ts';
 import { companionRows } from './companions.ts';
 import { onEmbedded, onPostgres } from './databases.ts';
 import type { Measured } from './databases.ts';
+import { watchedAlone, watchedOnServer } from './feed.ts';
 import { format } from './harness.ts';
 import type { Plan, Row } from './harness.ts';
 import type { HeapResult } from './heap.ts';
@@ -54,6 +55,8 @@ const sections: readonly Section[] = [
   { ids: ['P2', 'P2n', 'P2h'], run: (plan, say) => onEmbedded((db) => onWorker(db, plan, say)) },
   { ids: ['P18', 'P18p50'], run: (plan, say) => onPostgres((db) => pairRows(db, 'P18', 'PostgreSQL', plan, say)) },
   { ids: ['P18e', 'P18ep50'], run: (plan, say) => onEmbedded((db) => pairRows(db, 'P18e', 'PGlite', plan, say)) },
+  { ids: ['P14', 'P14a', 'P14c'], run: (plan, say) => onPostgres((db) => watchedOnServer(db, plan, say)) },
+  { ids: ['P14n', 'P14na', 'P14nc'], run: (plan, say) => pure(watchedAlone(plan, say)) },
   { ids: ['P5'], run: (plan, say) => pure(nullKernel(plan, say)) },
   { ids: ['P6', 'P6t'], run: (plan, say) => pure(macrosteps(plan, say)) },
   { ids: ['P9'], run: async (_, say) => ({ rows: [await heap(say)], notes: [] }) },

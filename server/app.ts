@@ -273,7 +273,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
     ...pushRoutes({ notify, knex: database.knex, tests: memoryLimiter({ perSecond: 0.1, burst: 5 }, () => clock.mono()) }),
-    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor }),
+    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor }, version),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({

@@ -110,3 +110,22 @@ test('the state after any event is folded from the journal, with the difference 
   t.is(code(await past('5')), 'NOT_FOUND');
   t.is(code(await past('0')), 'NOT_FOUND');
 });
+
+test('one actor is told with where it is served, what waits and what failed; the cluster with its nodes, loads and slots', async (t) => {
+  const { w, user, admin } = t.context;
+  const get = (url: string) => w.inject({ url: `/v1/admin/${url}`, token: admin.token });
+  const send = (type: string, payload: object) =>
+    w.inject({ method: 'POST', url: `/v1/actors/counter/told/commands/${type}`, token: user.token, payload });
+  await send('counter.add', { by: 1 });
+  t.is(code(await send('counter.throw', {})), 'ACTOR_FAULT');
+  const one = (await get('actors/counter/told')).json<{ node: string; errors: object[]; memory: object }>();
+  t.like(one, { epoch: 0, temperature: 'hot', mailbox: 0, faults: 1, closed: null, outbox: [] });
+  t.like(one.errors, [{ source: 'command', type: 'counter.throw', resolution: null }]);
+  t.like(one.memory, { tail: 2, hotTopics: [] });
+
+  const cluster = (await get('cluster')).json<{ nodes: { id: string }[]; slots: [number, number][] }>();
+  t.like(cluster, { mode: 'solo', slots: [] });
+  t.like(cluster.nodes, [
+    { id: one.node, self: true, slots: 1_024, weight: 1, load: { lanes: [{ troubledMs: 0 }], roaming: false, conflicts: 0 } },
+  ]);
+});

@@ -29,7 +29,7 @@ test('an actor that has been idle for half a minute is warm and goes on without 
   await k.clock.advance(40_000);
   t.is(await k.held('hot'), 0);
   t.is(await k.held('warm'), 1);
-  t.is((await k.system.inspect.one('counter:a')).temperature, 'warm');
+  t.is((await k.system.inspect.one('counter:a')).standing?.temperature, 'warm');
   const before = k.loads();
   t.deepEqual(await k.add(), { ok: true, seq: 3, reply: { n: 2 } });
   t.is(k.loads(), before);
@@ -131,8 +131,8 @@ test('with the number of actors at its bound the least recently used leave first
     t.true((await k.held('hot')) + (await k.held('warm')) <= 20);
   }
   t.is(await k.held('hot'), 10);
-  t.is((await k.system.inspect.one('counter:old0')).temperature, 'cold');
-  t.is((await k.system.inspect.one('counter:old14')).temperature, 'warm');
+  t.is((await k.system.inspect.one('counter:old0')).standing?.temperature, 'cold');
+  t.is((await k.system.inspect.one('counter:old14')).standing?.temperature, 'warm');
   t.is(await k.metric('passivations_total', { reason: 'pressure' }), 6);
   t.deepEqual(await k.add('old0'), { ok: true, seq: 3, reply: { n: 2 } });
 });

@@ -199,7 +199,7 @@ test('an idle actor is dropped from memory, a snapshot is written on demand', as
   t.deepEqual(await k.system.operate.resnapshot(A, eve), { seq: 2 });
   t.is(k.store.snapshots(idA)[0]?.seq, 2);
   await k.system.operate.passivate(A, eve);
-  t.is((await k.system.inspect.one(A)).temperature, 'cold');
+  t.is((await k.system.inspect.one(A)).standing?.temperature, 'cold');
   t.is(code(await ask(k, 'counter.add', add)), 'ok');
   await t.throwsAsync(k.system.operate.passivate('counter:none', eve), { message: 'NOT_FOUND' });
   await t.throwsAsync(k.system.operate.passivate('none:none', eve), { message: "there is no kind 'none'" });

@@ -1,7 +1,9 @@
 /** The list of actors, and one actor as it is now. */
 import { z } from 'zod';
+import type { DeadLetter, OutboxEntry } from '../../../../actors/store/admin.ts';
 import type { DirectoryPlace, DirectorySort } from '../../../../actors/store/directory.ts';
 import type { DirectoryRow } from '../../../../actors/store/store.ts';
+import type { Redactor } from '../../../inspector/redact.ts';
 import { invalid } from '../../../problems.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
@@ -21,6 +23,24 @@ const Entry = z.strictObject({
   lastAt: z.iso.datetime().nullable(),
   createdAt: z.iso.datetime(),
 });
+const Waiting = z.strictObject({
+  seq: z.int().describe('of the event that asked for it'),
+  n: z.int(),
+  op: z.string().describe('tell or effect'),
+  target: z.string().describe('actor, or name of the invocation'),
+  what: z.string().describe('type of the message, or name of the effect'),
+  state: z.string(),
+  attempts: z.int(),
+  nextAt: z.iso.datetime(),
+});
+const Failure = z.strictObject({
+  id: z.int().describe('of the dead letter'),
+  source: z.string(),
+  type: z.string().nullable().describe('of the event'),
+  error: z.unknown(),
+  at: z.iso.datetime(),
+  resolution: z.string().nullable(),
+});
 const Detail = z.strictObject({
   ref: z.string(),
   actorId: z.string(),
@@ -30,9 +50,24 @@ const Detail = z.strictObject({
   mver: z.int(),
   lastAt: z.iso.datetime(),
   slot: z.int(),
-  temperature: z.enum(['hot', 'warm', 'cold']).describe('hot: can run, warm: kept in memory as text, cold: only in the store'),
-  mailbox: z.int().describe('commands that wait'),
+  node: z.string().nullable().describe('that serves the actor; null: nobody was ever given its slot'),
+  epoch: z.int().describe('of the ownership of the slot'),
+  temperature: z
+    .enum(['hot', 'warm', 'cold', 'unknown'])
+    .describe('hot: can run, warm: kept in memory as text, cold: only in the store, unknown: its node does not answer'),
+  mailbox: z.int().describe('events that wait'),
   uncommitted: z.int(),
+  faults: z.int().describe('of the last minute'),
+  closed: z.string().nullable().describe('code with which commands are refused now'),
+  memory: z.strictObject({
+    bytes: z.int().describe('estimated; of a hot actor'),
+    idleMs: z.int().nullable().describe('since its last event; null when it is not hot'),
+    keys: z.int().describe('commands that it would recognise at once'),
+    tail: z.int().describe('journal rows since its last snapshot'),
+    hotTopics: z.array(z.string()).describe('views that are kept ready for readers'),
+  }),
+  outbox: z.array(Waiting).describe('messages and effects that are not finished, at most 100'),
+  errors: z.array(Failure).describe('the newest dead letters, at most 10'),
   value: z.unknown().describe('active states'),
   context: z.record(z.string(), z.unknown()),
   timers: z.record(z.string(), z.strictObject({ type: z.string(), due: z.iso.datetime(), seq: z.int() })),
@@ -52,6 +87,19 @@ const entry = (a: DirectoryRow): z.output<typeof Entry> => ({
   lastAt: a.lastAt === null ? null : iso(a.lastAt),
   createdAt: iso(a.createdAt),
 });
+
+const Asked = z.object({ type: z.string().optional(), src: z.string().optional() });
+
+function waiting({ seq, n, op, target, payload, state, attempts, nextAt }: OutboxEntry): z.output<typeof Waiting> {
+  const { type, src } = Asked.parse(JSON.parse(payload));
+  return { seq, n, op, target, what: type ?? src ?? '', state, attempts, nextAt: iso(nextAt) };
+}
+
+function failure(eyes: Redactor, letter: DeadLetter): z.output<typeof Failure> {
+  const type = Asked.safeParse(letter.event).data?.type ?? null;
+  const { error } = eyes.letter(letter.kind, letter);
+  return { id: letter.n, source: letter.source, type, error, at: iso(letter.at), resolution: letter.resolution };
+}
 
 const Place = z.tuple([z.enum(['recent', 'oldest', 'events', 'name']), z.union([z.number(), z.string()]), z.string()]);
 
@@ -106,7 +154,7 @@ export function actorListRoutes(d: AdminDeps): Route[] {
       method: 'GET',
       path: '/v1/admin/actors/:kind/:id',
       auth: 'inspect:read',
-      summary: 'One actor: state, context, timers, what waits',
+      summary: 'One actor: where it is served, state, timers, what waits, what failed',
       params: ActorPath,
       reply: { 200: Detail },
       problems: ['NOT_FOUND', 'UNKNOWN_KIND'],
@@ -117,9 +165,28 @@ export function actorListRoutes(d: AdminDeps): Route[] {
         const timers = Object.fromEntries(
           Object.entries(a.state.timers).map(([id, t]) => [id, { type: t.type, due: iso(t.due), seq: t.seq }]),
         );
-        const { ref, actorId, status, stateText: state, seq, mver, slot, temperature, mailbox, uncommitted } = a;
-        const head = { ref, actorId, status, state, seq, mver, lastAt: iso(a.lastAt), slot, temperature, mailbox, uncommitted };
-        return answer({ ...head, value, context, timers, calls, logs });
+        const { ref, actorId, status, stateText: state, seq, mver, slot, standing } = a;
+        const { temperature = 'unknown', mailbox = 0, uncommitted = 0, faults = 0, closed = null, epoch = 0 } = standing ?? {};
+        const { bytes = 0, idleMs = null, keys = 0, tail = 0, hotTopics = [] } = standing ?? {};
+        const place = { slot, node: standing?.node ?? a.owner, epoch, temperature, mailbox, uncommitted, faults, closed };
+        return answer({
+          ...place,
+          ref,
+          actorId,
+          status,
+          state,
+          seq,
+          mver,
+          lastAt: iso(a.lastAt),
+          memory: { bytes: Math.round(bytes), idleMs, keys, tail, hotTopics: [...hotTopics] },
+          value,
+          context,
+          timers,
+          calls,
+          logs,
+          outbox: a.outbox.map(waiting),
+          errors: a.letters.map((letter) => failure(eyesOf(d, c), letter)),
+        });
       },
     }),
   ];

@@ -2,6 +2,7 @@
 import type { Route } from '../../route.ts';
 import { actorListRoutes } from './actors.ts';
 import { auditRoutes } from './audit.ts';
+import { clusterRoutes } from './cluster.ts';
 import type { AdminDeps } from './deps.ts';
 import { deadRoutes } from './dead.ts';
 import { eraseRoutes } from './erase.ts';
@@ -14,7 +15,7 @@ import { projectionRoutes } from './projections.ts';
 import { timerRoutes } from './timers.ts';
 import { whatIfRoutes } from './what-if.ts';
 
-export function adminRoutes(d: AdminDeps): Route[] {
+export function adminRoutes(d: AdminDeps, version: string): Route[] {
   return [
     ...actorListRoutes(d),
     ...journalRoutes(d),
@@ -28,5 +29,6 @@ export function adminRoutes(d: AdminDeps): Route[] {
     ...projectionRoutes(d),
     ...auditRoutes(d),
     ...eraseRoutes(d),
+    ...clusterRoutes(d, version),
   ];
 }
