@@ -1,15 +1,16 @@
 /** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
 import { decide, failed, plain, repeatedAnswer } from './command.ts';
-import type { Decider, Decision } from './command.ts';
+import type { Decider } from './command.ts';
 import { answer, breakFrame, fused, isAsked, mayRunAgain, refuse } from './envelope.ts';
 import type { Envelope, Message } from './envelope.ts';
 import { adopt, frozenOf, frozenText, keeps, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
+import { handledAtOnce } from './fusion.ts';
 import { arisenAt, internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
 import { recall } from './recall.ts';
-import { closedBy, eventRows, isReleased, remember, restoreLive, ringOf } from './rows.ts';
+import { closedBy, isReleased, journaled, remember, restoreLive, ringOf } from './rows.ts';
 import type { Known, Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { expire, release } from './release.ts';
@@ -338,21 +339,11 @@ export class Activation implements UnitOwner {
   /** Runs a message of another actor out of turn. False: it was not handled, and nothing of it is kept. */
   takeFused(e: Envelope & Message): boolean {
     if (e.idem !== null && this.#ring?.has(e.idem) === true) return false;
-    let decision: Decision;
-    const { feed } = this.#k;
-    if (feed.on) feed.begin(this, e);
-    try {
-      decision = decide(this.#decider(), this.#spec, e);
-    } catch {
-      return false; // plain delivery meets the error again, and reports it
-    } finally {
-      if (feed.on) feed.end(this);
-    }
-    const { reply, steps } = decision;
-    if (steps === undefined || !reply.ok) return false;
+    const decision = handledAtOnce(this.#k.feed, this, this.#decider(), this.#spec, e);
+    if (decision?.steps === undefined) return false;
     this.#outOfTurn = this.#mailbox === undefined ? 0 : this.#outOfTurn + 1;
     this.lastUsed = this.#k.clock.mono();
-    this.#accept(e, steps, reply);
+    this.#accept(e, decision.steps, decision.reply);
     return true;
   }
 
@@ -366,12 +357,9 @@ export class Activation implements UnitOwner {
   }
 
   #accept(e: Envelope, steps: readonly Step[], reply: Reply): void {
-    const last = steps.at(-1) as Step;
-    const { next } = last;
+    const { next } = steps.at(-1) as Step;
     if (e.sight !== undefined) e.sight.accepted(next);
-    const own = eventRows(this, last, e, reply);
-    const events = steps.length === 1 ? [own] : [eventRows(this, steps[0] as Step, undefined, reply), own];
-    const unit = unitOf(this, e, events, steps, reply);
+    const unit = unitOf(this, e, journaled(this, e, steps, reply), steps, reply);
     if (e.idem !== null) remember((this.#ring ??= new Map()), e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
     for (const s of steps) for (const call of s.effects) (this.#callIds ??= new Map()).set(call.invoke, call.id);
     this.#spec = next;

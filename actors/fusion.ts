@@ -3,10 +3,15 @@
  * commits the event that sends it. An optimisation behind the semantics of the outbox: whatever does not fit goes the ordinary way.
  */
 import type { Activation } from './activation.ts';
+import { decide } from './command.ts';
+import type { Decider, Decision } from './command.ts';
 import { message } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
+import type { Feed } from './feed.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { pairKey } from './outbox.ts';
+import type { Live } from './runtime.ts';
 import type { Tell } from './step.ts';
 import type { Group, Unit } from './unit.ts';
 
@@ -15,6 +20,19 @@ const MAX_ACTORS = 4;
 
 /** Why a message takes the ordinary way. */
 type Skip = 'undeclared' | 'again' | 'absent' | 'self' | 'elsewhere' | 'order' | 'bounds' | 'off' | 'outcome';
+
+/** What a message does to its receiver out of turn; undefined when it is not handled: plain delivery meets the refusal or the error again. */
+export function handledAtOnce(feed: Feed, a: Activation, d: Decider, spec: Live | undefined, e: Envelope): Decision | undefined {
+  if (feed.on) feed.begin(a, e);
+  try {
+    const decision = decide(d, spec, e);
+    return decision.reply.ok ? decision : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    if (feed.on) feed.end(a);
+  }
+}
 
 const ignored = (): void => undefined;
 

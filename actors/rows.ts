@@ -94,7 +94,7 @@ function replyText(e: Envelope | undefined, reply: Reply): string | null {
 }
 
 /** The rows of one event. Without envelope it is the birth of the actor, `thrum.init`. */
-export function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply): EventRows {
+function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply): EventRows {
   const { kind, version: mver } = a.rt.def;
   const { actorId, slot, id } = a.at;
   const rows: { -readonly [K in keyof EventRows]: EventRows[K] } = {
@@ -118,6 +118,12 @@ export function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply
   };
   if (e === undefined) rows.born = { actorId, kind, id, slot, mver };
   return rows;
+}
+
+/** The rows of an accepted event; the first of two steps is the birth of the actor. */
+export function journaled(a: Activation, e: Envelope, steps: readonly Step[], reply: Reply): EventRows[] {
+  const own = eventRows(a, steps.at(-1) as Step, e, reply);
+  return steps.length === 1 ? [own] : [eventRows(a, steps[0] as Step, undefined, reply), own];
 }
 
 /** What an operator does to an actor is written down by the statement that commits it. */
