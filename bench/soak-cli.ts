@@ -15,7 +15,8 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 /** growth in ten minutes, as a part of the mean */
 const SLOPE = 0.01;
 const BACKENDS = 2 * 1_048_576;
-const ROUND = 40_000;
+const ROUND = 10_000;
+const LEAST_ROUNDS = 6;
 
 /** What is not as it should be. */
 function faults({ hot, warm, samples, rest }: Soaked): string[] {
@@ -25,6 +26,7 @@ function faults({ hot, warm, samples, rest }: Soaked): string[] {
   say(`growth in ten minutes: heap ${(heap * 100).toFixed(2)} %, process ${(rss * 100).toFixed(2)} %`);
   say(`in the second half: ${prepared} more prepared statements, ${mib(backends)} more in backends`);
   return [
+    ...(samples.length < LEAST_ROUNDS ? [`only ${samples.length} rounds`] : []),
     ...(hot > HOT_BYTES ? [`a hot actor takes ${hot} bytes`] : []),
     ...(warm > WARM_BYTES ? [`a warm actor takes ${warm} bytes`] : []),
     ...(heap >= SLOPE ? ['the heap grows'] : []),
@@ -47,7 +49,7 @@ async function main(): Promise<number> {
   try {
     const db = await openDatabase({ url: server.url, dataDir: DISK }, benchLog);
     say(`PostgreSQL ${db.version}`);
-    const plan = { actors, busy: Math.ceil(actors / 100), until: { ms: Number(values.minutes) * 60_000 }, round: ROUND };
+    const plan = { actors, busy: Math.ceil(actors / 500), until: { ms: Number(values.minutes) * 60_000 }, round: ROUND };
     const wrong = faults(await soak(db, plan, say));
     await db.close();
     say(wrong.length === 0 ? 'within the bounds' : `beyond the bounds:\n  ${wrong.join('\n  ')}`);

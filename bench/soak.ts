@@ -26,7 +26,7 @@ const SETTLE_MS = 1_000;
 const KEYS = 256;
 
 export interface Sample {
-  /** ms since the beginning */
+  /** ms since the first round */
   readonly at: number;
   /** commands since the beginning */
   readonly commands: number;
@@ -41,7 +41,7 @@ export interface Soaked {
   readonly warm: number;
   /** bytes outside the heap for each actor when all are warm */
   readonly outside: number;
-  /** one after each round, beginning when every busy actor remembers as many keys as it ever will */
+  /** one after each round, from when every busy actor remembers as many keys as it ever will */
   readonly samples: readonly Sample[];
   /** when all was done and autovacuum had its time */
   readonly rest: DatabaseLook;
@@ -145,7 +145,6 @@ export async function soak(db: Database, plan: SoakPlan, say: (line: string) => 
   const outside = (cooled.arrayBuffers - before.arrayBuffers) / grown;
   say(`${actors} actors warm: ${Math.round(warm)} bytes of heap each, ${Math.round(outside)} outside`);
 
-  const begin = Date.now();
   let commands = 0;
   // every second command does a chore, the others are plain steps
   const work = (i: number): Promise<void> => {
@@ -161,6 +160,7 @@ export async function soak(db: Database, plan: SoakPlan, say: (line: string) => 
   // a chore is remembered with the note that it sends and the timer that follows
   await round(2 * busy * KEYS);
   say(`${commands} commands, and every busy actor remembers all it can`);
+  const begin = Date.now();
   const samples: Sample[] = [];
   const enough = (): boolean => ('ms' in plan.until ? Date.now() - begin >= plan.until.ms : samples.length >= plan.until.rounds);
   while (!enough()) {
