@@ -17,7 +17,7 @@ export interface ServerProcess {
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | string>;
 }
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 120_000;
 const KEPT_CHARS = 200_000;
 
 /** A port that is free now. */
@@ -51,7 +51,7 @@ async function ready(url: string): Promise<boolean> {
  * Starts the compiled server and waits until it is ready.
  *
  * @param env settings beside PORT and DATA_DIR; nothing of the caller's environment but PATH and HOME is passed on
- * @throws when it ends or does not answer within a minute, with what it has written
+ * @throws when it ends or does not answer within two minutes, with what it has written
  */
 export async function startServer(o: {
   port: number;

@@ -92,20 +92,28 @@ test('a room with two bookings at once, and a confirmed booking that does not st
   t.is(checkBookings([a], new Map([['a', 'expired']])).length, 1);
 });
 
-test('a node keeps every promise through crashes, pauses, a crash of the database and cut lines', async (t) => {
+test('three nodes keep every promise through crashes, pauses, lost stores and cut lines', async (t) => {
   t.timeout(900_000);
   const outcome = await chaos({
-    nodes: 1,
+    nodes: 3,
     clients: 12,
     watchers: 3,
     duration: 0,
     thinkMs: 300,
     seed: 'ci',
     scale: 0.2,
+    only: [
+      'kill -9',
+      'SIGSTOP, then on',
+      'Postgres restart',
+      'connections to Postgres cut',
+      'connections of clients cut',
+      'Redis restart without data',
+    ],
     say: (line) => t.log(line),
   });
   if (outcome === undefined) {
-    t.log('skipped: PostgreSQL is not installed');
+    t.log('skipped: PostgreSQL or redis-server is not installed');
     t.pass();
   } else {
     t.true(outcome.ok, report(outcome));

@@ -1,8 +1,9 @@
 /** The actors that live through the chaos beside those of the product. Each notices by itself when a promise is broken (`wrong` counts). */
 import { enqueueActions, setup } from 'xstate';
 import { z } from 'zod';
+import { registryOf } from '../../actors/companion.ts';
 import { command, defineActor, defineTopic, kernel, query } from '../../actors/define.ts';
-import type { ActorKind, Snap } from '../../actors/define.ts';
+import type { ActorKind, Companion, Snap } from '../../actors/define.ts';
 import { now } from '../../actors/scope.ts';
 import { kinds as product } from '../../machines/kinds.ts';
 import { account, hold, list } from '../support/sim-kinds.ts';
@@ -110,10 +111,22 @@ export const errand: ActorKind = defineActor<ErrandContext>({
 
 export const chaosKinds: readonly ActorKind[] = [...product, account, errand, hold, list];
 
-/** Companion tables of the simulation's actors, as Postgres has them, and where the effect notes that it ran. */
-export const CHAOS_TABLES = `
-  create table sim_seals (name text primary key, actor_id uuid not null, seq bigint);
-  create table sim_lines (actor_id uuid not null, n int not null, x text not null, at bigint not null, seq bigint, primary key (actor_id, n));
-  create table sim_sums (actor_id uuid not null, what text not null, count int not null, seq bigint, primary key (actor_id, what));
-  create table chaos_effects (key text not null, token int not null, node text not null, at timestamptz not null default now());
-`;
+/** The table of a companion or projection, as it is declared. */
+function tableOf({ table, key, columns, stamp }: Companion): string {
+  const types = new Map<string, string>([
+    ...Object.entries(columns).map(([column, type]): [string, string] => [
+      column,
+      type.endsWith('?') ? type.slice(0, -1) : `${type} not null`,
+    ]),
+    ...(stamp.actor === undefined ? [] : [[stamp.actor, 'uuid not null'] as const]),
+    ...(stamp.seq === undefined ? [] : [[stamp.seq, 'bigint not null'] as const]),
+  ]);
+  const list = [...types].map(([column, type]) => `"${column}" ${type}`);
+  return `create table ${table} (${list.join(', ')}, primary key (${key.map((k) => `"${k}"`).join(', ')}));`;
+}
+
+/** Tables of the actors that no migration knows, and where the effect notes that it ran. */
+export const CHAOS_TABLES = [
+  ...[...registryOf([account, errand, hold, list]).values()].filter((c) => c.table.startsWith('sim_')).map(tableOf),
+  'create table chaos_effects (key text not null, token int not null, node text not null, at timestamptz not null default now());',
+].join('\n');

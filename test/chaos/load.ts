@@ -49,6 +49,8 @@ export interface Load {
   readonly ops: readonly Op[];
   readonly reads: readonly Seen[];
   readonly wishes: readonly Wish[];
+  /** State of a booking as its owner sees it. */
+  booking(id: string): Promise<string>;
   /** the longest time between the first sending of a command and its answer, ms */
   slowest(): number;
   /** Starts no new commands and waits for the answers to those under way. */
@@ -253,6 +255,10 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     ops,
     reads,
     wishes,
+    async booking(id) {
+      const answer = await send('GET', `/v1/booking/bookings/${id}`, { token });
+      return answer.status === 200 ? String(answer.body['state']) : `${answer.status} ${String(answer.body['code'])}`;
+    },
     slowest: () => Math.max(0, ...ops.filter((x) => x.outcome !== 'unknown').map((x) => x.ended - x.began)),
     async stop() {
       stop.abort();

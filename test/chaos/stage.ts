@@ -42,7 +42,7 @@ export interface Stage {
 }
 
 const HIGH = '1000000';
-const HEALED_MS = 120_000;
+const HEALED_MS = 180_000;
 
 export interface StageOptions {
   readonly nodes: number;

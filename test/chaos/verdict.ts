@@ -80,15 +80,10 @@ export async function finalStates(stage: Stage, load: Load): Promise<{ peeked: M
     const response = await fetch(`http://127.0.0.1:${door}/${ref}?level=linearizable`);
     if (response.ok) peeked.set(ref, ((await response.json()) as { value: unknown }).value);
   }
-  const bookings = await withClient(stage, async (query) =>
-    query<{ id: string; state: string }>(`select id, state from thrum_actor where kind = 'booking'`),
-  );
-  const wished = new Set(load.wishes.map((w) => w.bookingId));
-  return { peeked, bookings: new Map(bookings.filter((b) => wished.has(b.id)).map((b) => [b.id, lifeOf(b.state)])) };
+  const bookings = new Map<string, string>();
+  for (const { bookingId: id } of load.wishes) if (id !== undefined && !bookings.has(id)) bookings.set(id, await load.booking(id));
+  return { peeked, bookings };
 }
-
-/** `life.confirmed.upcoming|payment.none` -> `confirmed.upcoming` */
-const lifeOf = (state: string): string => state.split('|')[0]?.replace(/^life\./, '') ?? '';
 
 const names = (kind: string, many: number): string[] => Array.from({ length: many }, (_, i) => `${kind}:${kind[0]}${i}`);
 const said = (faults: readonly Fault[]): string[] => faults.map((f) => `${f.invariant}: ${f.what}`);
@@ -204,6 +199,8 @@ export async function verdict(
         where j.type = 'xstate.done.actor.capture' and not exists (
           select 1 from chaos_effects e where e.key = j.meta->>'cause' and e.token = (j.event->'output'->>'token')::int)`,
     );
+    const directory = await query<{ id: string; state: string }>(`select id, state from thrum_actor where kind = 'booking'`);
+    const stale = directory.filter(({ id, state }) => bookings.has(id) && !`${state}|`.startsWith(`life.${bookings.get(id)}|`));
     const dead = await query<{ what: string }>(
       `select kind || ':' || id_text || ' ' || source || ' ' || (error->>'code') as what from thrum_dead where resolved_at is null`,
     );
@@ -234,6 +231,11 @@ export async function verdict(
       ...checkBookings(load.wishes, bookings),
       ...overlaps.map((o) => `claims of ${o.what} overlap`),
     ]);
+    add(
+      'the directory shows the states that the actors have (I13)',
+      directory.length,
+      stale.map(({ id, state }) => `booking:${id} is ${bookings.get(id)}, the directory says ${state}`),
+    );
     add(
       'nothing is in the dead letters',
       dead.length,
