@@ -1,6 +1,9 @@
 import { WebSocket } from 'ws';
 import { until } from './until.ts';
 
+/** a thousand of them share a process with their server */
+const PATIENCE_MS = 240_000;
+
 /** The bare protocol: Engine.IO 4 packets (0 open, 2 ping, 3 pong, 4 message), in them Socket.IO 5 (0 connect, 2 event, 3 ack, 4 refusal). */
 export class Bare {
   readonly frames: string[] = [];
@@ -18,7 +21,7 @@ export class Bare {
   }
 
   async find(fits: (frame: string) => boolean): Promise<string> {
-    await until(() => this.frames.some(fits), `a frame; there are ${this.frames.join(' ').slice(0, 500)}`);
+    await until(() => this.frames.some(fits), `a frame; there are ${this.frames.join(' ').slice(0, 500)}`, PATIENCE_MS);
     return this.frames.find(fits) ?? '';
   }
 
