@@ -17,6 +17,7 @@ export interface Mutant {
 const simulation: Finder = { seeds: 300 };
 const cluster: Finder = { seeds: 150, nodes: 3 };
 const kernel: Finder = { suites: ['kernel/commands.test.js', 'kernel/commits.test.js', 'kernel/outbox.test.js', 'kernel/topics.test.js'] };
+const pruning: Finder = { suites: ['contract/retention.test.js'] };
 const store: Finder = { suites: ['contract/store.test.js'] };
 
 export const mutants: readonly Mutant[] = [
@@ -232,5 +233,41 @@ export const mutants: readonly Mutant[] = [
     file: 'actors/placement.js',
     edits: [['else if (this.#k.clock.mono() < this.#believedUntil)', 'else if (true)']],
     found: { suites: ['kernel/nodes.test.js'] },
+  },
+  {
+    name: 'retention removes more than what is below the cut',
+    file: 'actors/store/mem-lifecycle.js',
+    edits: [['r.seq < below &&', 'r.seq < below + 2 &&']],
+    found: simulation,
+  },
+  {
+    name: 'retention begins a history at the newest snapshot',
+    file: 'actors/store/mem-lifecycle.js',
+    edits: [['? snapshots[1] : undefined', '? snapshots[0] : undefined']],
+    found: simulation,
+  },
+  {
+    name: 'the snapshot with which a history begins is dropped like any other',
+    file: 'actors/store/mem.js',
+    edits: [['i < 2 || s.base ||', 'i < 2 ||']],
+    found: simulation,
+  },
+  {
+    name: 'retention asks nobody how old an event is',
+    file: 'actors/retention.js',
+    edits: [['before: now - kept,', 'before: now + 864e5,']],
+    found: simulation,
+  },
+  {
+    name: 'the database removes more than what is below the cut',
+    file: 'actors/store/pg-lifecycle.js',
+    edits: [['and seq > 0 and seq < c.seq', 'and seq > 0 and seq <= c.seq']],
+    found: pruning,
+  },
+  {
+    name: 'the database does not mark where a history begins',
+    file: 'actors/store/pg-lifecycle.js',
+    edits: [['set base = true from cut', 'set base = false from cut']],
+    found: pruning,
   },
 ];

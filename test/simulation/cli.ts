@@ -39,10 +39,12 @@ async function many(from: number, count: number): Promise<boolean> {
   let failed = 0;
   let events = 0;
   let fused = 0;
+  let removed = 0;
   for (let seed = from; seed < from + count; seed += 1) {
     const run = await simulate({ seed, fuse, nodes });
     events += run.events;
     fused += run.fused;
+    removed += run.removed;
     if (run.failure === undefined) continue;
     failed += 1;
     console.log(`seed ${seed} fails: ${run.failure.message}`);
@@ -51,7 +53,9 @@ async function many(from: number, count: number): Promise<boolean> {
     if (!values.keep) break;
   }
   const seconds = (performance.now() - started) / 1_000;
-  console.log(`${count} seeds, ${events} events, ${fused} messages fused, ${failed} failed, ${seconds.toFixed(1)} s`);
+  console.log(
+    `${count} seeds, ${events} events, ${fused} messages fused, ${removed} removed by retention, ${failed} failed, ${seconds.toFixed(1)} s`,
+  );
   return failed === 0;
 }
 

@@ -11,8 +11,10 @@ const CLUSTER_SEEDS = 48;
 const KEPT = [1002];
 
 /** What goes wrong with one seed, with the fewest faults that still make it go wrong and the line that replays it. */
+let removed = 0;
 async function report(seed: number, fuse: Fuse, nodes = 1): Promise<string | undefined> {
   const run = await simulate({ seed, fuse, nodes });
+  removed += run.removed;
   if (run.failure === undefined) return undefined;
   const least = await shrink(run);
   return `seed ${seed}: ${least.failure?.message ?? ''}\n${least.faults.length} faults; replay: ${replayLine(least)}`;
@@ -33,6 +35,7 @@ for (const fuse of ['never', 'coin', 'always'] as const) {
         passed += 1;
       }
       t.is(passed, SEEDS);
+      t.true(removed > 0, 'retention removed nothing');
     },
   );
 }

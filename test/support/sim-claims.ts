@@ -124,6 +124,7 @@ export const room: ActorKind = defineActor<RoomContext>({
   },
   passivateAfter: 2_000,
   snapshot: { every: 12, bytes: 1 },
+  retention: { journal: '24h' },
 });
 
 export interface HolderContext {
@@ -190,6 +191,7 @@ export const holder: ActorKind = defineActor<HolderContext>({
   },
   passivateAfter: 2_000,
   snapshot: { every: 12, bytes: 1 },
+  retention: { journal: '24h' },
 });
 
 /** One held claim per place. */

@@ -38,7 +38,7 @@ export class History {
   /** I3: every acknowledged command is there, once. */
   check(w: World): void {
     for (const { ref, seq, idem } of this.acks) {
-      const found = w.store.journal(actorIdOf(ref)).filter((r) => r.idem === idem);
+      const found = w.witness.rows(actorIdOf(ref)).filter((r) => r.idem === idem);
       holds(found.length === 1 && found[0]?.seq === seq, 'I3', () => `${ref}: acknowledged as row ${seq}, found ${found.length} times`);
     }
   }

@@ -221,6 +221,7 @@ export const account: ActorKind = defineActor<AccountContext>({
   },
   passivateAfter: 3_000,
   snapshot: { every: 16, bytes: 4 },
+  retention: { journal: '24h' },
 });
 
 // ------------------------------------------------------------------------------------------------------------------ list
@@ -329,6 +330,7 @@ export const list: ActorKind = defineActor<ListContext>({
   limits: { mailbox: 40 },
   passivateAfter: 2_000,
   snapshot: { every: 10, bytes: 1 },
+  retention: { journal: '24h' },
 });
 
 // ----------------------------------------------------------------------------------------------------------------- pulse
@@ -414,6 +416,7 @@ export const pulse: ActorKind = defineActor<PulseContext>({
   ],
   passivateAfter: 2_500,
   snapshot: { every: 12, bytes: 1 },
+  retention: { journal: '24h' },
 });
 
 // ------------------------------------------------------------------------------------------------------------------ hold
@@ -497,4 +500,5 @@ export const hold: ActorKind = defineActor<HoldContext>({
   },
   passivateAfter: 2_000,
   snapshot: { every: 12, bytes: 1 },
+  retention: { journal: '24h' },
 });

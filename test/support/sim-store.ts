@@ -26,6 +26,8 @@ export interface SimStoreOptions {
   readonly dead: () => readonly string[];
   /** a batch has been applied */
   readonly onApplied: (batch: Batch) => void;
+  /** retention has removed something, or nothing */
+  readonly onPruned: () => void;
   readonly onStatement: (batch: Batch, phase: 'sent' | 'ended') => void;
 }
 
@@ -37,6 +39,9 @@ export interface Parked {
   readonly actors: ReadonlySet<string>;
   readonly land: () => Promise<void>;
 }
+
+/** rows that one statement of retention removes here, so that it is seen half done */
+const PRUNED = 7;
 
 const CALLS = [
   'dataId',
@@ -91,7 +96,7 @@ export function simStore(o: SimStoreOptions): JournalStore {
   }
 
   /** Whether one of the rows is there already: the journal is asked before any companion table. */
-  const standing = (batch: Batch): boolean => batch.journal.some(({ actorId, seq }) => store.journal(actorId).length >= seq);
+  const standing = (batch: Batch): boolean => batch.journal.some(({ actorId, seq }) => (store.journal(actorId).at(-1)?.seq ?? 0) >= seq);
 
   /** A statement that has reached the database lives on without the process that sent it. */
   function commit(lane: Lane, batch: Batch): Promise<void> {
@@ -174,6 +179,17 @@ export function simStore(o: SimStoreOptions): JournalStore {
       (...args: unknown[]) => call(name, () => inner(...args)),
     ]),
   );
+  const { prune, trim } = store.lifecycle;
+  wrapped['lifecycle'] = {
+    ...store.lifecycle,
+    prune: (actors: Parameters<typeof prune>[0]) =>
+      call('prune', async () => {
+        const done = await prune(actors, PRUNED);
+        o.onPruned();
+        return done;
+      }),
+    trim: (...args: Parameters<typeof trim>) => call('trim', () => trim(...args)),
+  } satisfies Partial<JournalStore['lifecycle']>;
   const load: JournalStore['load'] = async (ids, since) => {
     const found = await store.load(ids, since);
     return new Map([...found].map(([id, one]) => [id, { ...one, ring: one.ring.slice(0, o.memory) }]));

@@ -19,8 +19,14 @@ export function holds(condition: boolean, invariant: string, what: () => string)
   if (!condition) throw new Violation(`${invariant}: ${what()}`);
 }
 
+type Row = Batch['journal'][number];
+
 interface Fold {
   readonly ref: ActorRef;
+  /** every row that was ever there */
+  readonly rows: Row[];
+  /** the oldest row that is kept */
+  first: number;
   /** state after row 1, 2, … at index 0, 1, … */
   readonly states: ActorState[];
   at: number;
@@ -42,6 +48,9 @@ interface Meta {
 }
 
 const LAZY_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** by which the clocks of two nodes may differ */
+const CLOCKS_MS = 11_000;
 
 export class Witness {
   readonly #store: MemoryStore;
@@ -55,6 +64,8 @@ export class Witness {
   events = 0;
   /** messages that were committed with the event that sends them */
   fused = 0;
+  /** events that retention has removed */
+  removed = 0;
 
   constructor(store: MemoryStore, wall: () => number) {
     this.#store = store;
@@ -73,6 +84,11 @@ export class Witness {
 
   get refs(): ActorRef[] {
     return [...this.#folds.values()].map((f) => f.ref);
+  }
+
+  /** Every event of an actor, whether it is kept or not; number `seq` stands at `seq - 1`. */
+  rows(actorId: string): readonly Row[] {
+    return this.#folds.get(actorId)?.rows ?? [];
   }
 
   refOf(actorId: string): ActorRef | undefined {
@@ -104,13 +120,13 @@ export class Witness {
     if (this.batches % 25 === 0) this.everything();
   }
 
-  #row(row: Batch['journal'][number], batch: Batch): void {
+  #row(row: Row, batch: Batch): void {
     this.events += 1;
     let fold = this.#folds.get(row.actorId);
     if (fold === undefined) {
       const ref = this.#refs.get(row.actorId);
       holds(ref !== undefined, 'I1', () => `${row.actorId} has a first row ${row.seq} ${row.type} without having been born`);
-      this.#folds.set(row.actorId, (fold = { ref, states: [], at: 0 }));
+      this.#folds.set(row.actorId, (fold = { ref, rows: [], first: 1, states: [], at: 0 }));
     }
     const { ref } = fold;
     const seq = fold.states.length + 1;
@@ -129,6 +145,7 @@ export class Witness {
     }
     this.#message(ref, row, meta, batch);
     fold.states.push(apply(before, JSON.parse(row.patch) as Patch));
+    fold.rows.push(row);
     fold.at = row.at;
   }
 
@@ -142,7 +159,7 @@ export class Witness {
     return tell;
   }
 
-  #message(ref: ActorRef, row: Batch['journal'][number], meta: Meta, batch: Batch): void {
+  #message(ref: ActorRef, row: Row, meta: Meta, batch: Batch): void {
     if (meta.cause === undefined || !meta.cause.includes('/')) return;
     const tell = this.#tells.get(meta.cause) ?? this.#fused(meta.cause, ref, batch);
     const text = (): string => `${ref} row ${row.seq} ${row.type}, message ${meta.cause}`;
@@ -172,8 +189,7 @@ export class Witness {
     const state = fold?.states.at(-1);
     if (fold === undefined || state === undefined) return;
     const { ref } = fold;
-    const snapshot = this.#store.snapshots(actorId)[0];
-    if (snapshot !== undefined) {
+    for (const snapshot of this.#store.snapshots(actorId)) {
       holds(snapshot.seq <= fold.states.length, 'I12', () => `${ref} has ${fold.states.length} rows and a snapshot at ${snapshot.seq}`);
       const folded = JSON.stringify(sorted(fold.states[snapshot.seq - 1] as unknown as Json));
       const kept = JSON.stringify(sorted(JSON.parse(snapshot.state) as Json));
@@ -249,9 +265,36 @@ export class Witness {
     }
   }
 
+  /** What retention removes is old enough, and neither the newest two snapshots nor anything after them rests on it (13.4). */
+  pruned(): void {
+    for (const [actorId, fold] of this.#folds) {
+      const first = this.#kept(actorId, fold);
+      if (first === fold.first) continue;
+      const youngest = fold.rows[first - 2]?.at ?? Infinity;
+      holds(youngest < this.#wall() + CLOCKS_MS - DAY_MS, '13.4', () => `${fold.ref}: event ${first - 1} was removed within a day`);
+      const second = this.#store.snapshots(actorId)[1]?.seq ?? 0;
+      holds(first <= second, '13.4', () => `${fold.ref}: begins with event ${first}, and its second newest snapshot is at ${second}`);
+      this.removed += first - fold.first;
+      fold.first = first;
+    }
+  }
+
+  /** The journal is the end of the history, without gap; gives where it begins. */
+  #kept(actorId: string, { ref, rows }: Fold): number {
+    const kept = this.#store.journal(actorId);
+    const first = kept[0]?.seq ?? Infinity;
+    const whole = kept.length === rows.length - first + 1 && kept.at(-1)?.seq === rows.length;
+    holds(whole, 'I1', () => `${ref}: of ${rows.length} events ${kept.length} are kept, from ${first} to ${kept.at(-1)?.seq}`);
+    return first;
+  }
+
   /** What is true of all actors together, at any moment. */
   everything(): void {
-    for (const actorId of this.#folds.keys()) this.#actor(actorId);
+    for (const [actorId, fold] of this.#folds) {
+      this.#actor(actorId);
+      const first = this.#kept(actorId, fold);
+      holds(first === fold.first, 'I1', () => `${fold.ref}: event ${first - 1} is gone, and retention has not removed it`);
+    }
     const rows = new Set(this.#store.outbox().map((row) => effectKey(row)));
     for (const [key, tell] of this.#tells) {
       holds(tell.applied || tell.undelivered || rows.has(key), 'I7', () => `the message ${key} to ${tell.to} is lost`);

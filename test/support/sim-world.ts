@@ -89,6 +89,8 @@ export class World {
   readonly #bugs: Error[] = [];
   #nodes = 0;
   #downUntil = 0;
+  /** ms by which the clock has gone on while nobody was there */
+  #days = 0;
   readonly onStart: ((system: ActorSystem) => void)[] = [];
   readonly onCrash: (() => void)[] = [];
 
@@ -117,7 +119,7 @@ export class World {
   }
 
   #wallAt({ offset }: Place): number {
-    return Math.floor(START_AT + this.loop.time + offset);
+    return Math.floor(START_AT + this.#days + this.loop.time + offset);
   }
 
   fail(error: unknown): void {
@@ -183,6 +185,13 @@ export class World {
             this.trace(`timer ${s.timerId} of ${this.witness.refOf(s.actorId) ?? '?'} removed (${s.armedSeq ?? 'any'})`);
           this.trace(`applied ${batch.journal.map((r) => `${this.witness.refOf(r.actorId) ?? '?'}#${r.seq} ${r.type}`).join(', ')}`);
           this.witness.applied(batch);
+        } catch (error) {
+          this.fail(error);
+        }
+      },
+      onPruned: () => {
+        try {
+          this.witness.pruned();
         } catch (error) {
           this.fail(error);
         }
@@ -299,6 +308,19 @@ export class World {
     if (place !== undefined) this.#crash(place);
   }
 
+  /** Every process and every statement under way has ended when the clock goes on by a day. */
+  async nextDay(): Promise<void> {
+    const stop = (): void => {
+      for (const place of this.#places) if (place.node !== undefined) this.#gone(place, place.node);
+    };
+    stop();
+    for (const until = this.loop.time + 12_000; this.loop.time < until;) await this.step();
+    stop();
+    this.#days += 25 * 3_600_000;
+    this.trace('a day has passed');
+    this.start();
+  }
+
   /** One step of the loop, and perhaps a misfortune after it. */
   async step(): Promise<void> {
     const more = await this.loop.step();
@@ -325,6 +347,11 @@ export class World {
   #apart(cluster: SimCluster): void {
     if (this.faults.happens('pause', 0.0006 * this.intensity)) this.#pause();
     cluster.step(this.#places.length);
+  }
+
+  /** Faults happen again. */
+  reopen(): void {
+    this.faults.over = false;
   }
 
   /** No more faults, and whatever was broken works again. */
@@ -410,7 +437,7 @@ export class World {
 
   #answered(ref: ActorRef, input: CommandInput, idem: string, reply: Reply, first: boolean): void {
     try {
-      const rows = this.store.journal(actorIdOf(ref));
+      const rows = this.witness.rows(actorIdOf(ref));
       const text = (): string => `${ref} ${input.type} got ${JSON.stringify(reply)}`;
       const known = rows.find((r) => r.idem === idem);
       if (!reply.ok) {
@@ -448,6 +475,24 @@ export class World {
       if (!(error instanceof KernelProblem)) throw error;
       const absent = error.code === 'NOT_FOUND' && atLeast > 0 && strict;
       holds(!absent, 'I4', () => `a read of ${ref} found nothing, row ${atLeast} was acknowledged before`);
+    }
+  }
+
+  /** Asks for a state of the past: it is the fold of what was, or it is no longer kept, and then what is kept begins later. */
+  async lookBack(): Promise<void> {
+    const ref = this.chance.pick('past', this.witness.refs);
+    const seq = 1 + this.chance.below('past', this.witness.tail(ref));
+    try {
+      await this.talk(async (system) => {
+        const { state } = await system.inspect.at(ref, seq);
+        const [seen, folded] = [state, this.witness.state(ref, seq)].map((s) => JSON.stringify(sorted(s as unknown as Json)));
+        holds(seen === folded, 'I2', () => `${ref} at ${seq} is shown as ${seen}, the journal said ${folded}`);
+      });
+    } catch (error) {
+      if (!(error instanceof KernelProblem)) throw error;
+      const { earliest = 0, anchors = [] } = (error.details ?? {}) as { earliest?: number; anchors?: readonly number[] };
+      const right = error.code === 'NOT_RETAINED' && seq < earliest && earliest <= this.witness.tail(ref) && !anchors.includes(seq);
+      holds(right || error.code === 'OVERLOADED', '13.4', () => `${ref} at ${seq}: ${error.code} ${JSON.stringify(error.details)}`);
     }
   }
 }

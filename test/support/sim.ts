@@ -28,6 +28,8 @@ export interface Run {
   readonly events: number;
   /** messages that were committed with the event that sends them */
   readonly fused: number;
+  /** events that retention has removed */
+  readonly removed: number;
   /** how often each await was reached, and whether the process died at the chosen one */
   readonly reached: ReadonlyMap<string, number>;
   readonly killed: boolean;
@@ -62,32 +64,56 @@ async function shown(w: World): Promise<void> {
   await sound(w, { ...w.store, projections: { ...projections, cursors: async () => everything } });
 }
 
+/** Clients do their work; faults happen for a while. */
+async function work(
+  w: World,
+  h: History,
+  o: { readonly who: number; readonly ready: Promise<void>; readonly also: () => void },
+): Promise<void> {
+  const clients = 4 + w.chance.below('shape', 3);
+  const ops = w.chance.pick('shape', [15, 30, 30, 60, 120]);
+  let waiting = clients;
+  for (let who = o.who; who < o.who + clients; who += 1) {
+    o.ready
+      .then(() => client(w, h, who, ops))
+      .catch((error: unknown) => w.fail(error))
+      .finally(() => {
+        waiting -= 1;
+      });
+  }
+  const healAt = w.loop.time + 30_000;
+  while (waiting > 0) {
+    await w.step();
+    if (w.loop.steps % FSCK_STEPS === 0) await sound(w);
+    o.also();
+    if (!w.faults.over && w.loop.time > healAt) w.heal();
+    if (w.loop.steps > MAX_STEPS) throw new Violation(`${waiting} clients still wait for an answer`);
+  }
+  w.heal();
+}
+
+/** The next day: what was done is old, and retention removes some of it while clients work and look back. */
+async function nextDay(w: World, h: History): Promise<void> {
+  await quiet(w);
+  await w.nextDay();
+  await until(w, w.loop.time + 40_000 + w.chance.below('days', 20_000));
+  w.reopen();
+  const lookBack = (): void => {
+    if (w.loop.steps % 50 === 0) w.lookBack().catch((error: unknown) => w.fail(error));
+  };
+  await work(w, h, { who: 10, ready: Promise.resolve(), also: lookBack });
+}
+
 async function live(w: World, quietMs: number): Promise<void> {
   const h = new History();
   let over = false;
   const subscribers = followed.map((t) => new Subscriber(w, t));
-  const clients = 4 + w.chance.below('shape', 3);
-  const ops = w.chance.pick('shape', [15, 30, 30, 60, 120]);
-  const waiting = { clients };
   w.start();
   const opened = open(w, h);
-  for (let who = 0; who < clients; who += 1) {
-    opened
-      .then(() => client(w, h, who, ops))
-      .catch((error: unknown) => w.fail(error))
-      .finally(() => {
-        waiting.clients -= 1;
-      });
-  }
+  const working = work(w, h, { who: 0, ready: opened, also: () => undefined });
   for (const s of subscribers) s.follow(() => over).catch((error: unknown) => w.fail(error));
-  const healAt = 30_000;
-  while (waiting.clients > 0) {
-    await w.step();
-    if (w.loop.steps % FSCK_STEPS === 0) await sound(w);
-    if (!w.faults.over && w.loop.time > healAt) w.heal();
-    if (w.loop.steps > MAX_STEPS) throw new Violation(`${waiting.clients} clients still wait for an answer`);
-  }
-  w.heal();
+  await working;
+  if (w.chance.below('days', 4) === 0) await nextDay(w, h);
   await until(w, w.loop.time + quietMs);
   over = true;
   await quiet(w);
@@ -139,7 +165,7 @@ export async function simulate(o: RunOptions): Promise<Run> {
     process.off('unhandledRejection', onRejection);
     kills.remove();
   }
-  const { events, fused } = w.witness;
+  const { events, fused, removed } = w.witness;
   const faults = w.faults.fired;
   return {
     seed: o.seed,
@@ -150,6 +176,7 @@ export async function simulate(o: RunOptions): Promise<Run> {
     steps: w.loop.steps,
     events,
     fused,
+    removed,
     reached: kills.reached,
     killed: kills.done,
   };
