@@ -119,7 +119,7 @@ export class Retention {
   async #conclude(a: ScannedActor, now: number): Promise<void> {
     const { metrics, random, store } = this.#k;
     const mver = this.#def(a)?.version ?? 0;
-    const farewell = { actorId: a.actorId, at: now, cid: newCid(random), mver, before: now - (this.#ttl(a) ?? 0) };
+    const farewell = { actorId: a.actorId, kind: a.kind, at: now, cid: newCid(random), mver, before: now - (this.#ttl(a) ?? 0) };
     try {
       if (await store.lifecycle.conclude(farewell)) metrics.removed.by(1, 'actors');
     } catch (error) {

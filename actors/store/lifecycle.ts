@@ -20,7 +20,7 @@ export interface Erasure {
 }
 
 /** The end of an actor that has been in a final state for long. */
-export interface Farewell extends Pick<Erasure, 'actorId' | 'at' | 'cid' | 'mver'> {
+export interface Farewell extends Pick<Erasure, 'actorId' | 'kind' | 'at' | 'cid' | 'mver'> {
   /** epoch ms; nothing may have happened to it since */
   readonly before: number;
 }
@@ -57,7 +57,7 @@ export interface LifecycleStore {
   erase(e: Erasure): Promise<{ readonly seq: number; readonly fresh: boolean } | undefined>;
   /**
    * Ends an actor whose directory status is `done`, in one statement and fenced like an erasure: a last row `thrum.gone`, the rows before it
-   * blank, no snapshots, timers and items; its name stays. False when something has happened to it, or messages of it are not delivered yet.
+   * blank, no snapshots, timers, items and rows of projections; its name stays. False when something has happened to it, or messages of it are not delivered yet.
    *
    * @throws StoreError `fence`
    */

@@ -72,7 +72,11 @@ export function createMemLifecycle(m: MemTables): LifecycleStore {
       if (row?.status !== 'done' || rows === undefined || tailOf(rows).at >= f.before) return false;
       if ([...m.outbox.values()].some((r) => r.actorId === f.actorId)) return false;
       close(rows, f, 'thrum.gone', null);
-      clear([{ table: builtins.items.table, column: 'actor_id' }], f.actorId);
+      const shown = [...m.registry].filter(([name, c]) => 'row' in c && name.startsWith(`${f.kind}/`)).map(([, c]) => c.table);
+      clear(
+        [builtins.items.table, ...shown].map((table) => ({ table, column: 'actor_id' })),
+        f.actorId,
+      );
       row.status = 'gone';
       return true;
     },

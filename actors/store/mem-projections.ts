@@ -1,4 +1,5 @@
 /** Projected rows in the memory store. */
+import { ENDED } from './lifecycle.ts';
 import { slotOf } from '../ids.ts';
 import type { MemTables } from './mem-lifecycle.ts';
 import type { Build, ProjectionStore } from './projections.ts';
@@ -18,7 +19,7 @@ export function createMemProjections(m: MemTables): ProjectionStore {
       const { c, table } = tableOf(projection);
       for (const { actorId, seq, row } of rows) {
         const actor = m.actors.get(actorId);
-        if (actor === undefined || actor.status === 'erased' || actor.lastSeq > seq) continue;
+        if (actor === undefined || ENDED.has(actor.status) || actor.lastSeq > seq) continue;
         if (Number(table.get(actorId)?.['seq'] ?? 0) > seq) continue;
         if (row === null) {
           table.delete(actorId);
@@ -47,7 +48,7 @@ export function createMemProjections(m: MemTables): ProjectionStore {
     begin: async (projection, version) => void builds.set(projection, { projection, version, upTo: null, doneAt: null }),
     finish: async (projection, version, at) => {
       const { table } = tableOf(projection);
-      const gone = [...table.keys()].filter((id) => (m.actors.get(id)?.status ?? 'erased') === 'erased');
+      const gone = [...table.keys()].filter((id) => ENDED.has(m.actors.get(id)?.status ?? 'erased'));
       for (const id of gone) table.delete(id);
       const build = builds.get(projection);
       if (build?.version === version) Object.assign(build, { upTo: null, doneAt: at });

@@ -16,8 +16,11 @@ export function createPgLifecycle(chores: PgLink, upkeep: PgLink, registry: Regi
       if (row !== undefined) await dropProjected(chores, registry, e);
       return row;
     },
-    conclude: async ({ actorId, at, cid, mver, before }) =>
-      (await upkeep.query('conclude', CONCLUDE, [actorId, at, cid, mver, before])).length > 0,
+    conclude: async (f) => {
+      const done = (await upkeep.query('conclude', CONCLUDE, [f.actorId, f.at, f.cid, f.mver, f.before])).length > 0;
+      if (done) await dropProjected(upkeep, registry, f);
+      return done;
+    },
     prune: async (actors, limit) => {
       const column = <T>(of: (a: (typeof actors)[number]) => T): T[] => actors.map(of);
       const values = [column((a) => a.actorId), column((a) => a.before ?? null), column((a) => a.anchors), column((a) => a.ended ?? null)];

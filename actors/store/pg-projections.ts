@@ -32,7 +32,7 @@ function writeText(c: Companion, rows: readonly ProjectedRow[]): string {
   );
   return `
     with r as (select r, (r->>0)::uuid as actor_id, (r->>1)::bigint as at, jsonb_array_length(r) = 2 as gone from jsonb_array_elements(${literal(list)}::jsonb) r),
-         n as (select r.* from r join thrum_actor d using (actor_id) where d.status <> 'erased' and d.last_seq <= r.at),
+         n as (select r.* from r join thrum_actor d using (actor_id) where d.status not in ('erased', 'gone') and d.last_seq <= r.at),
          g as (delete from ${quote(c.table)} t using n where n.gone and t.actor_id = n.actor_id and t.seq <= n.at),
          d as (update thrum_actor d set last_seq = n.at from n where n.gone and d.actor_id = n.actor_id and d.last_seq < n.at)
     insert into ${quote(c.table)} as t (actor_id, ${names.join(', ')}) select actor_id, ${values.join(', ')} from n where not gone order by actor_id
@@ -82,7 +82,7 @@ export function createPgProjections(reads: PgLink, chores: PgLink, registry: Reg
       const { table } = tableOf(projection);
       const text = `
         with gone as (delete from ${quote(table)} t
-                       where not exists (select from thrum_actor a where a.actor_id = t.actor_id and a.status <> 'erased') returning 1),
+                       where not exists (select from thrum_actor a where a.actor_id = t.actor_id and a.status not in ('erased', 'gone')) returning 1),
              done as (update thrum_projection set done_at = $3, built_to = null where name = $1 and version = $2)
         select count(*) as n from gone`;
       return (await chores.query<{ n: number }>(undefined, text, [projection, version, at]))[0]?.n ?? 0;

@@ -172,7 +172,7 @@ each('blank rows of an erased actor go an hour after its end, but for the last; 
 
 const item: Change = ['items', 'insert', { view: 'feed', n: 1, at: 5, item: { a: 1 } }];
 const note: Change = ['notes', 'insert', { note_id: 1, body: 'x', at: 5, raw: '', ok: true }];
-const farewell = (n: number, before: number) => ({ actorId: actor(n), at: hour(50), cid: cid(), mver: 2, before });
+const farewell = (n: number, before: number) => ({ actorId: actor(n), kind: 'room', at: hour(50), cid: cid(), mver: 2, before });
 const done = (n: number) => ({ actorId: actor(n), state: 'ended', lastSeq: 3, lastAt: hour(3), done: true, mver: 1 });
 
 each('an actor that ended long ago leaves its name, blank rows and what belongs to its modules', async (t, s, store, lane) => {

@@ -179,16 +179,16 @@ export function simStore(o: SimStoreOptions): JournalStore {
       (...args: unknown[]) => call(name, () => inner(...args)),
     ]),
   );
-  const { prune, trim } = store.lifecycle;
+  const { lifecycle } = store;
   wrapped['lifecycle'] = {
-    ...store.lifecycle,
-    prune: (actors: Parameters<typeof prune>[0]) =>
+    ...lifecycle,
+    prune: (actors: Parameters<typeof lifecycle.prune>[0]) =>
       call('prune', async () => {
-        const done = await prune(actors, PRUNED);
+        const done = await lifecycle.prune(actors, PRUNED);
         o.onPruned();
         return done;
       }),
-    trim: (...args: Parameters<typeof trim>) => call('trim', () => trim(...args)),
+    trim: (...args: Parameters<typeof lifecycle.trim>) => call('trim', () => lifecycle.trim(...args)),
   } satisfies Partial<JournalStore['lifecycle']>;
   const load: JournalStore['load'] = async (ids, since) => {
     const found = await store.load(ids, since);

@@ -72,22 +72,22 @@ async function work(
 ): Promise<void> {
   const clients = 4 + w.chance.below('shape', 3);
   const ops = w.chance.pick('shape', [15, 30, 30, 60, 120]);
-  let waiting = clients;
+  const left = { clients };
   for (let who = o.who; who < o.who + clients; who += 1) {
     o.ready
       .then(() => client(w, h, who, ops))
       .catch((error: unknown) => w.fail(error))
       .finally(() => {
-        waiting -= 1;
+        left.clients -= 1;
       });
   }
   const healAt = w.loop.time + 30_000;
-  while (waiting > 0) {
+  while (left.clients > 0) {
     await w.step();
     if (w.loop.steps % FSCK_STEPS === 0) await sound(w);
     o.also();
     if (!w.faults.over && w.loop.time > healAt) w.heal();
-    if (w.loop.steps > MAX_STEPS) throw new Violation(`${waiting} clients still wait for an answer`);
+    if (w.loop.steps > MAX_STEPS) throw new Violation(`${left.clients} clients still wait for an answer`);
   }
   w.heal();
 }
