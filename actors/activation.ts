@@ -13,7 +13,7 @@ import { recall } from './recall.ts';
 import { closedBy, isReleased, journaled, remember, restoreLive, ringOf } from './rows.ts';
 import type { Known, Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
-import { expire, release } from './release.ts';
+import { expire, release, sampled } from './release.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
 import { ENDED } from './store/lifecycle.ts';
@@ -249,6 +249,7 @@ export class Activation implements UnitOwner {
       if (e !== undefined) this.#process(e);
       if (!this.#restored) return false;
       const now = this.#k.clock.mono();
+      if (n === 0 && (this.rt.runner.steps & 15) === 0) sampled(this.#k.metrics, this.kind, e, { started, now });
       if (e !== undefined && now - started > SLOW_TURN)
         this.#closed ??= this.#supervisor.slowTurn(e, now - started, this.#spec !== undefined);
       if (now >= until && this.#mailbox !== undefined) return true;

@@ -62,11 +62,14 @@ export class Committer {
   #gone: { actorId: string; timerId: string; armedSeq: number }[] = [];
   #idleTimer: unknown;
   #troubledSince: number | undefined;
+  /** its number, as a label */
+  readonly #lane: string;
   #solo = new Map<string, number>();
   #idle: (() => void)[] = [];
 
   constructor(o: CommitterOptions) {
     this.#o = o;
+    this.#lane = String(o.number);
   }
 
   /** Whether turns of this lane must wait for a commit. */
@@ -344,8 +347,8 @@ export class Committer {
       const started = this.#o.clock.mono();
       try {
         await this.#o.lane.commit(batch);
-        this.#o.metrics.commitSeconds.observe((this.#o.clock.mono() - started) / 1_000);
-        this.#o.metrics.batchRows.observe(batch.journal.length);
+        this.#o.metrics.commitSeconds.observe({ lane: this.#lane }, (this.#o.clock.mono() - started) / 1_000);
+        this.#o.metrics.batchRows.observe({ lane: this.#lane }, batch.journal.length);
         this.#troubledSince = undefined;
         return undefined;
       } catch (error) {

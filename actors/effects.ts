@@ -136,7 +136,7 @@ export class Effects {
     } finally {
       this.#k.clock.clearTimer(timer as object);
       call.abort.signal.removeEventListener('abort', onAbort);
-      this.#k.metrics.effectSeconds.observe((this.#k.clock.mono() - started) / 1_000);
+      this.#k.metrics.effectSeconds.observe({ effect: call.src }, (this.#k.clock.mono() - started) / 1_000);
     }
   }
 

@@ -14,6 +14,7 @@ const SNAPSHOT_FLUSH_MS = 200;
 const SWEEP_MS = 5_000;
 const RETENTION_MS = 3_600_000;
 const COVERAGE_MS = 10_000;
+const VITALS_MS = 30_000;
 /** a node that is started more often than that must do it too */
 const FIRST_RETENTION_MS = 60_000;
 const DATA_ID_MS = 30_000;
@@ -30,6 +31,8 @@ export class Keeper {
   readonly #snapshots = new Map<string, Activation>();
   readonly #handles = new Map<string, unknown>();
   readonly #coverage: Coverage;
+  /** as the store told it last: dead letters that nobody has resolved, and by how much this node's clock is ahead */
+  vitals = { dead: 0, skewMs: 0 };
   #stopped = false;
 
   readonly #retention: Retention | undefined;
@@ -53,10 +56,19 @@ export class Keeper {
     this.#k.projector.start();
     this.#coverage.start();
     this.#every('coverage', COVERAGE_MS, () => this.#coverage.save());
+    this.#every('vitals', VITALS_MS, () => this.#look());
     this.#every('passivation', SWEEP_MS, () => this.#sweep());
     const retention = this.#retention;
     if (retention !== undefined) this.#every('retention', RETENTION_MS, () => retention.run(), FIRST_RETENTION_MS);
     this.#every('data id', DATA_ID_MS, () => this.#checkDataId());
+  }
+
+  /** Asks the store how it is; the middle of the question is when its clock was read. */
+  async #look(): Promise<void> {
+    const { clock, store } = this.#k;
+    const before = clock.wall();
+    const { dead, wall } = await store.admin.vitals();
+    this.vitals = { dead, skewMs: wall === undefined ? 0 : (before + clock.wall()) / 2 - wall };
   }
 
   stop(): void {

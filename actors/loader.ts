@@ -85,10 +85,12 @@ export class Loader {
       for (const a of batch) a.failedToLoad();
       return;
     }
-    this.#metrics.activationSeconds.observe((this.#clock.mono() - started) / 1_000);
+    const took = (this.#clock.mono() - started) / 1_000;
     for (const a of batch) {
       const loaded = found.get(a.actorId);
-      this.#metrics.activations.add(a.kind, loaded === undefined ? 'new' : 'cold');
+      const from = loaded === undefined ? 'new' : 'cold';
+      this.#metrics.activations.add(a.kind, from);
+      this.#metrics.activationSeconds.observe({ from }, took);
       a.loaded(loaded);
     }
   }

@@ -93,6 +93,8 @@ export class MachineRunner {
   readonly machine: AnyStateMachine;
   /** absent while nobody counts */
   tap: Tap | undefined;
+  /** macrosteps run so far */
+  steps = 0;
   #actions: RecordedAction[] = [];
   #handled = false;
   readonly #watch: Watch | undefined;
@@ -142,6 +144,7 @@ export class MachineRunner {
   }
 
   #finish(snapshot: MachineSnapshot): MacrostepResult {
+    this.steps += 1;
     if (snapshot.status === 'error') throw snapshot.error;
     const actions = this.#actions;
     // Every snapshot of XState has sets and objects of its own; the empty ones are most of what an idle actor would hold.
@@ -173,12 +176,13 @@ export class MachineRunner {
 
   /** Runs `fn`, whose macrosteps are nobody's. */
   untapped<T>(fn: () => T): T {
-    const { tap } = this;
+    const { tap, steps } = this;
     this.tap = undefined;
     try {
       return fn();
     } finally {
       this.tap = tap;
+      this.steps = steps;
     }
   }
 

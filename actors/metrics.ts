@@ -64,8 +64,13 @@ export interface Levels {
   readonly slots: () => number;
   readonly leaseLeft: () => number;
   readonly roaming: () => number;
+  readonly macrosteps: () => readonly (readonly [kind: string, n: number])[];
+  /** as the store told it last */
+  readonly deadUnresolved: () => number;
+  readonly clockSkewMs: () => number;
 }
 
+const microseconds = [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1];
 const seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
 const walks = [0.1, 1, 10, 60, 300, 900, 3_600];
@@ -76,6 +81,8 @@ export function createMetrics(registry: Registry, levels: Levels) {
     new Tally(registry, `thrum_kernel_${name}`, help, labels);
   const histogram = (name: string, help: string, buckets = seconds): Histogram =>
     new Histogram({ name: `thrum_kernel_${name}`, help, buckets, registers: [registry] });
+  const histogramBy = <L extends string>(label: L, name: string, help: string, buckets = seconds): Histogram<L> =>
+    new Histogram({ name: `thrum_kernel_${name}`, help, buckets, labelNames: [label], registers: [registry] });
   const gauge = (name: string, help: string, read: () => number): void => {
     const metric = new Gauge({
       name: `thrum_kernel_${name}`,
@@ -112,6 +119,19 @@ export function createMetrics(registry: Registry, levels: Levels) {
   gauge('timers_pending', 'Timers in the wheel', levels.timersPending);
   gauge('projection_lag_seconds', 'Age of the oldest commit that no projection shows yet', () => levels.projections().lag);
   gauge('projection_failed', 'Actors whose row in a projection cannot be written', () => levels.projections().failed);
+  gauge('dead_unresolved', 'Dead letters that nobody has resolved, looked at each half minute', levels.deadUnresolved);
+  gauge('clock_skew_seconds', 'By how much the clock of this node is ahead of that of the database', () => levels.clockSkewMs() / 1_000);
+  const macrosteps = new Counter({
+    name: 'thrum_kernel_macrosteps_total',
+    help: 'Macrosteps',
+    labelNames: ['kind'],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const [kind, n] of levels.macrosteps()) this.inc({ kind }, n);
+    },
+  });
+  registry.registerMetric(macrosteps);
   gauge('slots_owned', 'Slots that this node serves', levels.slots);
   gauge('lease_left_seconds', 'Time for which the lease is still believed', levels.leaseLeft);
   gauge('roaming', '1 while the store of leases is out of reach', levels.roaming);
@@ -122,7 +142,6 @@ export function createMetrics(registry: Registry, levels: Levels) {
   );
   return {
     commands: tally('commands_total', 'Commands by outcome', 'kind', 'type', 'outcome'),
-    macrosteps: tally('macrosteps_total', 'Macrosteps', 'kind'),
     rejected: tally('rejected_total', 'Refusals by machines', 'kind', 'code'),
     faults: tally('faults_total', 'Macrosteps that threw', 'kind'),
     duplicates: tally('duplicates_total', 'Commands recognised as repeats', 'source'),
@@ -144,19 +163,26 @@ export function createMetrics(registry: Registry, levels: Levels) {
     projectionFailures: tally('projection_failures_total', 'Rows that a projection could not show', 'projection'),
     publications: tally('publications_total', 'Publications by topic kind', 'kind'),
     topicItems: tally('topic_items_total', 'Items of log topics'),
-    commandSeconds: histogram('command_seconds', 'From admission to answer, sampled one in 16'),
-    commitSeconds: histogram('commit_seconds', 'Duration of one commit statement'),
-    batchRows: histogram('batch_rows', 'Journal rows of one commit', [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]),
+    commandSeconds: histogramBy('kind', 'command_seconds', 'From admission to answer, sampled one in 16'),
+    queueSeconds: histogram('queue_seconds', 'From the mailbox to the turn, sampled one in 16'),
+    macrostepSeconds: histogramBy(
+      'kind',
+      'macrostep_seconds',
+      'One event of a turn, from the mailbox to its rows, sampled one in 16',
+      microseconds,
+    ),
+    commitSeconds: histogramBy('lane', 'commit_seconds', 'Duration of one commit statement'),
+    batchRows: histogramBy('lane', 'batch_rows', 'Journal rows of one commit', [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]),
     migrations: tally('migrations_total', 'Actors met at another version of their machine', 'kind', 'outcome'),
     removed: tally('removed_total', 'What retention has removed: events, snapshots, items, actors', 'what'),
     retentionSeconds: histogram('retention_seconds', 'Duration of one walk of retention over the actors of a node', walks),
     replayMismatches: tally('replay_mismatch_total', 'Sampled events that do not give what was recorded of them'),
-    activationSeconds: histogram('activation_seconds', 'From request to live actor'),
+    activationSeconds: histogramBy('from', 'activation_seconds', 'From the question to the store, or from warm text, to a live actor'),
     timerLate: histogram('timer_late_seconds', 'How late timers fired'),
     slotsMoved: tally('slots_moved_total', 'Slots that came or went, by reason', 'reason'),
     busSeconds: histogram('bus_seconds', 'From a question to another node to its answer'),
     handoverSeconds: histogram('handover_seconds', 'From the first refusal to the transfer of slots that move'),
-    effectSeconds: histogram('effect_seconds', 'Duration of one effect attempt'),
+    effectSeconds: histogramBy('effect', 'effect_seconds', 'Duration of one effect attempt'),
   };
 }
 

@@ -152,6 +152,9 @@ export class Node implements ActorSystem, Kernel {
       slots: () => this.placement?.slots.length ?? SLOTS,
       leaseLeft: () => (this.placement?.leaseLeft ?? 0) / 1_000,
       roaming: () => (this.placement?.roaming === true ? 1 : 0),
+      macrosteps: () => [...this.kinds.values()].map((rt) => [rt.def.kind, rt.runner.steps] as const),
+      deadUnresolved: () => this.#keeper.vitals.dead,
+      clockSkewMs: () => this.#keeper.vitals.skewMs,
     };
     this.metrics = createMetrics(o.metrics, this.#levels);
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
@@ -304,7 +307,8 @@ export class Node implements ActorSystem, Kernel {
         resolve: (reply) => {
           this.#overload.end(bytes);
           this.metrics.commands.add(rt.def.kind, type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
-          if ((this.#overload.inflight & 15) === 0) this.metrics.commandSeconds.observe((this.clock.mono() - mono) / 1_000);
+          if ((this.#overload.inflight & 15) === 0)
+            this.metrics.commandSeconds.observe({ kind: rt.def.kind }, (this.clock.mono() - mono) / 1_000);
           resolve(reply);
         },
       });

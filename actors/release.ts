@@ -3,6 +3,7 @@ import { refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { refusal } from './errors.ts';
 import type { Kernel } from './kernel.ts';
+import type { Metrics } from './metrics.ts';
 import type { Unit } from './unit.ts';
 
 /** What else leaves an actor when its event is durable, after the answers and the publications: messages, effects, jobs and timers. */
@@ -17,6 +18,18 @@ export function release(k: Kernel, a: Activation, unit: Unit): void {
     for (const c of s.companions) k.metrics.companionRows.add(c.into);
   }
   k.fusion?.over(a, unit);
+}
+
+/** How long the first event of a turn had waited, and how long it took (mono ms). */
+export function sampled(
+  { queueSeconds, macrostepSeconds }: Metrics,
+  kind: string,
+  e: Envelope | undefined,
+  o: { started: number; now: number },
+): void {
+  if (e === undefined || e.kind === 'read') return;
+  queueSeconds.observe(Math.max(0, o.started - e.since) / 1_000);
+  macrostepSeconds.observe({ kind }, (o.now - o.started) / 1_000);
 }
 
 /** Answers what has passed its deadline (mono ms) while it waited for the database. */

@@ -94,6 +94,7 @@ export class Residents {
     if (text !== undefined) {
       a.thaw(text);
       this.#k.metrics.activations.add(a.kind, 'warm');
+      this.#k.metrics.activationSeconds.observe({ from: 'warm' }, (this.#k.clock.mono() - a.lastUsed) / 1_000);
     }
     this.#weigh(a);
     return a;

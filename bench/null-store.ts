@@ -53,6 +53,7 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
       outboxOf: nothing,
       deadLetters: nothing,
       deadLetter: nobody,
+      vitals: async () => ({ dead: 0, wall: undefined }),
       resolveDead: async () => false,
       pauses: nothing,
       pause: ignore,

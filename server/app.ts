@@ -66,7 +66,7 @@ import { createErasures } from './lifecycle/erasures.ts';
 import { pushAccounts } from './notify/accounts.ts';
 import { createNotify } from './notify/notify.ts';
 import { createLog } from './observe/log.ts';
-import { watchLoop } from './observe/loop.ts';
+import { loopMetric, watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
 import { createClusterNode } from './redis/cluster.ts';
 import { createWebhooks } from './webhooks/sender.ts';
@@ -293,6 +293,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   http.requestTimeout = 30_000;
   http.headersTimeout = 10_000;
   const loop = watchLoop(clock);
+  loopMetric(loop, registry);
   const nodes =
     cluster === undefined
       ? undefined

@@ -79,6 +79,8 @@ export interface AdminStore {
   /** Newest first, below `before`. `open`: whether those that are resolved are left out */
   deadLetters(q: { kind?: string; actorId?: string; open: boolean; before?: number; limit: number }): Promise<DeadLetter[]>;
   deadLetter(n: number): Promise<DeadLetter | undefined>;
+  /** Letters that nobody has resolved, and the store's clock (epoch ms), where it has one. */
+  vitals(): Promise<{ dead: number; wall: number | undefined }>;
   /** False when somebody else has resolved it. */
   resolveDead(n: number, by: string, resolution: 'retried' | 'discarded'): Promise<boolean>;
 

@@ -75,6 +75,7 @@ export function createMemAdmin(tables: MemAdminTables): AdminStore {
         .reverse()
         .slice(0, limit),
     deadLetter: async (n) => letters().find((d) => d.n === n),
+    vitals: async () => ({ dead: letters().filter((d) => d.resolution === null).length, wall: undefined }),
     resolveDead: async (n, resolvedBy, resolution) => {
       if (resolved.has(n) || tables.dead[n - 1] === undefined) return false;
       resolved.set(n, { resolvedAt: 0, resolvedBy, resolution });

@@ -46,6 +46,11 @@ export function createPgAdmin(reads: PgLink, chores: PgLink): AdminStore {
       return reads.query<DeadLetter>(undefined, `${DEAD} ${w.where} order by n desc limit ${w.value(limit)}`, w.values);
     },
     deadLetter: async (n) => (await reads.query<DeadLetter>('dead_letter', `${DEAD} where id = $1`, [n]))[0],
+    vitals: async () => {
+      const text = `select (select count(*) from thrum_dead where resolved_at is null) as dead, clock_timestamp() as wall`;
+      const [found] = await chores.query<{ dead: number; wall: number }>('vitals', text, []);
+      return { dead: found?.dead ?? 0, wall: found?.wall };
+    },
     resolveDead: async (n, by, resolution) => {
       const text = `update thrum_dead set resolved_at = now(), resolved_by = $2, resolution = $3 where id = $1 and resolved_at is null returning 1`;
       return (await chores.query('resolve_dead', text, [n, by, resolution])).length > 0;

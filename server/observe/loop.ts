@@ -1,5 +1,7 @@
 /** How late the event loop runs: what newcomers are refused by when the process has more to do than it can. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Gauge } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Clock, TimerHandle } from '../../actors/types.ts';
 
 export interface LoopDelay {
@@ -7,6 +9,19 @@ export interface LoopDelay {
   p99(): number;
   start(): void;
   stop(): void;
+}
+
+/** Tells the 99th percentile as a metric. */
+export function loopMetric(loop: Pick<LoopDelay, 'p99'>, registry: Registry): void {
+  const gauge = new Gauge({
+    name: 'thrum_kernel_eventloop_lag_seconds',
+    help: 'How late the event loop runs, 99th percentile of 5 s',
+    registers: [],
+    collect() {
+      this.set(loop.p99() / 1_000);
+    },
+  });
+  registry.registerMetric(gauge);
 }
 
 const RESOLUTION_MS = 20;

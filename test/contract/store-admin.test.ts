@@ -61,6 +61,9 @@ each('dead letters are listed, found, and resolved once', async (t, s, store) =>
   t.false(await store.admin.resolveDead(n, 'adam', 'retried'));
   t.like(await store.admin.deadLetter(n), { resolvedBy: 'eve', resolution: 'discarded' });
   t.is((await store.admin.deadLetters({ open: true, limit: 10 })).length, 2);
+  const { dead, wall } = await store.admin.vitals();
+  t.is(dead, 2);
+  t.true(wall === undefined || Math.abs(wall - Date.now()) < 3_600_000, 'the store runs on this machine');
   t.is((await store.admin.deadLetters({ open: false, limit: 10 })).length, 3);
   t.is(await store.admin.deadLetter(n + 1_000), undefined);
 });
