@@ -5,7 +5,7 @@ import type { CoverageReport } from './coverage.ts';
 import { clusterView } from './cluster-view.ts';
 import type { ClusterView, Front, Workload } from './cluster-view.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { kindOf, slotOf } from './ids.ts';
+import { kindOf, SLOTS, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { definitionOf, stateText } from './machine.ts';
 import type { Definition } from './machine.ts';
@@ -150,6 +150,14 @@ type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 const defined = <T extends object>(o: T): Partial<Defined<T>> =>
   Object.fromEntries(Object.entries(o).filter(([, v]) => v !== undefined)) as Partial<Defined<T>>;
 
+/** The slots that a list is of; undefined: all. */
+function slotsAsked({ node: self, placement }: Kernel, node: string | undefined, slot: number | undefined): number[] | undefined {
+  const one = slot === undefined ? undefined : [slot];
+  if (node === undefined) return one;
+  if (placement === undefined) return node === self ? one : [];
+  return (one ?? Array.from({ length: SLOTS }, (_, i) => i)).filter((i) => placement.owner(i)?.node === node);
+}
+
 /** A single node as a cluster would tell of it. */
 const alone = ({ node: id, kinds, started }: Kernel): NodeInfo => ({
   id,
@@ -210,8 +218,9 @@ export function createInspect(
 
     async list({ node, slot, limit, sort, ...rest }) {
       giveWay();
-      if (node !== undefined && node !== k.node) return { items: [], next: undefined };
-      const slots = slot === undefined ? {} : { slots: [slot] };
+      const among = slotsAsked(k, node, slot);
+      if (among?.length === 0) return { items: [], next: undefined };
+      const slots = among === undefined ? {} : { slots: among };
       const found = await k.store.directory({ ...defined(rest), ...slots, sort, limit: limit + 1 });
       const items = found.slice(0, limit);
       const last = items.at(-1);

@@ -76,6 +76,10 @@ test('either of two nodes tells of the actors and the load of both; one that is 
   );
   t.is(slots.length, SLOTS);
 
+  const of = async (node: string) => (await a.system.inspect.list({ node, sort: 'name', after: undefined, limit: 10 })).items.length;
+  await c.clock.advance(5_000);
+  t.deepEqual([await of(a.id), await of(b.id), await of('n9')], [0, 1, 0]);
+
   b.kill();
   const left = await asked(c, a.system.inspect.workloads());
   t.deepEqual(
