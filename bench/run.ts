@@ -14,6 +14,7 @@ export type Bench = (
 const benches: { readonly [name: string]: () => Promise<Bench> } = {
   http: async () => (await import('./http.ts')).httpBench,
   kernel: async () => (await import('./kernel.ts')).kernelBench,
+  lists: async () => (await import('./lists.ts')).listsBench,
   realtime: async () => (await import('./realtime.ts')).realtimeBench,
   scale: async () => (await import('./scale.ts')).scaleBench,
 };

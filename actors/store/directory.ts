@@ -37,14 +37,20 @@ const orders = {
 
 const like = (text: string): string => text.replace(/[\\%_]/g, String.raw`\$&`);
 
-/** One statement, whose conditions follow the indexes of the table: equality first, then a row comparison along the order. */
+/**
+ * One statement, whose conditions follow the indexes of the table: equality first, then a row comparison along the order.
+ *
+ * How many actors a part of an id or of a state fits nobody can estimate. An index in the wanted order, taken in the hope of a full page soon, would
+ * then be read to its end; so what fits is found first (`offset 0`), at the price of one look at each actor, and put into order afterwards.
+ * Ids are ASCII, whose case the collation "C" folds several times as fast.
+ */
 export function directorySql(q: DirectoryQuery): { text: string; values: unknown[] } {
   const where: string[] = [];
   const values: unknown[] = [];
   const value = (v: unknown): string => `$${values.push(v)}`;
   for (const column of ['kind', 'status'] as const) if (q[column] !== undefined) where.push(`${column} = ${value(q[column])}`);
   if (q.state !== undefined) where.push(`state like ${value(`${like(q.state)}%`)}`);
-  if (q.q !== undefined) where.push(`id ilike ${value(`%${like(q.q)}%`)}`);
+  if (q.q !== undefined) where.push(`id collate "C" ilike ${value(`%${like(q.q)}%`)}`);
   if (q.slots !== undefined) where.push(`slot = any(${value(q.slots)}::smallint[])`);
   if (q.actorIds !== undefined) where.push(`actor_id = any(${value(q.actorIds)}::uuid[])`);
   const { columns, down } = orders[q.sort ?? 'recent'];
@@ -55,12 +61,13 @@ export function directorySql(q: DirectoryQuery): { text: string; values: unknown
   }
   const filter = where.length === 0 ? '' : `where ${where.join(' and ')}`;
   const order = columns.map((column) => `${column}${down ? ' desc' : ''}`).join(', ');
-  return { text: `${DIRECTORY} ${filter} order by ${order} limit ${value(q.limit)}`, values };
+  const found = q.q === undefined && q.state === undefined ? `thrum_actor ${filter}` : `(select * from thrum_actor ${filter} offset 0) a`;
+  return { text: `${COLUMNS} from ${found} order by ${order} limit ${value(q.limit)}`, values };
 }
 
-export const DIRECTORY = `
-  select actor_id as "actorId", kind, id, slot, status, mver, state, last_seq as "lastSeq", last_at as "lastAt", created_at as "createdAt"
-    from thrum_actor`;
+const COLUMNS = `
+  select actor_id as "actorId", kind, id, slot, status, mver, state, last_seq as "lastSeq", last_at as "lastAt", created_at as "createdAt"`;
+export const DIRECTORY = `${COLUMNS} from thrum_actor`;
 
 const compare = (a: number | string, b: number | string): number => (a < b ? -1 : a > b ? 1 : 0);
 
