@@ -240,7 +240,7 @@ export class Placement {
   }
 
   #unreachable(error: unknown): void {
-    this.#k.log.warn({ err: error }, 'the leases could not be renewed');
+    if (!this.#roaming) this.#k.log.warn({ err: error }, 'the leases could not be renewed');
     if (this.leaseLeft > 0 || this.#roaming || this.#state === 'stopped') return;
     this.#roaming = true;
     this.#k.log.warn({ node: this.me, alert: 'warning' }, 'roaming: the store of leases is out of reach');

@@ -14,6 +14,7 @@ import { askRoute } from '../server/http/route.ts';
 import { callerOf } from '../server/identity/identity.ts';
 import { newSecrets } from '../server/identity/keys.ts';
 import { createTokens } from '../server/identity/tokens.ts';
+import { memoryLimiters } from '../server/limits/limiter.ts';
 import { newIds } from '../server/ids.ts';
 import { createLog } from '../server/observe/log.ts';
 import { Problem } from '../server/problems.ts';
@@ -53,6 +54,7 @@ async function main(databaseUrl: string): Promise<void> {
       if (token === undefined) throw new Problem('UNAUTHENTICATED');
       return callerOf(await tokens.verify(token), 'bearer');
     },
+    newLimiter: memoryLimiters(() => realClock.mono()),
     clock: realClock,
     newId,
     log: createLog(config.logLevel),

@@ -50,6 +50,8 @@ import { queueMetrics } from './jobs/metrics.ts';
 import { pruneJob } from './jobs/prune.ts';
 import type { RunnerDeps } from './jobs/runner.ts';
 import { createTableJobs } from './jobs/table.ts';
+import { memoryLimiters } from './limits/limiter.ts';
+import { sharedLimiters } from './limits/shared.ts';
 import { checkCatalogue, withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
 import { createNodeAdapter } from './live/adapter.ts';
@@ -156,6 +158,10 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const node = randomBytes(8).toString('hex');
   const cluster = createClusterNode({ config, node, clock, random, log });
 
+  const newLimiter =
+    cluster === undefined
+      ? memoryLimiters(() => clock.mono())
+      : sharedLimiters({ redis: cluster.client.commands, keys: cluster.keys, clock });
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
   const store = deps.store?.(companions) ?? createPgStore(database, companions, node);
@@ -244,7 +250,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   });
   countAlerts(actors, registry);
   const erasures = createErasures({ actors, key: erasureKey(secrets), dataDir: config.dataDir, clock });
-  const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId });
+  const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId, newLimiter });
 
   const health = createHealth({ clock, durability: store.durability, version });
   health.add('database', () => database.knex.raw('select 1'));
@@ -280,6 +286,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     config,
     routes,
     actors,
+    newLimiter,
     authenticate: (c) => identity.authenticate(c),
     clock,
     newId,
@@ -289,7 +296,11 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     checkReplies: strict,
   });
   const handle = koa.callback();
-  const http = createServer((req, res) => void handle(req, res));
+  const http = createServer((req, res) => {
+    // load balancers are to open their next connection to a node that stays
+    if (health.draining) res.setHeader('connection', 'close');
+    void handle(req, res);
+  });
   http.requestTimeout = 30_000;
   http.headersTimeout = 10_000;
   const loop = watchLoop(clock);
@@ -325,6 +336,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     loop,
     nodes,
     inspector,
+    newLimiter,
   });
   const elsewhere = cluster === undefined ? undefined : watchElsewhere({ clock, log, actors, sessions: identity.sessions, status });
 

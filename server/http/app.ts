@@ -13,7 +13,7 @@ import { isAdmin, isStaff } from '../identity/caller.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { NewId } from '../ids.ts';
 import { mayInspect } from '../inspector/roles.ts';
-import { memoryLimiter } from '../limits/limiter.ts';
+import type { NewLimiter } from '../limits/limiter.ts';
 import { httpMetrics } from '../observe/metrics.ts';
 import { isProblem, Problem, toProblem } from '../problems.ts';
 import { clientAddress } from './address.ts';
@@ -35,6 +35,7 @@ export interface HttpDeps {
   readonly actors: ActorSystem;
   /** @throws Problem UNAUTHENTICATED or TOKEN_EXPIRED for a bad bearer token; a bad cookie is as good as none */
   readonly authenticate: (c: Credentials) => Promise<Caller>;
+  readonly newLimiter: NewLimiter;
   readonly clock: Clock;
   readonly newId: NewId;
   readonly log: Log;
@@ -56,9 +57,7 @@ export function createHttp(d: HttpDeps): Koa<State> {
   const app = new Koa<State>();
   const table = routeTable(d.routes);
   const metrics = httpMetrics(d.registry);
-  const limiter = memoryLimiter({ perSecond: d.config.requestsPerMinute / 60, burst: Math.ceil(d.config.requestsPerMinute / 4) }, () =>
-    d.clock.mono(),
-  );
+  const limiter = d.newLimiter('http', { perSecond: d.config.requestsPerMinute / 60, burst: Math.ceil(d.config.requestsPerMinute / 4) });
 
   app.use(async (ctx) => {
     const started = d.clock.mono();

@@ -1,7 +1,7 @@
 /** Failed logins (biosync B0b.2). In memory: a restart forgives, which costs an attacker nothing that the hash does not cost him anyway. */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../actors/types.ts';
-import { memoryLimiter } from '../limits/limiter.ts';
+import type { NewLimiter } from '../limits/limiter.ts';
 import { Problem } from '../problems.ts';
 
 export interface Attempts {
@@ -22,9 +22,9 @@ const MOST_FAILURES = 5;
 const LONGEST_LOCK_MS = 24 * 3_600_000;
 const MOST_ACCOUNTS = 50_000;
 
-export function createAttempts(o: { clock: Clock; perAddress: number }): Attempts {
+export function createAttempts(o: { clock: Clock; perAddress: number; newLimiter: NewLimiter }): Attempts {
   const accounts = new Map<string, Account>();
-  const addresses = memoryLimiter({ perSecond: o.perAddress / 900, burst: o.perAddress }, () => o.clock.mono());
+  const addresses = o.newLimiter('logins', { perSecond: o.perAddress / 900, burst: o.perAddress });
   const keyOf = (email: string, address: string): string => createHash('sha256').update(`${email}\n${address}`).digest('base64url');
 
   return {

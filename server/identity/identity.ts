@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Clock } from '../../actors/types.ts';
 import type { Config } from '../config.ts';
+import type { NewLimiter } from '../limits/limiter.ts';
 import { Problem } from '../problems.ts';
 import { createAttempts } from './attempts.ts';
 import { ANONYMOUS } from './caller.ts';
@@ -50,6 +51,7 @@ export interface IdentityDeps {
   readonly knex: Knex;
   readonly actors: ActorSystem;
   readonly secrets: Secrets;
+  readonly newLimiter: NewLimiter;
   readonly clock: Clock;
   readonly newId: () => string;
 }
@@ -59,7 +61,7 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
   const passwords = createPasswords({ concurrency: config.argon2Concurrency, memoryKib: config.argon2MemoryKib, time: config.argon2Time });
   const stored = (): Promise<Secrets | undefined> => readSecrets(config.dataDir);
   const tokens = await createTokens({ secrets: d.secrets, issuer: config.publicUrl, ttlS: config.accessTtlS, clock, newId, stored });
-  const attempts = createAttempts({ clock, perAddress: config.loginsPerAddress });
+  const attempts = createAttempts({ clock, perAddress: config.loginsPerAddress, newLimiter: d.newLimiter });
   const sessions = createSessions({
     knex: d.knex,
     clock,

@@ -74,3 +74,11 @@ export function memoryLimiter(rate: Rate, mono: () => number): Limiter {
     giveBack: (key, cost) => buckets.get(key)?.giveBack(cost),
   };
 }
+
+/** How the server makes its limiters: for one node, or for all that share a Redis (shared.ts). The name tells limiters with equal keys apart. */
+export type NewLimiter = (name: string, rate: Rate) => Limiter;
+
+export const memoryLimiters =
+  (mono: () => number): NewLimiter =>
+  (_, rate) =>
+    memoryLimiter(rate, mono);

@@ -8,7 +8,7 @@ import { jsonFault } from '../http/body.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { NewId } from '../ids.ts';
 import type { InspectorFeed } from '../inspector/feed.ts';
-import type { Limiter, Verdict } from '../limits/limiter.ts';
+import type { Limiter, NewLimiter, Verdict } from '../limits/limiter.ts';
 import type { LoopDelay } from '../observe/loop.ts';
 import type { LiveMetrics } from '../observe/metrics.ts';
 import { invalid, Problem } from '../problems.ts';
@@ -32,6 +32,7 @@ export interface GatewayDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly presence: Presence;
+  readonly newLimiter: NewLimiter;
   readonly loop: LoopDelay;
   readonly newId: NewId;
   /** name of this node in `hello` */

@@ -13,7 +13,6 @@ import type { Caller } from '../identity/caller.ts';
 import { accessCookie, readCookie } from '../identity/cookies.ts';
 import { callerOf } from '../identity/identity.ts';
 import type { InspectSpace } from '../inspector/feed.ts';
-import { memoryLimiter } from '../limits/limiter.ts';
 import { liveMetrics } from '../observe/metrics.ts';
 import { isProblem, Problem, toProblem } from '../problems.ts';
 import { createAdmission } from './admission.ts';
@@ -80,7 +79,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     rights,
     rates: ratesOf(config),
     slices: coalescedSlices(d.topics),
-    perUser: memoryLimiter({ perSecond: config.commandsPerUser, burst: config.commandsPerUser * 2 }, () => clock.mono()),
+    perUser: d.newLimiter('commands', { perSecond: config.commandsPerUser, burst: config.commandsPerUser * 2 }),
     problem(error) {
       const requestId = d.newId();
       if (!isProblem(error)) d.log.error({ err: error, requestId }, 'message failed');

@@ -88,7 +88,6 @@ export function createRedisBus({ client: { commands, subscriber }, keys, log }: 
       };
       subscriber.on('messageBuffer', hear);
       const subscribed = subscriber.subscribe(keys.busOf(me), keys.busAll);
-      subscribed.catch((err: unknown) => log.warn({ err }, 'the channels of this node were not subscribed to'));
       // Without Redis the node starts all the same; the subscription is made when it is there.
       if (subscriber.status === 'ready') await subscribed;
     },

@@ -56,7 +56,7 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
   };
   const kinds: { readonly [kind in Kind]: RedisOptions } = {
     commands: { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
-    subscriber: { maxRetriesPerRequest: null },
+    subscriber: { maxRetriesPerRequest: null, autoResubscribe: false },
     // without a ready check, because Bull wants it so
     blocking: { maxRetriesPerRequest: null, enableReadyCheck: false, socketTimeout: BLOCKED_MS },
   };
@@ -74,7 +74,10 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
       up = true;
     });
     opened.push(redis);
-    if (kind === 'subscriber') subscribers.push(redis);
+    if (kind === 'subscriber') {
+      subscribers.push(redis);
+      keepSubscribed(redis);
+    }
     return redis;
   }
 
@@ -98,6 +101,35 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
       for (const redis of opened) redis.disconnect();
     },
   };
+}
+
+const SUBSCRIPTIONS = [
+  ['subscribe', 'unsubscribe'],
+  ['psubscribe', 'punsubscribe'],
+  ['ssubscribe', 'sunsubscribe'],
+] as const;
+
+/**
+ * Subscribes again to everything that was asked for whenever the connection is ready, and never rejects. (The driver does so too, but forgets what
+ * it had when the connection is lost once more before Redis has confirmed.)
+ */
+function keepSubscribed(redis: Redis): void {
+  const methods = redis as unknown as Record<string, (...channels: unknown[]) => Promise<unknown>>;
+  for (const [on, off] of SUBSCRIPTIONS) {
+    const wanted = new Set<string>();
+    const take = methods[on]?.bind(redis);
+    const drop = methods[off]?.bind(redis);
+    if (take === undefined || drop === undefined) throw new Error(`the driver has no ${on}`);
+    methods[on] = (...channels) => {
+      for (const channel of channels.flat()) wanted.add(String(channel));
+      return take(...channels).catch(() => undefined);
+    };
+    methods[off] = (...channels) => {
+      for (const channel of channels.flat()) wanted.delete(String(channel));
+      return drop(...channels).catch(() => undefined);
+    };
+    redis.on('ready', () => void (wanted.size > 0 && take(...wanted).catch(() => undefined)));
+  }
 }
 
 function readyWithin(clock: Clock, redis: Redis, ms: number): Promise<boolean> {

@@ -19,6 +19,8 @@ export interface RedisKeys {
   readonly queues: string;
   /** list of the dead jobs of a queue, JSON, the last first */
   readonly deadJobs: (queue: string) => string;
+  /** before `:<key>` of what a limiter has let through */
+  readonly limit: (name: string) => string;
   /** what the names of all channels of the socket adapter begin with */
   readonly io: string;
 }
@@ -35,6 +37,7 @@ export function redisKeys(namespace: string): RedisKeys {
     busAll: `${own}:bus:all`,
     queues: `${own}:queue`,
     deadJobs: (queue) => `${own}:queue:${queue}:dlq`,
+    limit: (name) => `${own}:limit:${name}`,
     io: `${own}:io`,
   };
 }

@@ -1,0 +1,66 @@
+/**
+ * Several nodes on one machine as plain processes, with a load balancer before them: `npm run cluster [-- --nodes 3] [--port 3000]`. PostgreSQL and
+ * Redis are those of DATABASE_URL and REDIS_URL, else private ones whose data ends with them. `kill` a node and start none: the others go on.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startBalancer } from './balancer.ts';
+import { startPostgres } from './private-postgres.ts';
+import { startRedis } from './private-redis.ts';
+import { freePort, startServer } from './server-process.ts';
+import type { ServerProcess } from './server-process.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { nodes: { type: 'string', default: '2' }, port: { type: 'string', default: '3000' } } });
+  const count = Number(values.nodes);
+  const port = Number(values.port);
+  if (!Number.isInteger(count) || count < 1 || count > 16) throw new Error('--nodes takes a number from 1 to 16');
+  const { DATABASE_URL, REDIS_URL } = process.env;
+  const postgres = DATABASE_URL ? undefined : await startPostgres({ max_connections: String(20 + 20 * count) });
+  const redis = REDIS_URL ? undefined : await startRedis();
+  const database = DATABASE_URL ?? postgres?.url;
+  const url = REDIS_URL ?? redis?.url;
+  if (database === undefined) throw new Error('PostgreSQL is not installed: set DATABASE_URL');
+  if (url === undefined) throw new Error('Redis is not installed: set REDIS_URL');
+  const dataDir = await mkdtemp(join(tmpdir(), 'thrum-cluster-'));
+  const balancer = await startBalancer(port);
+  const common = {
+    DATABASE_URL: database,
+    REDIS_URL: url,
+    PUBLIC_URL: balancer.url,
+    TRUSTED_PROXIES: '1',
+    DRAIN_MS: '2000',
+    LOG_LEVEL: 'warn',
+  };
+  const start = async (demo: 'on' | 'off'): Promise<ServerProcess> =>
+    startServer({ port: await freePort(), dataDir, env: { ...common, DEMO: demo } });
+
+  // The first fills the database; the others find it so.
+  const first = await start('on');
+  const nodes = [first, ...(await Promise.all(Array.from({ length: count - 1 }, () => start('off'))))];
+  balancer.nodes(nodes.map((n) => n.url));
+  say(`\n  ${count} nodes of Thrum behind ${balancer.url}\n`);
+  for (const n of nodes) say(`  node        ${n.url}   pid ${n.pid}   ready after ${(n.readyMs / 1_000).toFixed(1)} s`);
+  say(
+    `  database    ${database}\n  redis       ${url}\n\n  Logins are those of the demo studio: ${balancer.url}/   Ctrl-C ends everything.\n`,
+  );
+
+  await new Promise((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve));
+  await Promise.all(nodes.map((n) => n.end('SIGTERM')));
+  await balancer.close();
+  await redis?.stop();
+  await postgres?.stop();
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
