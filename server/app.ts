@@ -63,7 +63,6 @@ import { statusTopic } from './live/status.ts';
 import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
-import { memoryLimiter } from './limits/limiter.ts';
 import { createErasures } from './lifecycle/erasures.ts';
 import { pushAccounts } from './notify/accounts.ts';
 import { createNotify } from './notify/notify.ts';
@@ -278,7 +277,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
-    ...pushRoutes({ notify, knex: database.knex, tests: memoryLimiter({ perSecond: 0.1, burst: 5 }, () => clock.mono()) }),
+    ...pushRoutes({ notify, knex: database.knex, tests: newLimiter('push-tests', { perSecond: 0.1, burst: 5 }) }),
     ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor }, version),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
