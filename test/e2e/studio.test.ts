@@ -151,7 +151,10 @@ paged('what happens is seen at the inspector as it happens, in the stream and on
   const watcher = await enter('Operator', '/inspect');
   await watcher.getByRole('link', { name: 'Live' }).click();
   await watcher.getByLabel('Kind').selectOption('booking');
-  await watcher.locator('.activity, .empty').first().waitFor();
+  await watcher
+    .getByTestId('rate')
+    .filter({ hasText: /watching|events/ })
+    .waitFor();
   const client = await enter('Client');
   const room = await openDay(client);
   await client.locator(`[data-room="${room}"] .cell`).first().click();

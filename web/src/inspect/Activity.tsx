@@ -9,6 +9,11 @@ import { eventName } from './Statechart.tsx';
 const RATE = 50;
 const ROWS = 100;
 
+function rateText(matched: number, sent: number): string {
+  if (matched === 0) return 'watching';
+  return `${matched} events/s${sent < matched ? `, ${Math.round((100 * sent) / matched)} % shown` : ''}`;
+}
+
 /** What actors do right now: a stream of at most 50 events a second, with the true rate beside it. */
 export function Activity() {
   const [kinds, setKinds] = useState<readonly string[]>([]);
@@ -20,7 +25,7 @@ export function Activity() {
     listKinds().then(setKinds, () => undefined); // without it the filter offers no kind
   }, []);
   const filter = { ...(kind === '' ? {} : { kind }), ...(type === '' ? {} : { type }) };
-  const { matched, sent } = useFeed('activity', held ? undefined : filter, RATE, (events) =>
+  const { live, matched, sent } = useFeed('activity', held ? undefined : filter, RATE, (events) =>
     setRows((known) => [...events.toReversed(), ...known].slice(0, ROWS)),
   );
   return (
@@ -31,7 +36,7 @@ export function Activity() {
         </h2>
         <span class="spring" />
         <span class="small muted" data-testid="rate">
-          {matched === 0 ? 'quiet' : `${matched} events/s${sent < matched ? `, ${Math.round((100 * sent) / matched)} % shown` : ''}`}
+          {live ? rateText(matched, sent) : held ? 'held' : 'connecting…'}
         </span>
         <button type="button" class="btn s" aria-pressed={held} onClick={() => setHeld(!held)}>
           {held ? 'Go on' : 'Hold'}

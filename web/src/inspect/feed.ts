@@ -26,7 +26,10 @@ export interface Sighting {
   readonly commitMs?: number;
 }
 
-export interface Rate {
+/** What is told of a watch as a whole. */
+export interface WatchState {
+  /** whether the server watches for us */
+  readonly live: boolean;
   /** events per second that fit the filter */
   readonly matched: number;
   readonly sent: number;
@@ -48,6 +51,8 @@ interface Message {
 
 const WATCH = 'page';
 const RENEW_MS = 25_000;
+const QUIET_MS = 2_500;
+const none: WatchState = { live: false, matched: 0, sent: 0 };
 
 let socket: Socket | undefined;
 let users = 0;
@@ -83,8 +88,13 @@ let count = 0;
  * @param name  of this watch, unique on the page
  * @param filter undefined: nothing is watched
  */
-export function useFeed(name: string, filter: WatchFilter | undefined, rate: number, seen: (events: readonly Sighting[]) => void): Rate {
-  const [stats, setStats] = useState<Rate>({ matched: 0, sent: 0 });
+export function useFeed(
+  name: string,
+  filter: WatchFilter | undefined,
+  rate: number,
+  seen: (events: readonly Sighting[]) => void,
+): WatchState {
+  const [state, setState] = useState<WatchState>(none);
   const latest = useRef(seen);
   latest.current = seen;
   const text = JSON.stringify(filter);
@@ -93,26 +103,37 @@ export function useFeed(name: string, filter: WatchFilter | undefined, rate: num
     const id = `${WATCH}-${name}`;
     const s = connect();
     const ask = (): void => {
-      s.emit('watch', { id, filter: JSON.parse(text) as WatchFilter, rate });
+      s.emit('watch', { id, filter: JSON.parse(text) as WatchFilter, rate }, ({ ok }: { ok: boolean }) =>
+        setState((known) => ({ ...known, live: ok })),
+      );
     };
+    let quiet: ReturnType<typeof setTimeout> | undefined;
+    const lost = (): void => setState(none);
     const inspected = ({ watches, l }: { watches: readonly string[]; l: readonly Message[] }): void => {
       if (watches.includes(id)) latest.current(sightings(l));
     };
     const told = ({ ms, watches }: { ms: number; watches: readonly { id: string; matched: number; sent: number }[] }): void => {
       const own = watches.find((w) => w.id === id);
-      if (own !== undefined) setStats({ matched: Math.round((own.matched * 1_000) / ms), sent: Math.round((own.sent * 1_000) / ms) });
+      const perSecond = (n: number): number => Math.round((n * 1_000) / ms);
+      if (own === undefined) return;
+      setState({ live: true, matched: perSecond(own.matched), sent: perSecond(own.sent) });
+      // nothing is told of a second without events
+      clearTimeout(quiet);
+      quiet = setTimeout(() => setState({ live: true, matched: 0, sent: 0 }), QUIET_MS);
     };
-    s.on('connect', ask).on('inspection', inspected).on('watch.stats', told);
+    s.on('connect', ask).on('disconnect', lost).on('inspection', inspected).on('watch.stats', told);
     if (s.connected) ask();
     const timer = setInterval(ask, RENEW_MS);
     return () => {
       clearInterval(timer);
-      s.off('connect', ask).off('inspection', inspected).off('watch.stats', told);
+      clearTimeout(quiet);
+      s.off('connect', ask).off('disconnect', lost).off('inspection', inspected).off('watch.stats', told);
       s.emit('unwatch', { id });
       leave();
+      lost();
     };
   }, [name, text, rate]);
-  return stats;
+  return state;
 }
 
 function sightings(messages: readonly Message[]): Sighting[] {
