@@ -141,3 +141,15 @@ test('the day rolls at local midnight, and a person is seen by themselves and by
   await t.throwsAsync(k.system.read(REF, 'energy', {}, { from: user('other') }), { message: /NOT_FOUND/ });
   t.like(await k.system.ask(REF, { type: 'data.committed', days: [TODAY] }, as(user(ID))), { ok: false, error: { code: 'FORBIDDEN' } });
 });
+
+test('a person hides himself and shows himself again, and nothing else changes (U7)', async (t) => {
+  const { k } = await rig();
+  const profile = async (): Promise<object> => (await k.system.read(REF, 'profile', {}, { from: system })).value as object;
+  const before = await profile();
+  t.like(await k.system.ask(REF, { type: 'user.update', hidden: true }, as(user(ID))), { ok: true });
+  t.deepEqual(await profile(), { ...before, hidden: true });
+  t.like(await k.system.ask(REF, { type: 'user.update', displayName: 'Mia H.' }, as(user(ID))), { ok: true });
+  t.deepEqual(await profile(), { ...before, displayName: 'Mia H.', hidden: true });
+  t.like(await k.system.ask(REF, { type: 'user.update', hidden: false }, as(user(ID))), { ok: true });
+  t.deepEqual(await profile(), { ...before, displayName: 'Mia H.' });
+});
