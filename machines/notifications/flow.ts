@@ -118,8 +118,9 @@ class Draft {
   /** What nobody waits for goes when it has expired, or when there is too much of it; the oldest first. */
   #forget(): void {
     // its jobs were lost: they are dead, or the table was restored
-    for (const [id, n] of Object.entries(this.notices))
-      if (n.state === 'pushing' && n.expiresAt + HOUR <= this.#now) this.end(id, 'failed');
+    for (const [id, n] of Object.entries(this.notices)) {
+      if (n.state === 'pushing' && n.expiresAt + HOUR <= this.#now) for (const one of [id, ...(n.digest ?? [])]) this.end(one, 'failed');
+    }
     const resting = ([, n]: [string, Notice]): boolean => n.due === undefined && (n.state === 'live' || n.state === 'sent');
     const idle = Object.entries(this.notices)
       .filter(resting)
@@ -201,10 +202,10 @@ export function nextDue({ notices, digestDue }: Pick<NotifyState, 'notices' | 'd
 /** Everything whose time has come. */
 export function due(p: Person, now: number): Step {
   const d = new Draft(p, now);
+  if (d.digestDue !== undefined && d.digestDue <= now) digest(d);
   for (const [id, n] of Object.entries(d.notices).toSorted(([, a], [, b]) => a.seq - b.seq)) {
     if (n.due !== undefined && n.due <= now) look(d, id, n);
   }
-  if (d.digestDue !== undefined && d.digestDue <= now) digest(d);
   return d.done();
 }
 
@@ -243,16 +244,21 @@ function spend(d: Draft, n: Notice): boolean {
   return free;
 }
 
-/** The next digest; one that would come in quiet hours comes at their end. */
-function digestTime(d: Draft): number {
-  const { digestAt, quiet } = d.preferences;
-  const at = nextDaily(d.zone, minutesOf(digestAt), d.now);
+/** When the quiet hours end that `at` lies in, or `at`. */
+function afterQuiet(d: Draft, at: number): number {
+  const { quiet } = d.preferences;
   return quiet === undefined ? at : (quietEnd(d.zone, { from: minutesOf(quiet.from), to: minutesOf(quiet.to) }, at) ?? at);
 }
 
+/** The next digest; one that would come in quiet hours comes at their end. */
+const digestTime = (d: Draft): number => afterQuiet(d, nextDaily(d.zone, minutesOf(d.preferences.digestAt), d.now));
+
 /** One push for all that the budgets have held back, led by the newest. */
 function digest(d: Draft): void {
-  d.digestDue = undefined;
+  const at = afterQuiet(d, d.now);
+  d.digestDue = at > d.now ? at : undefined;
+  // the server was away when it was due
+  if (at > d.now) return;
   const called = Object.entries(d.notices).filter(([id, n]) => {
     if (n.state !== 'digested') return false;
     if (n.expiresAt <= d.now) d.end(id, 'expired');

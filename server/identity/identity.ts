@@ -5,6 +5,7 @@ import type { Clock } from '../../actors/types.ts';
 import type { Config } from '../config.ts';
 import type { NewLimiter } from '../limits/limiter.ts';
 import { Problem } from '../problems.ts';
+import { URL_NAMESPACE, uuid5 } from '../../calc/uuid.ts';
 import { createAttempts } from './attempts.ts';
 import { ANONYMOUS } from './caller.ts';
 import type { Caller, Session } from './caller.ts';
@@ -69,6 +70,7 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
     refreshSecret: d.secrets.refresh,
     refreshTtlS: config.refreshTtlS,
     maxS: config.sessionMaxS,
+    onReused: (userId, sid) => warnOfReuse(d.actors, userId, sid),
   });
   const users = createUsers({ knex: d.knex, actors: d.actors, hash: (p) => passwords.hash(p), newId, wall: () => clock.wall() });
   const cookieName = accessCookie(config.publicUrl);
@@ -141,6 +143,21 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
       return pair(row, await sessions.start(row.id, 'local script'));
     },
   };
+}
+
+/** Tells the person on every device; a person who cannot be told is no reason to keep the session. */
+async function warnOfReuse(actors: ActorSystem, userId: string, sid: string): Promise<void> {
+  const notice = {
+    id: uuid5(URL_NAMESPACE, `notification/session-reused/${sid}`),
+    category: 'security',
+    severity: 'critical',
+    collapseKey: 'session',
+    titleKey: 'security.session_reused',
+    args: {},
+    href: '/',
+  };
+  const from = { kind: 'system', id: 'identity', roles: [] } as const;
+  await actors.ask(`user:${userId}`, { type: 'notification.create', ...notice }, { key: `session-reused:${sid}`, from });
 }
 
 export const callerOf = (session: Session, via: 'bearer' | 'cookie'): Caller => ({ principal: session.principal, session, via });

@@ -69,6 +69,8 @@ export function createSessions(o: {
   refreshSecret: string;
   refreshTtlS: number;
   maxS: number;
+  /** a session was ended because its refresh token was used twice: its person should know */
+  onReused: (userId: string, sid: string) => Promise<void>;
 }): Sessions {
   const { knex } = o;
   const secret = Buffer.from(o.refreshSecret, 'base64url');
@@ -150,7 +152,8 @@ export function createSessions(o: {
       if (known === undefined || known.revoked_at !== null || !isPrevious)
         throw new Problem('UNAUTHENTICATED', 'the refresh token is not valid');
       if (now - known.rotated_at <= GRACE_MS) return { sid, userId: known.user_id, refreshToken: next };
-      await end({ user_id: known.user_id, id: sid }, 'refresh_reused');
+      const ended = await end({ user_id: known.user_id, id: sid }, 'refresh_reused');
+      if (ended.length > 0) await o.onReused(known.user_id, sid);
       throw new Problem('REFRESH_REUSED');
     },
 
