@@ -143,6 +143,19 @@ function checkInitial(kind: Omit<ActorKind, 'hash'>, fault: Fault): void {
   }
 }
 
+/** Numbers of events that were lost are given again: nothing may be known elsewhere by them. */
+function checkRelaxed({ machine, effects, topics }: Omit<ActorKind, 'hash'>, fault: Fault): void {
+  const without = 'a kind with relaxed durability has none';
+  for (const name of Object.keys(effects ?? {})) fault(`effects.${name}`, without);
+  for (const t of topics ?? []) if (t.kind === 'log') fault(`topics.${t.view}`, `a log topic; ${without}`);
+  for (const node of nodesOf(machine.root))
+    for (const { path, action } of actionsOf(node))
+      if (OUTGOING.has(nameOf(action))) fault(path, `the action '${nameOf(action)}'; ${without}`);
+}
+
+/** Actions by which an event is known to others under its number. */
+const OUTGOING: ReadonlySet<string> = new Set(['tell', 'job']);
+
 const DAY_MS = 86_400_000;
 
 /** Keys of commands are remembered for a day. */
@@ -213,6 +226,7 @@ export function checkKind(kind: Omit<ActorKind, 'hash'>): string {
     if (kind.limits[name] > 1_048_576) fault(`limits.${name}`, 'at most 1,048,576');
   }
   checkLifetime(kind, fault);
+  if (kind.durability === 'relaxed') checkRelaxed(kind, fault);
   if (faults.length === 0) checkInitial(kind, fault);
   if (faults.length > 0) throw new DefinitionError(kind.kind, faults);
   return definitionHash(machine);

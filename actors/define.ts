@@ -333,6 +333,12 @@ export interface ActorDefinition<C = AnyContext> {
   readonly passivateAfter?: number;
   /** a snapshot is written after `every` rows, unless the patches since the last are smaller than `bytes` times its size; default 64 and 4 */
   readonly snapshot?: { readonly every: number; readonly bytes: number };
+  /**
+   * Commits do not wait for the disk, where the database can do that: when its server crashes, the last events (up to about 600 ms) may be
+   * lost although they were acknowledged. What is left is whole. For telemetry; such a kind sends no messages, starts no effects or jobs and
+   * has no log topics, because their numbers would be given twice. Default: every acknowledged event is durable
+   */
+  readonly durability?: 'relaxed';
   /** how long events are kept, at least 24 h, as `'36h'` or `'30d'`; default forever. Older ones go when two snapshots are newer */
   readonly retention?: 'forever' | { readonly journal: string };
   /** how long after a final state the actor is kept, at least 24 h; then its history goes, and only its name stays. Default: for ever */

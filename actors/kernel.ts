@@ -48,7 +48,8 @@ export interface Kernel {
   readonly placement: Placement | undefined;
   readonly interests: Interests | undefined;
   readonly router: Router | undefined;
-  committer(slot: number): Committer;
+  /** The lane of an actor; those whose kind has relaxed durability have another than their neighbours. */
+  committer(slot: number, relaxed?: boolean): Committer;
   /** The activation of an actor, if it is in memory. */
   active(ref: ActorRef): Activation | undefined;
   /** Whether this node may decide for the slot at once: it owns it beyond doubt and keeps it. */

@@ -112,6 +112,9 @@ export class Node implements ActorSystem, Kernel {
   /** actors that wait for a commit to make room in their lane */
   readonly #waiting = new Set<Activation>();
   #committers: Committer[] = [];
+  /** the last of them, for kinds with relaxed durability, where the store has such lanes */
+  #relaxed: Committer | undefined;
+  readonly #lanes: number;
   #loads = 0;
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
   /** what a former process left to be sent is in the outbox */
@@ -120,6 +123,7 @@ export class Node implements ActorSystem, Kernel {
 
   constructor(o: ActorSystemOptions) {
     this.#o = o;
+    this.#lanes = o.lanes ?? 1;
     this.node = o.node ?? 'solo';
     this.limits = { ...defaultLimits, ...o.limits };
     const deferral = o.deferral ?? eventLoop;
@@ -187,8 +191,8 @@ export class Node implements ActorSystem, Kernel {
 
   // ------------------------------------------------------------------------------------------------------- parts' view of it
 
-  committer(slot: number): Committer {
-    return this.#committers[slot % this.#committers.length] as Committer;
+  committer(slot: number, relaxed = false): Committer {
+    return relaxed && this.#relaxed !== undefined ? this.#relaxed : (this.#committers[slot % this.#lanes] as Committer);
   }
 
   active(ref: ActorRef): Activation | undefined {
@@ -282,7 +286,7 @@ export class Node implements ActorSystem, Kernel {
         return this.#decline(ref, type, refusal('OVERLOADED', error.detail, undefined, error.retryAfterMs));
       return Promise.reject(error);
     }
-    const troubled = this.committer(a.at.slot).troubledSince;
+    const troubled = this.committer(a.at.slot, rt.relaxed).troubledSince;
     const mono = this.clock.mono();
     if (troubled !== undefined && mono - troubled > TROUBLE_MS)
       return this.#decline(ref, type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
@@ -436,20 +440,25 @@ export class Node implements ActorSystem, Kernel {
     }
     this.pauses.replace(await this.store.admin.pauses());
     await this.topics.start();
-    const lanes = this.#o.lanes ?? 1;
-    for (let number = 0; number < lanes; number += 1) {
-      const lane = await this.store.openLane(number);
-      const { store, registry, clock, random, log, metrics, limits } = this;
-      const onProgress = (): void => this.#progress();
-      const onDropped = (ids: readonly EffectId[]): void => this.outbox.dropped(ids);
-      this.#committers.push(new Committer({ lane, number, store, registry, clock, random, log, metrics, limits, onProgress, onDropped }));
-    }
+    for (let number = 0; number < this.#lanes; number += 1) await this.#open(number, false);
+    const relaxed = this.store.relaxes && [...this.kinds.values()].some((rt) => rt.relaxed);
+    if (relaxed) this.#relaxed = await this.#open(this.#lanes, true);
     this.#state = 'running';
     this.#keeper.start();
     this.#planExpiry();
     await this.outbox.start();
     this.#takenUp = true;
     await this.timers.start();
+  }
+
+  async #open(number: number, relaxed: boolean): Promise<Committer> {
+    const lane = await this.store.openLane(number, relaxed);
+    const { store, registry, clock, random, log, metrics, limits } = this;
+    const onProgress = (): void => this.#progress();
+    const onDropped = (ids: readonly EffectId[]): void => this.outbox.dropped(ids);
+    const committer = new Committer({ lane, number, store, registry, clock, random, log, metrics, limits, onProgress, onDropped });
+    this.#committers.push(committer);
+    return committer;
   }
 
   #planExpiry(): void {

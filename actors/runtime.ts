@@ -9,6 +9,8 @@ import type { ActorRef, ActorState } from './types.ts';
 /** A kind with what the kernel derives from it once. */
 export interface Runtime {
   readonly def: ActorKind;
+  /** its commits do not wait for the disk */
+  readonly relaxed: boolean;
   readonly runner: MachineRunner;
   readonly transitions: Transitions;
   readonly maps: Maps;
@@ -23,6 +25,7 @@ export function runtimeOf(def: ActorKind): Runtime {
   const topics = def.topics ?? [];
   return {
     def,
+    relaxed: def.durability === 'relaxed',
     runner: new MachineRunner(def.machine),
     transitions: new Transitions(def.machine),
     maps: (def.maps ?? {}) as Maps,

@@ -31,6 +31,26 @@ const JOURNAL = `insert into thrum_journal (actor_id, seq, at, type, event, patc
          (r->>8)::integer, nullif(r->9, 'null')
     from jsonb_array_elements($1::jsonb) r`;
 
+/** what refuses a batch whose first row of an actor follows no row */
+export const GAP = 'thrum_journal_gap';
+
+/** The rows that the first rows of a batch follow, one for each actor that has a history. */
+function followed(rows: Batch['journal']): string | undefined {
+  const seen = new Set<string>();
+  const before: string[] = [];
+  for (const { actorId, seq } of rows) {
+    if (seen.has(actorId)) continue;
+    seen.add(actorId);
+    if (seq > 1) before.push(`["${actorId}",${seq - 1}]`);
+  }
+  return before.length === 0 ? undefined : `[${before.join(',')}]`;
+}
+
+const gapText = (
+  parameter: string,
+): string => `select ${literal(GAP)} as c, jsonb_agg(r) as d from jsonb_array_elements(${parameter}::jsonb) r
+  where not exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>1)::bigint) having count(*) > 0`;
+
 function journalRows(rows: Batch['journal']): string {
   let text = '[';
   for (const row of rows) {
@@ -206,7 +226,8 @@ export class Statements {
     this.#registry = registry;
   }
 
-  of(batch: Batch): Statement {
+  /** @param whole whether the histories are looked at: the first row of each actor must follow one that is there */
+  of(batch: Batch, whole = false): Statement {
     const values: Values = [journalRows(batch.journal), batch.cid];
     const used: Part[] = [];
     let key = '';
@@ -227,9 +248,14 @@ export class Statements {
       values.push(companionRows(declared, rows));
       key += ` ${name}:${ops}`;
     }
+    const before = whole ? followed(batch.journal) : undefined;
+    if (before !== undefined) {
+      values.push(before);
+      key += ' whole';
+    }
     let text = this.#texts.get(key);
     if (text === undefined) {
-      text = compose(used, companions);
+      text = compose(used, companions, before !== undefined);
       this.#texts.set(key, text);
     }
     return { key, text, values };
@@ -242,12 +268,13 @@ export class Statements {
   }
 }
 
-function compose(used: readonly Part[], companions: readonly { name: string; declared: Companion; ops: string }[]): string {
+function compose(used: readonly Part[], companions: readonly { name: string; declared: Companion; ops: string }[], whole: boolean): string {
   const own = used.map((part, i) => `k${i} as (${part.sql(`$${i + 3}`)})`);
   // parts that nobody reads run after the main statement, so the journal is first here too
-  if (companions.length === 0) return own.length === 0 ? JOURNAL : `with ${own.join(',\n')}\n${JOURNAL}`;
+  if (companions.length === 0 && !whole) return own.length === 0 ? JOURNAL : `with ${own.join(',\n')}\n${JOURNAL}`;
   const texts = [`j as (${JOURNAL} returning 1)`, ...own];
-  const bad: string[] = [];
+  // a history that has lost its end is no matter of companions: it comes first
+  const bad = whole ? [`select * from (${gapText(`$${3 + used.length + companions.length}`)}) gap`] : [];
   companions.forEach(({ name, declared, ops }, i) => {
     const built = companionParts(name, declared, ops, i, `$${i + 3 + used.length}`);
     texts.push(...built.parts);

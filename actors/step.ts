@@ -128,6 +128,7 @@ class Collector {
         return;
       }
       case 'tell': {
+        if (this.rt.relaxed) throw new MachineFault('a message from a kind with relaxed durability');
         const { to, type: command, payload } = params as TellParams;
         const most = this.rt.def.limits.tells;
         if (this.tells.length >= most) throw limit('tells per event', most);
@@ -141,6 +142,7 @@ class Collector {
         this.#row((params as RowParams).into, params as RowParams);
         return;
       case 'job':
+        if (this.rt.relaxed) throw new MachineFault('a job of a kind with relaxed durability');
         this.#job(params as JobParams);
         return;
       case 'xstate.raise':

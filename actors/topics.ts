@@ -218,7 +218,7 @@ export class Topics {
       return standing;
     }
     const { view, bytes } = this.#bounded(topic, t, this.#project(a, topic, query, live));
-    const e = epochOf(this.#dataId, a.kind, topic.view, topic.version);
+    const e = this.#epoch(a, topic);
     const fresh: HotState = {
       kind: 'state',
       topic,
@@ -241,6 +241,11 @@ export class Topics {
     this.#makeRoom(a, hot);
     hot.set(key, fresh);
     return fresh;
+  }
+
+  /** Numbers of an actor with relaxed durability may be given a second time, after some were lost: nothing is compared across that. */
+  #epoch(a: Activation, { view, version }: StateTopic): string {
+    return epochOf(a.rt.relaxed ? String(this.#k.random()) : this.#dataId, a.kind, view, version);
   }
 
   #hotLog(a: Activation, topic: LogTopic, t: string): HotLog {
@@ -301,7 +306,11 @@ export class Topics {
 
   /** The activation is read anew from the journal. What was published stays published; nothing uncommitted ever was. */
   evicted(a: Activation): void {
-    for (const hot of this.#hot.get(a)?.values() ?? []) if (hot.kind === 'log') hot.items = [];
+    for (const hot of this.#hot.get(a)?.values() ?? []) {
+      if (hot.kind === 'log') hot.items = [];
+      else if (a.rt.relaxed) this.#cool(hot);
+    }
+    if (a.rt.relaxed) this.#hot.delete(a);
   }
 
   /** After a commit: items and signals go out, hot views are compared. Gives the hot views that changed, with their queries. */

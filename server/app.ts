@@ -103,6 +103,8 @@ export interface App {
   readonly routes: readonly Route[];
   readonly http: Server;
   readonly durability: Durability;
+  /** kinds whose last commits may be lost when the database crashes */
+  readonly relaxed: readonly string[];
   /** the demo studio, where there is one */
   readonly demo: Demo | undefined;
   /** of the demo users, when there are any */
@@ -251,7 +253,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const erasures = createErasures({ actors, key: erasureKey(secrets), dataDir: config.dataDir, clock });
   const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId, newLimiter });
 
-  const health = createHealth({ clock, durability: store.durability, version });
+  const relaxed = store.relaxes ? kinds.filter((kind) => kind.durability === 'relaxed').map(({ kind }) => kind) : [];
+  const health = createHealth({ clock, durability: store.durability, relaxed, version });
   health.add('database', () => database.knex.raw('select 1'));
   health.add('migrations', () => migrated(database.knex));
   health.add('kernel', async () => {
@@ -393,6 +396,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     routes,
     http,
     durability: store.durability,
+    relaxed,
     demo,
     logins: demo?.logins ?? [],
     async start() {

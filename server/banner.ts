@@ -7,6 +7,8 @@ export interface BannerFacts {
   readonly url: string;
   readonly database: string;
   readonly durability: Durability;
+  /** kinds whose last commits may be lost when the database crashes */
+  readonly relaxed: readonly string[];
   /** absent on a single node */
   readonly cluster: { readonly node: string; readonly nodes: readonly unknown[]; readonly roaming: boolean } | undefined;
   readonly logins: readonly { readonly email: string; readonly password: string; readonly role: string }[];
@@ -37,6 +39,7 @@ export function bannerText(f: BannerFacts): string {
     ...(f.logins.length === 0 ? [] : ['  demo logins', ...loginRows(f.logins), '']),
     row('database', f.database),
     row('durability', `${f.durability}: ${durabilityText[f.durability]}`),
+    ...(f.relaxed.length === 0 ? [] : [row('relaxed', `${f.relaxed.join(', ')}: the last 600 ms may be lost when the database crashes`)]),
     ...(f.cluster === undefined ? [] : [row('cluster', clusterText(f.cluster))]),
     '',
     '',

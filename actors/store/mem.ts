@@ -41,6 +41,8 @@ export interface MemoryOptions {
   /** asked before every commit; `n` counts the commits of the store from 1 */
   readonly fault?: (attempt: { lane: number; batch: Batch; n: number }) => Promise<Fate>;
   readonly dataId?: string;
+  /** as {@link JournalStore.relaxes}; default false */
+  readonly relaxes?: boolean;
 }
 
 /** The memory store and what tests look into. */
@@ -53,6 +55,8 @@ export interface MemoryStore extends JournalStore {
   outbox(): readonly Omit<PendingOutbox, 'kind' | 'id'>[];
   dead(): readonly DeadRow[];
   snapshots(actorId: string): readonly StoredSnapshot[];
+  /** What a crash of a database that did not wait for the disk does: the events after `seq` were never there. */
+  takeBack(actorId: string, seq: number): void;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -65,7 +69,7 @@ const parse = (text: string | null): Json => (text === null ? null : (JSON.parse
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 const compareEffects = (a: EffectId, b: EffectId): number => compare(a.actorId, b.actorId) || a.seq - b.seq || a.n - b.n;
 
-export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.repeat(32) }: MemoryOptions): MemoryStore {
+export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.repeat(32), relaxes = false }: MemoryOptions): MemoryStore {
   const actors = new Map<string, Mutable<DirectoryRow>>();
   const journal = new Map<string, Map<number, Stored>>();
   const idems = new Map<string, number>();
@@ -94,7 +98,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   });
 
   /** All or nothing: everything that can fail comes before the first change. */
-  function apply(batch: Batch): void {
+  function apply(batch: Batch, whole: boolean): void {
     const seen = new Set<string>();
     for (const row of batch.journal) {
       if (unstorable(row.event) || unstorable(row.patch) || (row.reply !== null && unstorable(row.reply))) {
@@ -107,6 +111,10 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       if (idem !== null && (idems.has(key) || refused.has(key) || seen.has(key)))
         throw new StoreError('duplicate', `${actorId} knows the key ${idem}`);
       seen.add(`${actorId}/${seq}`).add(key);
+    }
+    for (const { actorId, seq } of whole ? batch.journal : []) {
+      if (seq > 1 && !journal.get(actorId)?.has(seq - 1) && !seen.has(`${actorId}/${seq - 1}`))
+        throw new StoreError('fence', `${actorId} has no row ${seq - 1}`);
     }
     const overlay = companionChanges(batch, registry, companions, tables);
 
@@ -140,16 +148,16 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     }
   }
 
-  async function commit(lane: number, batch: Batch): Promise<void> {
+  async function commit(lane: number, batch: Batch, relaxed: boolean): Promise<void> {
     const n = ++commits;
     const fate = fault ? await fault({ lane, batch, n }) : 'ok';
     if (fate instanceof StoreError) throw fate;
     if (fate === 'fail') throw new StoreError('bad-row', 'the commit failed');
     if (fate === 'transient') throw new StoreError('transient', 'could not serialize access');
     if (fate === 'lost-unapplied') throw new StoreError('in-doubt', 'connection lost');
-    if (fate === 'ok') return apply(batch);
+    if (fate === 'ok') return apply(batch, relaxed);
     try {
-      apply(batch);
+      apply(batch, relaxed);
     } catch {
       // the answer is lost, whatever it was
     }
@@ -187,11 +195,12 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
   return {
     durability: 'none',
+    relaxes,
     scan: createMemScan({ ...all, rules: tables }),
     start: async () => undefined,
     stop: async () => undefined,
     fence: async () => 0,
-    openLane: async (n): Promise<Lane> => ({ commit: (batch) => commit(n, batch), close: async () => undefined }),
+    openLane: async (n, relaxed = false): Promise<Lane> => ({ commit: (batch) => commit(n, batch, relaxed), close: async () => undefined }),
     dataId: async () => dataId,
 
     load: async (actorIds, since) => {
@@ -326,6 +335,13 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     outbox: () => [...outbox.values()],
     dead: () => dead,
     snapshots: (actorId) => snapshots.get(actorId) ?? [],
+    takeBack: (actorId, seq) => {
+      for (const row of rowsOf(actorId)) {
+        if (row.seq <= seq) continue;
+        journal.get(actorId)?.delete(row.seq);
+        if (row.idem !== null) idems.delete(`${actorId}/${row.idem}`);
+      }
+    },
   };
 }
 

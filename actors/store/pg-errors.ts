@@ -1,4 +1,5 @@
 /** What an error of the database means for a commit (kernel specification 7.4). */
+import { GAP } from '../statement.ts';
 import type { Batch, RefusedRow } from './store.ts';
 import { StoreError } from './store.ts';
 
@@ -30,6 +31,7 @@ export function storeError(cause: unknown, batch?: Batch, tableOf?: ReadonlyMap<
   const journal = table.startsWith('thrum_journal');
   if (state === '23505' && journal && constraint.endsWith('_pkey')) return fail('fence');
   if (state === '23505' && journal && constraint.endsWith('_idem_idx')) return fail('duplicate');
+  if (state === '23P01' && constraint === GAP) return fail('fence');
   if (state === '23P01' && error.message === 'companion row refused') {
     return fail('refused', { companion: constraint, rows: JSON.parse(error.detail ?? '[]') as RefusedRow[] });
   }

@@ -77,17 +77,20 @@ export class PgLane implements Lane {
   #client: Client | undefined;
   /** statement key -> name, the least recently used first */
   readonly #prepared = new Map<string, string>();
+  readonly #relaxed: boolean;
   #names = 0;
   #closed = false;
 
-  constructor(source: PgSource, statements: Statements, tableOf: ReadonlyMap<string, string>) {
+  /** @param relaxed commits do not wait for the disk */
+  constructor(source: PgSource, statements: Statements, tableOf: ReadonlyMap<string, string>, relaxed: boolean) {
     this.#source = source;
     this.#statements = statements;
     this.#tableOf = tableOf;
+    this.#relaxed = relaxed;
   }
 
   async commit(batch: Batch): Promise<void> {
-    const statement = this.#statements.of(batch);
+    const statement = this.#statements.of(batch, this.#relaxed);
     try {
       const client = this.#client ?? (await this.#connect());
       const name = await this.#nameOf(statement.key, client);
@@ -114,7 +117,7 @@ export class PgLane implements Lane {
     client.on('error', () => {
       if (this.#client === client) this.#forget();
     });
-    if (this.#source.engine === 'postgres') await client.query(SETTINGS);
+    if (this.#source.engine === 'postgres') await client.query(this.#relaxed ? `${SETTINGS}; set synchronous_commit = off` : SETTINGS);
     this.#client = client;
     return client;
   }

@@ -50,6 +50,8 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
 
   return {
     durability: source.durability,
+    // the embedded engine does not wait for the disk, and is one session for all connections
+    relaxes: source.engine === 'postgres',
     scan: pgScan(chores, registry),
 
     start: async () => {
@@ -63,7 +65,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
     },
     // the embedded engine dies with its process
     fence: async (former) => (source.engine === 'pglite' ? 0 : endConnections(chores, node, former)),
-    openLane: async () => new PgLane(source, statements, tableOf),
+    openLane: async (_n, relaxed = false) => new PgLane(source, statements, tableOf, relaxed),
     dataId: async () => {
       const [row] = await reads.query<{ id: string }>('data_id', `select encode(data_id, 'hex') as id from thrum_data`);
       if (!row) throw new Error('thrum_data is empty');

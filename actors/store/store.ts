@@ -247,6 +247,8 @@ export interface Former {
 export interface JournalStore {
   /** What survives: `power`, `process` (kill -9 of the server) or `none`. */
   readonly durability: 'power' | 'process' | 'none';
+  /** Whether relaxed lanes are faster than others. */
+  readonly relaxes: boolean;
   /** for checks of a whole store */
   readonly scan: ScanStore;
   /** Compares every declared companion with its table. @throws CompanionMismatch with the whole list */
@@ -257,7 +259,11 @@ export interface JournalStore {
    * applied any more. Gives the number of connections.
    */
   fence(former?: Former): Promise<number>;
-  openLane(n: number): Promise<Lane>;
+  /**
+   * `relaxed`: commits do not wait for the disk. Then a crash of the database may have taken back what was committed, and every batch is refused
+   * with `fence` whose first row of an actor does not follow a row that is there.
+   */
+  openLane(n: number, relaxed?: boolean): Promise<Lane>;
   /** 32 hexadecimal digits that name this history of the database */
   dataId(): Promise<string>;
 

@@ -29,10 +29,17 @@ export interface Health {
   readonly draining: boolean;
   live(): { status: 'ok'; uptimeS: number; version: string };
   /** @throws Problem NOT_READY or DRAINING with the checks in details */
-  ready(): Promise<{ status: 'ready'; durability: Durability; durabilityText: string; checks: Record<string, CheckResult> }>;
+  ready(): Promise<{
+    status: 'ready';
+    durability: Durability;
+    durabilityText: string;
+    relaxed: readonly string[];
+    checks: Record<string, CheckResult>;
+  }>;
 }
 
-export function createHealth(o: { clock: Clock; durability: Durability; version: string }): Health {
+/** @param o.relaxed kinds whose last commits may be lost when the database crashes */
+export function createHealth(o: { clock: Clock; durability: Durability; relaxed: readonly string[]; version: string }): Health {
   const checks = new Map<string, Check>();
   const advisory = new Set<string>();
   const started = o.clock.mono();
@@ -58,7 +65,7 @@ export function createHealth(o: { clock: Clock; durability: Durability; version:
       const now = o.clock.mono();
       if (cached === undefined || now - cached.at >= CACHE_MS) cached = { at: now, result: runAll() };
       const results = await cached.result;
-      const facts = { durability: o.durability, durabilityText: durabilityText[o.durability], checks: results };
+      const facts = { durability: o.durability, durabilityText: durabilityText[o.durability], relaxed: o.relaxed, checks: results };
       const details = facts as unknown as { [key: string]: Json };
       if (draining) throw new Problem('DRAINING', undefined, { ...details, draining: true });
       const down = Object.keys(results).filter((name) => results[name]?.status === 'down' && !advisory.has(name));

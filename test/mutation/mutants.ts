@@ -270,4 +270,16 @@ export const mutants: readonly Mutant[] = [
     edits: [['set base = true from cut', 'set base = false from cut']],
     found: pruning,
   },
+  {
+    name: 'a relaxed lane of the database does not look at the history',
+    file: 'actors/statement.js',
+    edits: [['const before = whole ?', 'const before = false ?']],
+    found: { suites: ['contract/relaxed.test.js'] },
+  },
+  {
+    name: 'cursors of an actor that lost events are believed',
+    file: 'actors/topics.js',
+    edits: [['a.rt.relaxed ? String(this.#k.random()) : this.#dataId', 'this.#dataId']],
+    found: { suites: ['kernel/relaxed.test.js'] },
+  },
 ];

@@ -13,6 +13,7 @@ const Ready = z.strictObject({
   status: z.literal('ready'),
   durability: z.enum(['power', 'process', 'none']),
   durabilityText: z.string(),
+  relaxed: z.array(z.string()).describe('kinds of which the last 600 ms may be lost when the database crashes'),
   checks: z.record(z.string(), Check),
 });
 
