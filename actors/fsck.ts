@@ -7,6 +7,8 @@ import { apply, emptyState, sameJson, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
 import { notShown, shownUpTo } from './fsck-shown.ts';
 import type { ShownUpTo } from './fsck-shown.ts';
+import { slotOf } from './ids.ts';
+import type { Repair } from './repair.ts';
 import { LAZY_MS } from './rows.ts';
 import type { Runtime } from './runtime.ts';
 import { ENDED } from './store/lifecycle.ts';
@@ -24,6 +26,8 @@ export interface Violation {
   readonly ref: string;
   /** for people; names of keys, no values of the state */
   readonly what: string;
+  /** what would put it right, where that follows from a history in which nothing else is wrong */
+  readonly repair?: Repair;
 }
 
 export interface Checked {
@@ -43,8 +47,10 @@ export interface FsckOptions {
 }
 
 type Source = Pick<JournalStore, 'scan' | 'refs' | 'projections'>;
-type Report = (invariant: Invariant, what: string) => void;
+type Report = (invariant: Invariant, what: string, repair?: Repair) => void;
 
+/** invariants of the history itself */
+const HISTORY: ReadonlySet<Invariant> = new Set(['I1', 'I2', 'I3', 'I12']);
 const ACTORS = 256;
 const PAGE = 500;
 const DAY_MS = 86_400_000;
@@ -126,7 +132,8 @@ async function checkHistory(scan: ScanStore, { actorId, lastSeq }: ScannedActor,
     if (snapshot === undefined || snapshot.seq > row.seq) continue;
     if (snapshot.seq === row.seq) {
       const parts = tail.state === undefined ? [] : differences(tail.state, snapshot.state);
-      if (parts.length > 0) report('I2', `the snapshot at ${row.seq} differs from the history in ${parts.join(', ')}`);
+      if (parts.length > 0)
+        report('I2', `the snapshot at ${row.seq} differs from the history in ${parts.join(', ')}`, snapshotOf(actorId, row, tail.state));
       tail.state ??= snapshot.state;
     }
     snapshot = await scan.snapshot(actorId, row.seq + 1);
@@ -138,17 +145,22 @@ async function checkHistory(scan: ScanStore, { actorId, lastSeq }: ScannedActor,
   return tail;
 }
 
+/** The snapshot that the history gives at an event. */
+const snapshotOf = (actorId: string, { seq, at, mver }: RecordedRow, state: ActorState | undefined): Repair | undefined =>
+  state && { of: 'snapshot', row: { actorId, seq, at, mver, state: JSON.stringify(state), heads: {} } };
+
 /** I6: rows may be early, and a cancelled timer may keep a row that was due within a minute. */
 async function checkTimers(scan: ScanStore, actorId: string, { at }: Tail, state: ActorState, report: Report): Promise<void> {
   const rows = new Map((await scan.timers(actorId)).map(({ timerId, due }) => [timerId, due]));
-  for (const [id, { due }] of Object.entries(state.timers)) {
-    const row = rows.get(id);
-    if (row === undefined) report('I6', `the timer ${id} is armed and has no row`);
-    else if (row > due) report('I6', `the row of the timer ${id} is ${row - due} ms late`);
+  for (const [timerId, { due, seq: armedSeq, type }] of Object.entries(state.timers)) {
+    const row = rows.get(timerId);
+    const repair: Repair = { of: 'timer', set: { actorId, timerId, set: { slot: slotOf(actorId), due, armedSeq, type } } };
+    if (row === undefined) report('I6', `the timer ${timerId} is armed and has no row`, repair);
+    else if (row > due) report('I6', `the row of the timer ${timerId} is ${row - due} ms late`, repair);
   }
   for (const [id, due] of rows) {
     const extra = state.timers[id] === undefined && due >= at + LAZY_MS;
-    if (extra) report('I6', `there is a row for the timer ${id}, which is not armed`);
+    if (extra) report('I6', `there is a row for the timer ${id}, which is not armed`, { of: 'timer', gone: { actorId, timerId: id } });
   }
 }
 
@@ -256,7 +268,8 @@ async function checkActor(c: OneCheck): Promise<{ rows: number; foreign: boolean
   await checkOutbox(scan, actorId, tail, tail.state, report);
   await checkItems(c, tail, tail.state);
   const own = await checkCompanions(c, tail, tail.state);
-  if (own && c.rt !== undefined) for await (const what of notShown({ ...c, rt: c.rt, tail, state: tail.state })) report('I13', what);
+  if (own && c.rt !== undefined)
+    for await (const { what, repair } of notShown({ ...c, rt: c.rt, tail, state: tail.state })) report('I13', what, repair);
   return { rows: tail.rows, foreign: !own };
 }
 
@@ -285,7 +298,12 @@ export async function fsck(source: Source, kinds: ReadonlyMap<string, Runtime>, 
   for await (const actors of actorPages(scan, { kind, erased: true })) {
     for (const actor of actors) {
       const ref = `${actor.kind}:${actor.id}`;
-      const report: Report = (invariant, what) => found({ invariant, ref, what });
+      let whole = true;
+      const report: Report = (invariant, what, repair) => {
+        // What rests on a history that has lost something would be made to fit the loss.
+        whole &&= !HISTORY.has(invariant) || repair !== undefined;
+        found({ invariant, ref, what, ...(whole && repair !== undefined ? { repair } : {}) });
+      };
       const { rows, foreign } = await checkActor({ scan, actor, rt: kinds.get(actor.kind), now, upTo, report });
       checked.actors += 1;
       checked.rows += rows;

@@ -88,6 +88,17 @@ test('a database with bookings is clean; damage to it is named line by line, and
   t.regex(broken.out, /I13 resource:room: row \["[-0-9a-f]+"\] of claims differs from the state\n/);
   t.regex(broken.out, /\n {2}I13: 2\n/);
 
+  const listed = await fsck(dataDir, '--repair');
+  t.is(listed.code, 1);
+  const [, could] = /\n(\d+) could be repaired with --apply\n$/.exec(listed.out) ?? [];
+  t.is(listed.out.split('; repair: ').length - 1, Number(could));
+  t.is((await fsck(dataDir)).out, broken.out, 'nothing was written');
+  const applied = await fsck(dataDir, '--repair', '--apply');
+  t.regex(applied.out, new RegExp(`\\n${could} repaired\\n$`));
+  t.is(applied.code, 1, 'claims and lost events are left alone');
+  t.regex((await fsck(dataDir, '--repair')).out, /\n0 could be repaired/);
+  t.is((await fsck(dataDir, '--apply')).code, 2);
+
   const users = await fsck(dataDir, '--kind', 'user');
   t.like(users, { code: 0, out: '0 actors (0 erased), 0 events, 0 violations\n' });
   const unknown = await fsck(dataDir, '--kind', 'ghost');
