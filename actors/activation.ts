@@ -10,8 +10,9 @@ import { arisenAt, internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
 import { recall } from './recall.ts';
-import { closedBy, isReleased, journaled, remember, restoreLive, ringOf } from './rows.ts';
-import type { Known, Restored } from './rows.ts';
+import { keysOf, Keys } from './keys.ts';
+import { closedBy, isReleased, journaled, knownOf, restoreLive } from './rows.ts';
+import type { Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { expire, release, sampled } from './release.ts';
 import { deepFreeze } from './step.ts';
@@ -42,7 +43,7 @@ export class Activation implements UnitOwner {
   #committed: Live | undefined;
   #mailbox: Envelope[] | undefined;
   #units: Unit[] | undefined;
-  #ring: Map<string, Known> | undefined;
+  #ring: Keys | undefined;
   #supervision: Supervision | undefined;
   /** effect ids of the invocations that this activation started */
   #callIds: Map<string, EffectId> | undefined;
@@ -144,18 +145,19 @@ export class Activation implements UnitOwner {
     if (live === undefined || !clean || !this.resting) return undefined;
     const hot = this.#k.topics.hotNames(this);
     const heads = { ...this.heads, ...this.#k.topics.passivated(this) };
-    const frozen = frozenOf(this, live, { heads, hot, ring: this.#ring });
-    return { ref: this.at.ref, text: frozenText(frozen, live.state), keep: keeps(this) };
+    const ring = this.#ring?.toText();
+    const frozen = frozenOf(this, live, { heads, hot, keys: ring?.count });
+    return { ref: this.at.ref, text: frozenText(frozen, live.state, ring?.text ?? ''), keep: keeps(this) };
   }
 
   /** Takes up where the frozen activation of this actor ended. */
   thaw(text: string): void {
-    const { frozen, state } = thawed(text);
+    const { frozen, state, keys } = thawed(text);
     const { seq, at, size } = frozen;
     this.#spec = { snap: this.rt.runner.restore(state), state, seq, at, size };
     this.#committed = this.#spec;
     adopt(this, frozen);
-    if (frozen.ring !== undefined) this.#ring = new Map(frozen.ring);
+    this.#ring = keys;
     this.#status = 'ready';
     this.#closed = this.#k.pauses.of(this.kind, this.at.slot);
     if (this.#k.freeze) deepFreeze(state.context);
@@ -189,7 +191,7 @@ export class Activation implements UnitOwner {
       this.bytesSinceSnapshot = 0;
       this.snapshotBytes = restored?.live.size ?? 0;
       this.heads = restored?.heads;
-      this.#ring = found === undefined ? undefined : ringOf(found.ring);
+      this.#ring = found === undefined ? undefined : keysOf(found.ring, knownOf);
       const released = found !== undefined && isReleased(this.rt, found);
       this.#closed = (released ? undefined : closedBy(stored?.status)) ?? this.#k.pauses.of(this.kind, this.at.slot);
       this.#status = 'ready';
@@ -339,7 +341,7 @@ export class Activation implements UnitOwner {
 
   /** Runs a message of another actor out of turn. False: it was not handled, and nothing of it is kept. */
   takeFused(e: Envelope & Message): boolean {
-    if (e.idem !== null && this.#ring?.has(e.idem) === true) return false;
+    if (e.idem !== null && this.#ring?.get(e.idem) !== undefined) return false;
     const decision = handledAtOnce(this.#k.feed, this, this.#decider(), this.#spec, e);
     if (decision?.steps === undefined) return false;
     this.#outOfTurn = this.#mailbox === undefined ? 0 : this.#outOfTurn + 1;
@@ -361,7 +363,7 @@ export class Activation implements UnitOwner {
     const { next } = steps.at(-1) as Step;
     if (e.sight !== undefined) e.sight.accepted(next);
     const unit = unitOf(this, e, journaled(this, e, steps, reply), steps, reply);
-    if (e.idem !== null) remember((this.#ring ??= new Map()), e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
+    if (e.idem !== null) (this.#ring ??= new Keys()).remember(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
     for (const s of steps) for (const call of s.effects) (this.#callIds ??= new Map()).set(call.invoke, call.id);
     this.#spec = next;
     (this.#units ??= []).push(unit);

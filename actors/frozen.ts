@@ -1,7 +1,7 @@
-/** What is kept of a warm actor: one line with what the kernel knows of it, one line with its state; both JSON. */
+/** What is kept of a warm actor, each a line of JSON: what the kernel knows of it, its state, and the keys that it remembers. */
 import type { Activation } from './activation.ts';
 import { actorIdOf } from './ids.ts';
-import type { Known } from './rows.ts';
+import { Keys } from './keys.ts';
 import type { Live } from './runtime.ts';
 import type { SnapshotRow } from './store/store.ts';
 import type { ActorRef, ActorState } from './types.ts';
@@ -19,8 +19,8 @@ export interface Frozen {
   readonly heads?: { readonly [view: string]: number };
   /** topics that were hot, as the part of their names behind the actor */
   readonly hot?: readonly string[];
-  /** keys of the latest commands, oldest first */
-  readonly ring?: readonly (readonly [idem: string, known: Known])[];
+  /** how many keys it remembers; without it none */
+  readonly keys?: number;
 }
 
 /** rows after the last snapshot for which another is due at the end of an activation */
@@ -36,7 +36,7 @@ export function frozenOf(
   o: {
     readonly heads: { readonly [view: string]: number };
     readonly hot: readonly string[];
-    readonly ring: ReadonlyMap<string, Known> | undefined;
+    readonly keys: number | undefined;
   },
 ): Frozen {
   const { rowsSinceSnapshot, bytesSinceSnapshot, snapshotBytes, published } = a;
@@ -50,15 +50,25 @@ export function frozenOf(
     published,
     heads: o.heads,
     ...(o.hot.length === 0 ? {} : { hot: o.hot }),
-    ...(o.ring === undefined ? {} : { ring: [...o.ring] }),
+    ...(o.keys === undefined ? {} : { keys: o.keys }),
   };
 }
 
-export const frozenText = (f: Frozen, state: ActorState): string => `${JSON.stringify(f)}\n${JSON.stringify(state)}`;
+export const frozenText = (f: Frozen, state: ActorState, keys: string): string => `${JSON.stringify(f)}\n${JSON.stringify(state)}\n${keys}`;
 
-export function thawed(text: string): { frozen: Frozen; state: ActorState } {
-  const end = text.indexOf('\n');
-  return { frozen: JSON.parse(text.slice(0, end)) as Frozen, state: JSON.parse(text.slice(end + 1)) as ActorState };
+/** The three lines. */
+function linesOf(text: string): { readonly frozen: Frozen; readonly state: string; readonly keys: string } {
+  const [first, second] = [text.indexOf('\n'), text.lastIndexOf('\n')];
+  return { frozen: JSON.parse(text.slice(0, first)) as Frozen, state: text.slice(first + 1, second), keys: text.slice(second + 1) };
+}
+
+export function thawed(text: string): { frozen: Frozen; state: ActorState; keys: Keys | undefined } {
+  const { frozen, state, keys } = linesOf(text);
+  return {
+    frozen,
+    state: JSON.parse(state) as ActorState,
+    keys: frozen.keys === undefined ? undefined : Keys.ofText(keys, frozen.keys),
+  };
 }
 
 /** Goes on counting where the frozen activation ended. */
@@ -72,7 +82,7 @@ export function adopt(a: Activation, f: Frozen): void {
 
 /** The snapshot that a warm actor leaves when it becomes cold. */
 export function frozenSnapshot(ref: ActorRef, text: string, mver: number): SnapshotRow {
-  const end = text.indexOf('\n');
-  const { seq, at, heads } = JSON.parse(text.slice(0, end)) as Frozen;
-  return { actorId: actorIdOf(ref), seq, at, mver, state: text.slice(end + 1), heads: heads ?? {} };
+  const { frozen, state } = linesOf(text);
+  const { seq, at, heads = {} } = frozen;
+  return { actorId: actorIdOf(ref), seq, at, mver, state, heads };
 }

@@ -3,7 +3,8 @@ import { repeatedAnswer } from './command.ts';
 import { answer } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import type { Kernel } from './kernel.ts';
-import { knownOf, REMEMBERED } from './rows.ts';
+import { REMEMBERED } from './keys.ts';
+import { knownOf } from './rows.ts';
 
 /**
  * A refusal may be that of a repeated command whose key is older than what the actor remembers: then the journal is asked, once, and the command is

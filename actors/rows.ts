@@ -30,15 +30,6 @@ function storedReply(seq: number, reply: Json): Reply {
 
 export const knownOf = (r: RingEntry): Known => ({ seq: r.seq, type: r.type, chk: r.chk, reply: storedReply(r.seq, r.reply) });
 
-/** keys of commands that an actor in memory knows */
-export const REMEMBERED = 256;
-
-/** Adds a key; the oldest is forgotten when there are too many. */
-export function remember(ring: Map<string, Known>, idem: string, known: Known): void {
-  ring.set(idem, known);
-  if (ring.size > REMEMBERED) ring.delete(ring.keys().next().value as string);
-}
-
 /** A postponed timer keeps its earlier row; a row due this soon is left to the wake-up instead of being deleted. */
 export const LAZY_MS = 60_000;
 
@@ -235,9 +226,4 @@ export function refusedRow(
   const row = events.flatMap((event) => event.companions).find((c) => c.n === verdict.n);
   const key = row === undefined ? {} : { key: Object.fromEntries(table.key.map((column) => [column, row.row[column] ?? null])) };
   return { name, declared, error: { code: declared.code, details: key as { [field: string]: Json } } };
-}
-
-/** The newest keys last, so that the oldest leave the ring first. */
-export function ringOf(entries: readonly RingEntry[]): Map<string, Known> {
-  return new Map(entries.toReversed().map((r) => [r.idem, knownOf(r)]));
 }

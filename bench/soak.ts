@@ -9,6 +9,7 @@ import { createActorSystem } from '../actors/system.ts';
 import type { ActorSystem, CommandInput } from '../actors/system.ts';
 import type { ActorRef, Principal } from '../actors/types.ts';
 import type { Database } from '../server/db/database.ts';
+import { median } from './harness.ts';
 import { stepCommand, stepKind } from './kind.ts';
 import { choreEffects, choreKind, CHORES } from './soak-kind.ts';
 import { watched } from './soak-watch.ts';
@@ -198,11 +199,11 @@ function lineOf(points: readonly (readonly [x: number, y: number])[]): number {
 
 type Of = (s: Sample) => number;
 
-/** Growth in ten minutes as a part of the mean, over the samples after the first third. */
+/** Growth in ten minutes as a part of the median, over the samples after the first third: the median of all pairs, so that one odd sample is none. */
 export function slope(samples: readonly Sample[], of: Of): number {
   const used = samples.slice(Math.ceil(samples.length / 3));
-  const mean = used.reduce((sum, s) => sum + of(s), 0) / used.length;
-  return mean === 0 ? 0 : (lineOf(used.map((s) => [s.at, of(s)])) * TEN_MINUTES) / mean;
+  const pairs = used.flatMap((s, i) => used.slice(i + 1).map((later) => (of(later) - of(s)) / (later.at - s.at)));
+  return (median(pairs) * TEN_MINUTES) / median(used.map(of));
 }
 
 /** Bytes that each command leaves on the heap, over the samples after the first third. */

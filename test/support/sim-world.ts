@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { registryOf } from '../../actors/companion.ts';
 import { KernelProblem, NonRetryable } from '../../actors/errors.ts';
 import { actorIdOf, idemOf } from '../../actors/ids.ts';
-import { REMEMBERED } from '../../actors/rows.ts';
+import { REMEMBERED } from '../../actors/keys.ts';
 import type { EffectFunctions } from '../../actors/effects.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
