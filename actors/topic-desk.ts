@@ -8,6 +8,9 @@ import type { Cursor, ReadOptions, TopicSlice } from './system.ts';
 import { formatTopic, parseTopic } from './topic-name.ts';
 import type { ActorRef, Principal, Refusal, Reply } from './types.ts';
 
+/** how often a state may be given up between an answer and its use */
+const ATTEMPTS = 5;
+
 const present = (live: Live | undefined): Reply => ({ ok: true, seq: live?.seq ?? 0, reply: null });
 
 export class TopicDesk {
@@ -24,11 +27,15 @@ export class TopicDesk {
 
   /** The actor, in memory. @throws KernelProblem */
   async active(ref: ActorRef, level?: ReadOptions['level']): Promise<Activation> {
-    const { a } = this.#target(ref);
-    if (a.committed !== undefined && level === undefined) return a;
-    const reply = await this.#reads.ask(a, { what: 'topic', run: present, work: 'query', level });
-    if (!reply.ok) throw new KernelProblem(reply.error);
-    return a;
+    for (let attempt = 1; ; attempt += 1) {
+      const { a } = this.#target(ref);
+      if (a.committed !== undefined && level === undefined) return a;
+      const reply = await this.#reads.ask(a, { what: 'topic', run: present, work: 'query', level });
+      if (!reply.ok) throw new KernelProblem(reply.error);
+      // What was there when it answered may have been given up since, to be read anew: that is no absence.
+      if (a.committed !== undefined || reply.seq === 0) return a;
+      if (attempt === ATTEMPTS) throw new KernelProblem(refusal('RETRY', 'the actor is being read anew', undefined, 50));
+    }
   }
 
   async authorize(topic: string, p: Principal): Promise<string> {

@@ -34,7 +34,8 @@ export function startWatchers(
     for (const topic of o.logs.filter((_, i) => (i + watcher) % 3 === 0)) {
       const seen: Watched = { topic, watcher, numbers: [], items: [], faults: [] };
       logs.push(seen);
-      client.log(topic as never, { limit: 100 }).subscribe(
+      const log = client.log(topic as never, { limit: 100 });
+      log.subscribe(
         (item, { n }) => {
           const expected = (seen.numbers.at(-1) ?? 0) + 1;
           if (n !== expected && seen.faults.length < 5) seen.faults.push(`item ${n} came where ${expected} was due`);
@@ -43,7 +44,7 @@ export function startWatchers(
         },
         {
           status: (status) => {
-            if (status === 'denied') seen.faults.push('denied');
+            if (status === 'denied') seen.faults.push(`denied: ${String(log.error?.code)} at ${new Date().toISOString()}`);
           },
         },
       );
