@@ -1,3 +1,4 @@
+import type { Admitted } from './admission.ts';
 import { refusal } from './errors.ts';
 import { derivedIdem, effectKey } from './ids.ts';
 import type { Sight } from './feed.ts';
@@ -77,6 +78,25 @@ export type Envelope = Base &
     /** `min`: the state must have at least this seq */
     | { readonly kind: 'read'; readonly run: (live: Live | undefined) => Reply; readonly min: number }
   );
+
+/** @param since monotonic ms at which it was accepted */
+export const commandOf = (c: Admitted, since: number, resolve: (reply: Reply) => void): Envelope => ({
+  kind: 'command',
+  type: c.type,
+  payload: c.payload,
+  text: c.text,
+  idem: c.idem,
+  chk: c.chk,
+  from: c.from,
+  cause: c.trace,
+  expect: c.expect,
+  deadline: since + c.deadline,
+  since,
+  tries: 0,
+  failures: 0,
+  answered: false,
+  resolve,
+});
 
 /** It does not run again by itself: the event that sent it was lost with it, and sends it anew. */
 export const fused = (e: Envelope): boolean => e.kind === 'tell' && e.group !== undefined;

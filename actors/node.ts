@@ -8,7 +8,7 @@ import type { Admitted } from './admission.ts';
 import { eventLoop } from './clock.ts';
 import { Committer } from './committer.ts';
 import { registryOf } from './companion.ts';
-import { refuse } from './envelope.ts';
+import { commandOf, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { eraseActor } from './erase.ts';
 import type { EraseOptions, Erased } from './erase.ts';
@@ -293,29 +293,14 @@ export class Node implements ActorSystem, Kernel {
     if (a.mailboxLength >= rt.def.limits.mailbox) return this.#decline(ref, type, refusal('MAILBOX_FULL', undefined, undefined, 100));
     this.#overload.begin(bytes);
     return new Promise((resolve) => {
-      a.deliver({
-        kind: 'command',
-        type,
-        payload: c.payload,
-        text: c.text,
-        idem: c.idem,
-        chk: c.chk,
-        from: c.from,
-        cause: c.trace,
-        expect: c.expect,
-        deadline: mono + c.deadline,
-        since: mono,
-        tries: 0,
-        failures: 0,
-        answered: false,
-        resolve: (reply) => {
-          this.#overload.end(bytes);
-          this.metrics.commands.add(rt.def.kind, type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
-          if ((this.#overload.inflight & 15) === 0)
-            this.metrics.commandSeconds.observe({ kind: rt.def.kind }, (this.clock.mono() - mono) / 1_000);
-          resolve(reply);
-        },
-      });
+      const told = (reply: Reply): void => {
+        this.#overload.end(bytes);
+        this.metrics.commands.add(rt.def.kind, type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
+        if ((this.#overload.inflight & 15) === 0)
+          this.metrics.commandSeconds.observe({ kind: rt.def.kind }, (this.clock.mono() - mono) / 1_000);
+        resolve(reply);
+      };
+      a.deliver(commandOf(c, mono, told));
     });
   }
 

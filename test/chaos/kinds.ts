@@ -6,7 +6,8 @@ import { command, defineActor, defineTopic, kernel, query } from '../../actors/d
 import type { ActorKind, Companion, Snap } from '../../actors/define.ts';
 import { now } from '../../actors/scope.ts';
 import { kinds as product } from '../../machines/kinds.ts';
-import { account, hold, list } from '../support/sim-kinds.ts';
+import { hold } from '../support/sim-hold.ts';
+import { account, list } from '../support/sim-kinds.ts';
 
 /** Errands: up to four timers that are set and cancelled; each that ends is an alert of the log `errand:<id>/done`. */
 export interface ErrandContext {

@@ -1,7 +1,7 @@
 import { createClientWith } from '#sdk/client';
 import type { Client, ClientOptions } from '#sdk/client';
 import type { Timers, WireEvents } from '#sdk/deps';
-import type { Hello } from '#sdk/protocol';
+import type { Hello, Problem, SubRequest } from '#sdk/protocol';
 
 /** A clock that moves only when told to. */
 export function fakeTimers(): Timers & { advance(ms: number): Promise<void>; sleep(ms: number): void } {
@@ -115,3 +115,12 @@ export function bench(options: ClientOptions = {}): Bench {
     },
   });
 }
+
+export const ENERGY = 'user:me/energy';
+export const snap = (t: string, s: number, d: unknown): object => ({ ok: true, t, kind: 'state', e: 'e', s, m: 'snap', d });
+export const asked = (sent: Sent): SubRequest[] => (sent.payload as { l: SubRequest[] }).l;
+export const problem = (code: string, more: Partial<Problem> = {}): object => ({
+  ok: false,
+  id: 'x',
+  error: { code, status: 409, ...more },
+});

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -226,7 +226,7 @@ test('the command of the image and the settings of the compose file make two nod
   }
   for (const n of nodes) {
     const [command = '', ...rest] = exec('HEALTHCHECK');
-    await t.notThrowsAsync(promisify(execFile)(command, rest, { env: { ...process.env, PORT: String(n.port) } }));
+    await t.notThrowsAsync(promisify(execFile)(command, rest, { env: { PATH: dirname(process.execPath), PORT: String(n.port) } }));
   }
   const slots = async (): Promise<number[]> =>
     Promise.all(

@@ -12,7 +12,7 @@ const LAYERS: { readonly [folder: string]: { ours: RegExp; packages: RegExp } } 
   migrations: { ours: /^migrations\//, packages: /^node:crypto$/ },
   server: { ours: /^(actors|calc|machines|server)\//, packages: /./ },
   'client-sdk': { ours: /^client-sdk\//, packages: /^(socket\.io-client|react)$/ },
-  web: { ours: /^web\//, packages: /^(@thrum\/client(\/.+)?|preact(\/.+)?|uplot|uplot\/.+|vite|@preact\/.+)$/ },
+  web: { ours: /^web\//, packages: /^(@thrum\/client(\/.+)?|preact(\/.+)?|socket\.io-client|uplot|uplot\/.+|vite|@preact\/.+)$/ },
   bench: { ours: /^(actors|bench|calc|machines|scripts|server)\//, packages: /./ },
   scripts: { ours: /^(actors|calc|machines|scripts|server)\//, packages: /./ },
   test: { ours: /./, packages: /./ },

@@ -12,7 +12,8 @@ import type { ActorSystem, CommandInput, ReadOptions } from '../../actors/system
 import type { ActorRef, Json, Log, Principal, Reply } from '../../actors/types.ts';
 import { claimTables, holder, room } from './sim-claims.ts';
 import './purity.ts';
-import { account, hold, list, pulse } from './sim-kinds.ts';
+import { hold } from './sim-hold.ts';
+import { account, list, pulse } from './sim-kinds.ts';
 import { Chance, Faults, SimLoop, SimProcess } from './sim-loop.ts';
 import { SimCluster } from './sim-cluster.ts';
 import { simStore } from './sim-store.ts';
