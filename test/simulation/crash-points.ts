@@ -64,11 +64,13 @@ export const UNREACHED: { readonly [name: string]: string } = {
   "node: await this.#reads.ask(a, { what: 'allowed', run, work: readBy(p) })": 'a question; the node does nothing after it',
   'timers: await this.#read(clock.wall() - ORPHAN_MS, undefined)':
     'a node that is still cut off from the leases when it reads its timers again; it reads the same as before, and changes nothing meanwhile',
+  'cluster: await Promise.allSettled(asked)': 'an operator asks; it changes nothing',
+  'cluster: await this.#placement.leave(ms / 2)': 'an orderly stop; it waits for handovers, and those are killed',
+  'node: await this.workload()': 'an operator asks; it changes nothing',
+  'placement: await this.#look() (2)': 'an orderly stop; it waits for handovers, and those are killed',
   'cluster: await node.refused(topic, readers)': 'a question; the node does nothing after it',
   "cluster: await this.#question(slotOfTopic(topic), { method: 'refused', args }, () => refused...":
     'a question; the node does nothing after it',
-  'cluster: await Promise.allSettled(asked)': 'a question; the node does nothing after it',
-  'node: await this.workload()': 'a question; the node does nothing after it',
   'node: await this.#open(this.#lanes, true)':
     'no kind of the simulation has relaxed durability; the lanes before it are opened in the same way',
   'projector: await projectionReport(this.#k.store.projections, this.#k.kinds.values())': 'an operator asks; it changes nothing',
