@@ -137,11 +137,11 @@ paged('an operator sees why an actor did what it did, travels in its history, tr
     await page.getByRole('dialog').getByRole('button', { name: verb, exact: true }).click();
     await page.locator('.summary').getByRole('button', { name: then, exact: true }).waitFor();
   }
-  await page.getByRole('link', { name: 'Audit' }).click();
+  await page.getByRole('link', { name: 'Audit', exact: true }).click();
   await page.getByLabel('Act').selectOption('resume');
   await page.locator('.journal > li', { hasText: 'a look at night' }).first().waitFor();
   t.deepEqual(await violations(page), [], 'audit');
-  await page.getByRole('link', { name: 'Dead letters' }).click();
+  await page.getByRole('link', { name: 'Dead letters', exact: true }).click();
   await page.locator('.empty, .journal > li').first().waitFor();
   t.deepEqual(await violations(page), [], 'dead letters');
   t.deepEqual(faults, []);
@@ -149,7 +149,7 @@ paged('an operator sees why an actor did what it did, travels in its history, tr
 
 paged('what happens is seen at the inspector as it happens, in the stream and on the page of the actor', async (t) => {
   const watcher = await enter('Operator', '/inspect');
-  await watcher.getByRole('link', { name: 'Live' }).click();
+  await watcher.getByRole('link', { name: 'Live', exact: true }).click();
   await watcher.getByLabel('Kind').selectOption('booking');
   await watcher
     .getByTestId('rate')

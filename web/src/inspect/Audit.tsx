@@ -1,10 +1,10 @@
 import type { ThrumError } from '@thrum/client';
 import { useEffect, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
+import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
 import type { AuditEntry } from './api.ts';
 import { listAudit } from './api.ts';
-import { Part } from './Journal.tsx';
+import { Entry, Part } from './Entry.tsx';
 
 const PAGE = 50;
 const ACTIONS = [
@@ -67,19 +67,11 @@ export function Audit() {
         <ol class="journal">
           {items?.map((a) => (
             <li key={a.id}>
-              <details>
-                <summary>
-                  <span class="mono num">{a.id}</span>
-                  <strong>{a.action}</strong>
-                  <span class="small muted from">{a.reason ?? ''}</span>
-                  <span class="small muted at">
-                    <RelTime at={Date.parse(a.at)} />
-                  </span>
-                </summary>
+              <Entry n={String(a.id)} title={a.action} note={a.reason ?? ''} at={a.at}>
                 <div class="parts">
                   <Part name="Entry" value={{ by: a.admin, actorId: a.actorId, reason: a.reason, detail: a.detail }} />
                 </div>
-              </details>
+              </Entry>
             </li>
           ))}
         </ol>

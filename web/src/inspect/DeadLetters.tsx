@@ -1,10 +1,10 @@
 import type { ThrumError } from '@thrum/client';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
+import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
 import type { DeadLetter } from './api.ts';
 import { listDead, settleDead } from './api.ts';
-import { Part } from './Journal.tsx';
+import { Entry, Part } from './Entry.tsx';
 import type { Act } from './ReasonDialog.tsx';
 import { ReasonDialog } from './ReasonDialog.tsx';
 
@@ -63,17 +63,16 @@ export function DeadLetters() {
         <ol class="journal">
           {items?.map((d) => (
             <li key={d.id} data-letter={d.id}>
-              <details>
-                <summary>
-                  <span class="mono num">{d.id}</span>
-                  <strong>
+              <Entry
+                n={String(d.id)}
+                title={
+                  <>
                     {d.source} <span class="mono small">{d.ref}</span>
-                  </strong>
-                  <span class="small muted from">{d.resolution ?? `${d.attempts} attempts`}</span>
-                  <span class="small muted at">
-                    <RelTime at={Date.parse(d.at)} />
-                  </span>
-                </summary>
+                  </>
+                }
+                note={d.resolution ?? `${d.attempts} attempts`}
+                at={d.at}
+              >
                 <div class="asks">
                   <a class="btn s" href={`#${encodeURIComponent(d.ref)}`}>
                     The actor
@@ -93,7 +92,7 @@ export function DeadLetters() {
                   <Part name="Error" value={d.error} />
                   <Part name="Event" value={d.event} />
                 </div>
-              </details>
+              </Entry>
             </li>
           ))}
         </ol>

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, RelTime } from '../ui/parts.tsx';
+import { Empty } from '../ui/parts.tsx';
 import type { JournalRow } from './api.ts';
-import { Json } from './Json.tsx';
+import { Entry, Part } from './Entry.tsx';
 import { eventName } from './Statechart.tsx';
 import { Why } from './Why.tsx';
 
@@ -29,7 +29,7 @@ export function Journal({ actor, rows, loadOlder, onTravel }: JournalProps) {
         {rows.length === 0 && <Empty icon="calendar" title="The journal is empty" />}
         <ol class="journal">
           {rows.map((row) => (
-            <Entry key={row.seq} actor={actor} row={row} onTravel={onTravel} />
+            <Row key={row.seq} actor={actor} row={row} onTravel={onTravel} />
           ))}
         </ol>
         {loadOlder !== undefined && (
@@ -50,25 +50,17 @@ function sender(meta: unknown): string {
   return p?.kind === undefined ? '' : `${p.kind}${p.id === undefined || p.id === '' ? '' : ` ${p.id}`}`;
 }
 
-interface EntryProps {
+interface RowProps {
   readonly actor: string;
   readonly row: JournalRow;
   readonly onTravel: (seq: number) => void;
 }
 
-function Entry({ actor, row, onTravel }: EntryProps) {
+function Row({ actor, row, onTravel }: RowProps) {
   const [why, setWhy] = useState(false);
   return (
     <li data-seq={row.seq}>
-      <details>
-        <summary>
-          <span class="mono num">#{row.seq}</span>
-          <strong>{eventName(row.type)}</strong>
-          <span class="small muted from">{sender(row.meta)}</span>
-          <span class="small muted at">
-            <RelTime at={Date.parse(row.at)} />
-          </span>
-        </summary>
+      <Entry n={`#${row.seq}`} title={eventName(row.type)} note={sender(row.meta)} at={row.at}>
         <div class="asks">
           <button type="button" class="btn s" aria-expanded={why} onClick={() => setWhy(!why)}>
             Why?
@@ -89,16 +81,7 @@ function Entry({ actor, row, onTravel }: EntryProps) {
           {row.reply !== null && row.reply !== undefined && <Part name="Reply" value={row.reply} />}
           {row.meta !== null && row.meta !== undefined && <Part name="Cause" value={row.meta} />}
         </div>
-      </details>
+      </Entry>
     </li>
-  );
-}
-
-export function Part({ name, value }: { readonly name: string; readonly value: unknown }) {
-  return (
-    <div>
-      <h3 class="small muted">{name}</h3>
-      <Json value={value} open={3} />
-    </div>
   );
 }

@@ -4,7 +4,7 @@ import { Dialog, ErrorNote } from '../ui/parts.tsx';
 import { useToast } from '../ui/toasts.tsx';
 import type { Outlook } from './api.ts';
 import { poke, whatIf } from './api.ts';
-import { Part } from './Journal.tsx';
+import { Part } from './Entry.tsx';
 import { Microsteps } from './Why.tsx';
 
 interface TryProps {
