@@ -39,6 +39,8 @@ for (const { name, database } of stores) {
     const settings: string[] = [];
     const connect: typeof database.connect = async (o) => {
       const client = await database.connect(o);
+      // whatever the server of the tests prefers
+      await client.query('set synchronous_commit = on');
       const show = async (): Promise<void> =>
         void settings.push(
           (await client.query<{ synchronous_commit: string }>('show synchronous_commit')).rows[0]?.synchronous_commit ?? '',
