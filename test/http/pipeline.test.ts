@@ -156,7 +156,7 @@ test('topics are read over HTTP under the same rights as over the socket', async
   t.is(codeOf(await w.inject({ url: '/v1/topics/user:me/mood?x=1', token: user.token })), 'VALIDATION');
   t.is((await w.inject({ url: '/v1/topics/system/status' })).json<{ d: { status: string } }>().d.status, 'ok');
   const can = await w.inject({ url: '/v1/actors/user/me/can', token: user.token });
-  t.deepEqual(can.json<{ commands: string[] }>().commands, ['notification.seen', 'user.feel']);
+  t.deepEqual(can.json<{ commands: string[] }>().commands, ['notification.seen', 'user.update', 'user.feel']);
 });
 
 test('a bug is INTERNAL without a word about it, and its stack is in the log', async (t) => {
