@@ -27,6 +27,8 @@ const CURSOR_MS = 5_000;
 /** also the cursors of slots without events move on, so that the next owner does not look through the whole journal for them */
 const ALL_CURSORS_MS = 600_000;
 const AGAIN_MS = 1_000;
+/** time after which no statement of a former owner is under way any more */
+const LATE_MS = 15_000;
 const MAX_WAIT_MS = 5_000;
 const PAGE = 256;
 /** the slot whose owner builds new projections */
@@ -47,8 +49,8 @@ export class Projector {
   readonly #turns = new Map<string, Promise<void>>();
   /** slots with events since their cursor was written */
   readonly #touched = new Set<number>();
-  /** slots that were taken and are not caught up with: their cursors stay */
-  readonly #behind = new Set<number>();
+  /** slots that were taken and are not caught up with, and until when (monotonic ms) late commits are awaited: their cursors stay */
+  readonly #behind = new Map<number, number>();
   /** `kind/name` and actor id of rows that cannot be written */
   readonly #failed = new Set<string>();
   #showFailures = 0;
@@ -96,7 +98,7 @@ export class Projector {
 
   /** Takes up what the former owner of the slots has not shown. */
   acquire(slots: readonly number[]): void {
-    for (const slot of slots) this.#behind.add(slot);
+    for (const slot of slots) this.#behind.set(slot, Number.POSITIVE_INFINITY);
     this.#once('catch-up', 0, () => this.#catchUp());
     if (slots.includes(BUILDER)) this.#once('builds', 0, () => this.#build());
   }
@@ -274,15 +276,26 @@ export class Projector {
     }
   }
 
+  /**
+   * Among several nodes twice: at once, and when what the former owner had in doubt has been committed or is lost. Such a commit has the time of its event, which may
+   * be long ago when the database was away, and its owner may be gone before showing it.
+   */
   async #catchUp(): Promise<void> {
-    const slots = [...this.#behind].filter((slot) => this.#k.works(slot));
-    const late = slots.length === 0 ? [] : await this.#k.store.projections.behind(slots, MARGIN_MS);
+    for (const slot of this.#behind.keys()) if (!this.#k.works(slot)) this.#behind.delete(slot);
+    const slots = [...this.#behind.keys()];
+    if (slots.length === 0) return;
+    const late = await this.#k.store.projections.behind(slots, MARGIN_MS);
     await this.#refresh(late);
+    const now = this.#k.clock.mono();
+    const alone = this.#k.placement === undefined;
     for (const slot of slots) {
-      this.#behind.delete(slot);
-      this.#touched.add(slot);
+      const until = this.#behind.get(slot);
+      if (alone || (until !== undefined && until <= now)) {
+        this.#behind.delete(slot);
+        this.#touched.add(slot);
+      } else if (until === Number.POSITIVE_INFINITY) this.#behind.set(slot, now + LATE_MS);
     }
-    for (const slot of this.#behind) if (!this.#k.works(slot)) this.#behind.delete(slot);
+    if (this.#behind.size > 0) this.#once('late', LATE_MS, () => this.#catchUp());
   }
 
   #mine(): number[] {
@@ -291,7 +304,9 @@ export class Projector {
 
   /** Everything before the oldest event that is not shown, or not even committed, is shown. */
   async #advance(): Promise<void> {
-    const { clock, store } = this.#k;
+    const { clock, store, placement } = this.#k;
+    // Others may write to the slots that are ours.
+    if (placement?.roaming === true) return;
     let at = Math.min(clock.wall(), this.#unlisted.oldest, this.#unshown.oldest);
     for (const a of this.#residents.hot.values()) if (a.uncommitted > 0) at = Math.min(at, a.oldestUncommitted);
     const all = clock.mono() - this.#allAt >= ALL_CURSORS_MS;
