@@ -43,7 +43,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a conflict is taken for an own attempt without comparing the commit id',
     file: 'actors/committer.js',
     edits: [['if (stored === cid) {', 'if (stored !== undefined) {']],
-    found: simulation,
+    found: cluster,
   },
   {
     name: 'a result is applied without asking which call it belongs to',
@@ -136,13 +136,18 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an actor that lost a group does not read its state anew',
     file: 'actors/activation.js',
-    edits: [["this.#status = 'ending';", 'this.scheduled = false;']],
+    edits: [["else\n            this.#status = 'ending';", 'else\n            this.scheduled = false;']],
     found: simulation,
   },
   {
     name: 'a command is answered before its commit (suites)',
     file: 'actors/activation.js',
-    edits: [['this.#k.committer(this.at.slot).submit(unit);', 'this.#k.committer(this.at.slot).submit(unit); answer(e, reply);']],
+    edits: [
+      [
+        'this.#k.committer(this.at.slot, this.rt.relaxed).submit(unit);',
+        'this.#k.committer(this.at.slot, this.rt.relaxed).submit(unit); answer(e, reply);',
+      ],
+    ],
     found: kernel,
   },
   {

@@ -54,6 +54,12 @@ async function sound(w: World, store: JournalStore = w.store): Promise<void> {
   });
 }
 
+/**
+ * The store for a check that does not ask what the tables show. Among several nodes a commit may come late, from a node that has lost the slot: it
+ * is shown by that node in a moment, or by the owner's second look, while the owner's cursor has passed the time of the event.
+ */
+const unshown = ({ store }: World): JournalStore => ({ ...store, projections: { ...store.projections, cursors: async () => new Map() } });
+
 /** When nothing is under way everything is shown, whatever the cursors say. */
 async function shown(w: World): Promise<void> {
   const { projections } = w.store;
@@ -84,7 +90,7 @@ async function work(
   const healAt = w.loop.time + 30_000;
   while (left.clients > 0) {
     await w.step();
-    if (w.loop.steps % FSCK_STEPS === 0) await sound(w);
+    if (w.loop.steps % FSCK_STEPS === 0) await sound(w, w.cluster !== undefined ? unshown(w) : w.store);
     o.also();
     if (!w.faults.over && w.loop.time > healAt) w.heal();
     if (w.loop.steps > MAX_STEPS) throw new Violation(`${left.clients} clients still wait for an answer`);
