@@ -50,10 +50,11 @@ async function stage(t: ExecutionContext, o: { width?: number; dark?: boolean } 
 
 const signIn = (page: Page, name: string): Promise<void> => page.locator('.demo-login', { hasText: name }).click();
 
-/** Opens the day after today, so that every hour of it is still ahead. */
+/** Opens the day after today, so that every hour of it is still ahead, and waits until every room of it is there. */
 async function tomorrow(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Next day' }).click();
   await page.locator('[data-room=garden] .block').first().waitFor();
+  await page.locator('.track[aria-busy="true"]').first().waitFor({ state: 'detached' });
 }
 
 for (const dark of [false, true]) {
@@ -112,6 +113,7 @@ paged('a booking made, moved and cancelled on one page is seen live on another',
   const other = await open('/', true);
   for (const p of [page, other]) await tomorrow(p);
   const taken = other.locator('[data-room=loft] .block');
+  await taken.first().waitFor();
   const before = await taken.count();
 
   await page.locator('[data-room=loft]').getByRole('button', { name: 'Book Loft at 14:00' }).click();
