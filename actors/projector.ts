@@ -90,10 +90,10 @@ export class Projector {
     const { committed: live } = a;
     if (live === undefined) return;
     this.#unlisted.add(a, live.at);
-    this.#once('directory', LIST_MS, () => this.#list());
+    this.#once('directory', LIST_MS, this.#list);
     if (a.rt.projections.length === 0) return;
     this.#unshown.add(a, live.at);
-    this.#once('projections', SHOW_MS, () => this.#show());
+    this.#once('projections', SHOW_MS, this.#show);
   }
 
   /** Takes up what the former owner of the slots has not shown. */
@@ -144,9 +144,9 @@ export class Projector {
 
   // --------------------------------------------------------------------------------------------------------------- writing
 
-  #list(): Promise<void> {
-    return this.#inTurn('directory', () => this.#listNow());
-  }
+  // Made once: every commit asks for them.
+  readonly #list = (): Promise<void> => this.#inTurn('directory', () => this.#listNow());
+  readonly #show = (): Promise<void> => this.#inTurn('projections', () => this.#showNow());
 
   async #listNow(): Promise<void> {
     const taken = this.#unlisted.take();
@@ -171,10 +171,6 @@ export class Projector {
     for (let i = 0; i < entries.length; i += PAGE) await this.#k.store.touch(entries.slice(i, i + PAGE));
   }
 
-  #show(): Promise<void> {
-    return this.#inTurn('projections', () => this.#showNow());
-  }
-
   async #showNow(): Promise<void> {
     const taken = this.#unshown.take();
     const rows = new Map<Declared, ProjectedRow[]>();
@@ -195,7 +191,7 @@ export class Projector {
       this.#k.log.warn({ err: error, actors: taken.length }, 'projections could not be written; they will be');
     }
     if (this.#unshown.size === 0) return;
-    this.#once('projections', Math.min(MAX_WAIT_MS, SHOW_MS * 2 ** Math.min(this.#showFailures, 5)), () => this.#show());
+    this.#once('projections', Math.min(MAX_WAIT_MS, SHOW_MS * 2 ** Math.min(this.#showFailures, 5)), this.#show);
   }
 
   /** Adds what the actor shows to `rows`. */

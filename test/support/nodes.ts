@@ -7,9 +7,9 @@ import type { ActorRef } from '../../actors/types.ts';
 import type { PrivateRedis } from '../../scripts/private-redis.ts';
 import { newSecrets } from '../../server/identity/keys.ts';
 import { person } from '../live/kinds.ts';
+import { clusterStores } from './cluster-stores.ts';
 import { counter } from './kinds.ts';
-import { startPostgres } from './postgres.ts';
-import { namespace, redisUnderTest } from './redis.ts';
+import { namespace } from './redis.ts';
 import { until } from './until.ts';
 import { makeWorld } from './world.ts';
 import type { Live, World } from './world.ts';
@@ -30,19 +30,13 @@ export async function testNodes(o: {
   readonly nodes?: number;
   readonly env?: Readonly<Record<string, string>>;
 }): Promise<TestNodes | { skip: string }> {
-  const redis = await redisUnderTest();
-  if ('skip' in redis) return redis;
-  const postgres = await startPostgres();
-  if ('skip' in postgres) {
-    await redis.stop();
-    return postgres;
-  }
+  const stores = await clusterStores();
+  if ('skip' in stores) return stores;
+  const { redis, databaseUrl } = stores;
   const kinds = [counter, person];
   const store = createMemoryStore({ registry: registryOf(kinds) });
   const secrets = await newSecrets(Date.now());
-  // the form of a URL that everybody understands; the driver takes the socket from `host`
-  const url = (await postgres.database()).replace('@/', '@localhost/');
-  const env = { DATABASE_URL: url, REDIS_URL: redis.url, REDIS_NAMESPACE: namespace(), ...o.env };
+  const env = { DATABASE_URL: databaseUrl, REDIS_URL: redis.url, REDIS_NAMESPACE: namespace(), ...o.env };
   const effects = { counter: { work: async () => ({ done: 1 }) } };
   const start = (): Promise<World> => makeWorld({ kinds, effects, store, secrets, listen: true, env });
   const worlds = await Promise.all(Array.from({ length: o.nodes ?? 2 }, start));
@@ -74,8 +68,7 @@ export async function testNodes(o: {
       }, 'the nodes share the slots'),
     async close() {
       await Promise.all(worlds.map((w) => w.close()));
-      await postgres.stop();
-      await redis.stop();
+      await stores.stop();
     },
   };
   await nodes.settled();

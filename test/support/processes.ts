@@ -8,8 +8,7 @@ import type { PrivateRedis } from '../../scripts/private-redis.ts';
 import { freePort, startServer } from '../../scripts/server-process.ts';
 import type { ServerProcess } from '../../scripts/server-process.ts';
 import { newSecrets } from '../../server/identity/keys.ts';
-import { startPostgres } from './postgres.ts';
-import { redisUnderTest } from './redis.ts';
+import { clusterStores } from './cluster-stores.ts';
 import { until } from './until.ts';
 import { makeWorld } from './world.ts';
 import type { Person } from './world.ts';
@@ -36,14 +35,9 @@ export async function processes(o: {
   readonly people: number;
   readonly env?: Readonly<Record<string, string>>;
 }): Promise<Processes | { skip: string }> {
-  const redis = await redisUnderTest();
-  if ('skip' in redis) return redis;
-  const postgres = await startPostgres();
-  if ('skip' in postgres) {
-    await redis.stop();
-    return postgres;
-  }
-  const databaseUrl = (await postgres.database()).replace('@/', '@localhost/');
+  const stores = await clusterStores();
+  if ('skip' in stores) return stores;
+  const { redis, databaseUrl } = stores;
   const dataDir = await mkdtemp(join(tmpdir(), 'thrum-nodes-'));
   const secrets = await newSecrets(Date.now());
   await writeFile(join(dataDir, 'secrets.json'), JSON.stringify(secrets), { mode: 0o600 });
@@ -106,8 +100,7 @@ export async function processes(o: {
     async close() {
       await Promise.all(nodes.map((n) => n.end('SIGKILL')));
       await balancer.close();
-      await postgres.stop();
-      await redis.stop();
+      await stores.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
   };

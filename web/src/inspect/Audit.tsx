@@ -1,12 +1,10 @@
-import type { ThrumError } from '@thrum/client';
-import { useEffect, useState } from 'preact/hooks';
+import { useCallback, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
-import type { AuditEntry } from './api.ts';
 import { listAudit } from './api.ts';
 import { Entry, Part } from './Entry.tsx';
+import { usePages } from './pages.ts';
 
-const PAGE = 50;
 const ACTIONS = [
   'poke',
   'pause',
@@ -29,20 +27,7 @@ const ACTIONS = [
 /** Who did what at the inspector, newest first. */
 export function Audit() {
   const [action, setAction] = useState('');
-  const [items, setItems] = useState<readonly AuditEntry[]>();
-  const [error, setError] = useState<ThrumError>();
-  useEffect(() => {
-    setItems(undefined);
-    setError(undefined);
-    listAudit(action)
-      .then((page) => setItems(page.items))
-      .catch(setError);
-  }, [action]);
-  const more = (): void => {
-    listAudit(action, items?.at(-1)?.id)
-      .then((page) => setItems((known) => [...(known ?? []), ...page.items]))
-      .catch(setError);
-  };
+  const { items, error, more } = usePages(useCallback((before?: number) => listAudit(action, before), [action]));
   return (
     <section class="card" aria-labelledby="audit-title">
       <header>
@@ -75,7 +60,7 @@ export function Audit() {
             </li>
           ))}
         </ol>
-        {items !== undefined && items.length > 0 && items.length % PAGE === 0 && (
+        {more !== undefined && (
           <button type="button" class="btn more" onClick={more}>
             Older entries
           </button>

@@ -1,45 +1,30 @@
-import type { ThrumError } from '@thrum/client';
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
 import type { DeadLetter } from './api.ts';
 import { listDead, settleDead } from './api.ts';
 import { Entry, Part } from './Entry.tsx';
+import { usePages } from './pages.ts';
 import type { Act } from './ReasonDialog.tsx';
 import { ReasonDialog } from './ReasonDialog.tsx';
-
-const PAGE = 50;
 
 /** What was given up: to be delivered once more, or dropped for good. */
 export function DeadLetters() {
   const [all, setAll] = useState(false);
-  const [items, setItems] = useState<readonly DeadLetter[]>();
-  const [error, setError] = useState<ThrumError>();
+  const { items, error, reload, more } = usePages(useCallback((before?: number) => listDead(all, before), [all]));
   const [act, setAct] = useState<Act>();
-  const load = useCallback(() => {
-    setError(undefined);
-    listDead(all)
-      .then((page) => setItems(page.items))
-      .catch(setError);
-  }, [all]);
-  useEffect(load, [load]);
-  const more = (): void => {
-    listDead(all, items?.at(-1)?.id)
-      .then((page) => setItems((known) => [...(known ?? []), ...page.items]))
-      .catch(setError);
-  };
   const retry = (d: DeadLetter): Act => ({
     title: `Deliver letter ${d.id} again`,
     says: `${d.ref} gets exactly what failed, under its own key: what was applied is not applied twice.`,
     verb: 'Deliver again',
-    run: (reason) => settleDead(d.id, 'retry', reason).finally(load),
+    run: (reason) => settleDead(d.id, 'retry', reason).finally(reload),
   });
   const discard = (d: DeadLetter): Act => ({
     title: `Discard letter ${d.id}`,
     says: 'It stays in the list as discarded and can not be delivered any more.',
     verb: 'Discard',
     danger: true,
-    run: (reason) => settleDead(d.id, 'discard', reason).finally(load),
+    run: (reason) => settleDead(d.id, 'discard', reason).finally(reload),
   });
   return (
     <section class="card" aria-labelledby="dead-title">
@@ -96,7 +81,7 @@ export function DeadLetters() {
             </li>
           ))}
         </ol>
-        {items !== undefined && items.length > 0 && items.length % PAGE === 0 && (
+        {more !== undefined && (
           <button type="button" class="btn more" onClick={more}>
             Older letters
           </button>

@@ -1,4 +1,5 @@
 import { api } from '../lib/http.ts';
+import { PAGE } from './pages.ts';
 
 export interface ActorRow {
   readonly ref: string;
@@ -181,13 +182,13 @@ export const settleTimer = (ref: string, id: string, verb: 'fire' | 'cancel', re
   api('POST', `${path(ref)}/timers/${encodeURIComponent(id)}/${verb}`, { reason });
 
 export const listDead = (all: boolean, before?: number): Promise<{ items: DeadLetter[] }> =>
-  api('GET', `/v1/admin/dead?limit=50&all=${all}${before === undefined ? '' : `&before=${before}`}`);
+  api('GET', `/v1/admin/dead?limit=${PAGE}&all=${all}${before === undefined ? '' : `&before=${before}`}`);
 
 export const settleDead = (id: number, verb: 'retry' | 'discard', reason: string): Promise<void> =>
   api('POST', `/v1/admin/dead/${id}/${verb}`, { reason });
 
 export const listAudit = (action: string, before?: number): Promise<{ items: AuditEntry[] }> => {
-  const query = new URLSearchParams({ limit: '50' });
+  const query = new URLSearchParams({ limit: String(PAGE) });
   if (action !== '') query.set('action', action);
   if (before !== undefined) query.set('before', String(before));
   return api('GET', `/v1/admin/audit?${query.toString()}`);
