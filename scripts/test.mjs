@@ -1,6 +1,6 @@
 /**
- * Runs everything that must hold: lint, format, then the test suite over every store that the machine has.
- * Arguments go to AVA (`npm test -- dist/test/kernel/*.test.js`); then lint and format are left out.
+ * Runs everything that must hold: lint, format, size and coverage of the client library, then the test suite over every store that the machine has.
+ * Arguments go to AVA (`npm test -- dist/test/kernel/*.test.js`); then only they run.
  * The last line is `N passed, N failed, N skipped`.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -13,7 +13,7 @@ const count = { passed: 0, failed: 0, skipped: 0 };
 const skips = [];
 
 function check(name, command, args) {
-  const { status, stdout, stderr } = spawnSync(`node_modules/.bin/${command}`, args, { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
   const ok = status === 0;
   count[ok ? 'passed' : 'failed'] += 1;
   process.stdout.write(ok ? `  ✔ ${name}\n` : `${stdout}${stderr}\n  ✘ ${name}\n`);
@@ -40,8 +40,10 @@ async function suite(env) {
 
 async function main() {
   if (patterns.length === 0) {
-    check('lint', 'oxlint', ['--type-aware', '.']);
-    check('format', 'oxfmt', ['--check', '.']);
+    check('lint', 'node_modules/.bin/oxlint', ['--type-aware', '.']);
+    check('format', 'node_modules/.bin/oxfmt', ['--check', '.']);
+    check('sizes of the client library', process.execPath, ['scripts/size.mjs']);
+    check('coverage of the client library', process.execPath, ['scripts/coverage-sdk.mjs']);
   }
   const given = process.env.TEST_DATABASE_URL;
   // Nothing here must survive a power cut, so the flushes are off.

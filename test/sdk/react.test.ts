@@ -43,8 +43,8 @@ const paged = browser === undefined ? test.skip : test;
 test.after.always(() => browser?.close());
 
 async function show(t: ExecutionContext, source: string): Promise<{ server: FakeServer; open: () => Promise<Page> }> {
-  const { server, newPage } = await servePage(browser as Browser, source);
-  t.teardown(() => server.close());
+  const { server, newPage, close } = await servePage(browser as Browser, source);
+  t.teardown(close);
   return { server, open: newPage };
 }
 

@@ -91,8 +91,8 @@ test('what was kept for one user is not shown to another', async (t) => {
 
 (browser === undefined ? test.skip : test)('texts in IndexedDB survive a reload of the page, until they are removed', async (t) => {
   const source = "import { indexedDb } from '@thrum/client/storage'; window.store = indexedDb('test'); document.body.append('ready');";
-  const { server, newPage } = await servePage(browser as NonNullable<typeof browser>, source);
-  t.teardown(() => server.close());
+  const { newPage, close } = await servePage(browser as NonNullable<typeof browser>, source);
+  t.teardown(close);
   const page = await newPage();
   const run = async (code: string): Promise<unknown> => {
     await page.getByText('ready').waitFor();
