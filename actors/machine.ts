@@ -251,12 +251,27 @@ export function stateText(value: StateValue): string {
   return leaves.join('|');
 }
 
-/** Name of a guard, action or source reference in a machine's config; functions are named, never printed. */
+/** Name of a guard, action or source reference in a machine's config; functions are named, never printed, composed guards by what they compose. */
 export function nameOf(reference: unknown): string {
   if (typeof reference === 'string') return reference;
+  if (isComposed(reference)) return composedName(reference);
   if (typeof reference === 'function') return reference.name === '' ? 'function' : reference.name;
   if (typeof reference === 'object' && reference !== null && 'type' in reference) return String(reference.type);
   return typeof reference;
+}
+
+/** What XState's `and`, `or` and `not` make. */
+interface ComposedGuard {
+  readonly name: string;
+  readonly guards: readonly unknown[];
+}
+
+const isComposed = (value: unknown): value is ComposedGuard =>
+  typeof value === 'function' && 'guards' in value && Array.isArray(value.guards);
+
+function composedName({ name, guards }: ComposedGuard): string {
+  const parts = guards.map((guard) => (isComposed(guard) && guard.guards.length > 1 ? `(${nameOf(guard)})` : nameOf(guard)));
+  return name === 'not' ? `not ${parts[0]}` : parts.join(` ${name} `);
 }
 
 /** A statechart for people and for the definition hash: every function stands by its name. */
@@ -288,7 +303,7 @@ function plain(value: unknown): Json {
   if (typeof value === 'object') {
     return Object.fromEntries(Object.entries(value).flatMap(([k, v]) => (v === undefined ? [] : [[k, plain(v)]])));
   }
-  return `ƒ ${nameOf(value)}`;
+  return isComposed(value) ? nameOf(value) : `ƒ ${nameOf(value)}`;
 }
 
 const some = <K extends string>(key: K, list: readonly unknown[] | undefined): { [key in K]?: Json[] } =>

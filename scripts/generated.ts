@@ -6,6 +6,7 @@ import type { Route } from '../server/http/route.ts';
 import { asyncApiText, schemasText } from './asyncapi.ts';
 import { contractText, offlineText } from './contract.ts';
 import { configurationText, errorsText, metricsText, topicsText } from './reference.ts';
+import { repliesText } from './replies.ts';
 import { sdkText } from './sdk-reference.ts';
 
 /** Path and text of every generated file. */
@@ -19,6 +20,7 @@ export function generated(o: {
   return [
     ['client-sdk/src/generated/contract.ts', contractText(o.kinds, o.computed)],
     ['client-sdk/src/generated/offline.ts', offlineText(o.kinds)],
+    ['web/src/generated/replies.ts', repliesText(o.routes)],
     [
       'docs/reference/openapi.json',
       `${JSON.stringify(openApi(o.routes, { version: o.version, publicUrl: 'http://localhost:3000' }), null, 2)}\n`,

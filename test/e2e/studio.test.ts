@@ -106,6 +106,7 @@ paged('an operator sees why an actor did what it did, travels in its history, tr
   await page.getByLabel('Kind').selectOption('booking');
   await page.getByLabel('State begins with').fill('life.confirmed.upcoming');
   await page.locator('.actors a', { hasText: '#3' }).first().click();
+  await page.getByRole('heading', { name: /^booking [0-9a-f-]{36}$/ }).waitFor();
 
   const entry = page.locator('.journal > li', { hasText: 'claim.held' });
   await entry.locator('summary').first().click();

@@ -1,22 +1,19 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../lib/http.ts';
+import type { Replies } from '../generated/replies.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, Skeleton } from '../ui/parts.tsx';
 import { Alerts } from './Alerts.tsx';
 import { Devices } from './Devices.tsx';
 import { Energy } from './Energy.tsx';
 
-export interface Person {
-  readonly id: string;
-  readonly displayName: string;
-  readonly roles: readonly string[];
-}
+export type Person = Replies['GET /v1/users']['items'][number];
 
 /** The clients of the studio, by name; undefined while they are read. */
 export function useClients(): readonly Person[] | undefined {
   const [people, setPeople] = useState<readonly Person[]>();
   useEffect(() => {
-    api<{ items: Person[] }>('GET', '/v1/users?role=user&limit=200')
+    api<Replies['GET /v1/users']>('GET', '/v1/users?role=user&limit=200')
       .then(({ items }) => setPeople(items.filter((p) => !p.roles.some((r) => r === 'staff' || r === 'admin'))))
       .catch(() => setPeople([]));
   }, []);

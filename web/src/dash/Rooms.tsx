@@ -2,6 +2,7 @@ import type { ThrumError } from '@thrum/client';
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { dayName } from '../lib/format.ts';
 import { api } from '../lib/http.ts';
+import type { Replies } from '../generated/replies.ts';
 import { useMedia, useNow } from '../lib/live.ts';
 import { addDays, today } from '../lib/zone.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -36,7 +37,7 @@ export function useRooms(): RoomList {
   const [error, setError] = useState<ThrumError>();
   const load = useCallback(() => {
     setError(undefined);
-    api<{ items: Room[] }>('GET', '/v1/booking/resources')
+    api<Replies['GET /v1/booking/resources']>('GET', '/v1/booking/resources')
       .then(({ items }) => setRooms(items.filter((r) => r.status !== 'retired')))
       .catch(setError);
   }, []);

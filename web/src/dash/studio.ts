@@ -1,13 +1,8 @@
 /** What the dashboard needs of the server's views, in the form in which it is drawn. Times are epoch ms. */
+import type { Replies } from '../generated/replies.ts';
 import { instant, weekday } from '../lib/zone.ts';
 
-export interface Me {
-  readonly id: string;
-  readonly email: string;
-  readonly displayName: string;
-  readonly timeZone: string;
-  readonly roles: readonly string[];
-}
+export type Me = Replies['GET /v1/me'];
 
 export const isStaff = (me: Me): boolean => me.roles.includes('staff') || me.roles.includes('admin');
 
@@ -20,26 +15,7 @@ export interface Can {
 
 export const can = (view: Can | undefined, role: Role, command: string): boolean => view?.can?.[role]?.includes(command) === true;
 
-export interface OpeningRule {
-  readonly days: readonly number[];
-  readonly from: string;
-  readonly to: string;
-}
-
-export interface Room {
-  readonly resourceId: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly timeZone: string;
-  readonly status: string;
-  readonly slotStepMin: number;
-  readonly capacity: number;
-  readonly openingRules: readonly OpeningRule[];
-  readonly description?: string;
-  readonly bio?: string;
-  /** of an hour */
-  readonly price?: { readonly amountMinor: number; readonly currency: string };
-}
+export type Room = Replies['GET /v1/booking/resources']['items'][number];
 
 export interface Span {
   readonly start: number;
@@ -62,7 +38,7 @@ const minuteOf = (hhmm: string): number => {
 
 /** Open windows of a room on a local day by its weekly rules; what is shown until the live view is there, which knows the exceptions too. */
 export function openWindows(room: Room, day: string): Span[] {
-  const rules: readonly OpeningRule[] =
+  const rules: Room['openingRules'] =
     room.openingRules.length === 0 ? [{ days: [1, 2, 3, 4, 5, 6, 7], from: '00:00', to: '24:00' }] : room.openingRules;
   const spans = rules
     .filter((r) => r.days.includes(weekday(day)))

@@ -1,41 +1,14 @@
 import { api } from '../lib/http.ts';
+import type { Replies } from '../generated/replies.ts';
 import { PAGE } from './pages.ts';
 
-export interface ActorRow {
-  readonly ref: string;
-  readonly kind: string;
-  readonly id: string;
-  readonly status: string;
-  readonly state: string | null;
-  readonly lastSeq: number;
-  readonly lastAt: string | null;
-}
-
-export interface ActorReport extends ActorRow {
-  readonly seq: number;
-  readonly mver: number;
-  readonly value: StateValue;
-  readonly context: { readonly [key: string]: unknown };
-  readonly timers: { readonly [id: string]: { readonly type: string; readonly due: string; readonly seq: number } };
-  readonly calls: { readonly [id: string]: number };
-  readonly logs: { readonly [view: string]: number };
-  readonly slot: number;
-  readonly temperature: string;
-  readonly mailbox: number;
-}
+export type ActorRow = Replies['GET /v1/admin/actors']['items'][number];
 
 export type StateValue = string | { readonly [region: string]: StateValue };
 
-export interface JournalRow {
-  readonly seq: number;
-  readonly at: string;
-  readonly type: string;
-  readonly event: unknown;
-  readonly patch: unknown;
-  readonly reply: unknown;
-  readonly mver: number;
-  readonly meta: unknown;
-}
+export type ActorReport = Replies['GET /v1/admin/actors/:kind/:id'] & { readonly value: StateValue };
+
+export type JournalRow = Replies['GET /v1/admin/actors/:kind/:id/journal']['items'][number];
 
 export interface Transition {
   readonly target?: readonly string[];
@@ -43,6 +16,7 @@ export interface Transition {
   readonly actions?: readonly unknown[];
 }
 
+/** A machine as XState describes it. */
 export interface Definition {
   readonly id: string;
   readonly key: string;
@@ -55,13 +29,7 @@ export interface Definition {
   readonly states?: { readonly [key: string]: Definition };
 }
 
-export interface Machine {
-  readonly kind: string;
-  readonly version: number;
-  readonly hash: string;
-  readonly commands: readonly string[];
-  readonly definition: Definition;
-}
+export type Machine = Replies['GET /v1/admin/machines/:kind'] & { readonly definition: Definition };
 
 export interface Filter {
   readonly kind: string;
@@ -73,73 +41,17 @@ export interface Filter {
 }
 
 /** A state that an actor had after one of its events. */
-export interface Past {
-  readonly seq: number;
-  readonly state: { readonly value: StateValue; readonly context: { readonly [key: string]: unknown } };
-}
+export type Past = Replies['GET /v1/admin/actors/:kind/:id/at/:seq'] & { readonly state: Pick<ActorReport, 'value' | 'context'> };
 
-export interface Microstep {
-  readonly event: string;
-  readonly taken: readonly {
-    readonly event: string;
-    readonly source: string;
-    readonly targets: readonly string[];
-    readonly guard?: string;
-  }[];
-  readonly guards: readonly { readonly guard: string; readonly answer: boolean }[];
-  readonly actions: readonly { readonly type: string; readonly params?: unknown }[];
-}
-
-export interface Explained {
-  readonly microsteps: readonly Microstep[];
-  readonly agrees: boolean;
-  readonly fault?: string;
-}
+export type Explained = Replies['GET /v1/admin/actors/:kind/:id/microsteps/:seq'];
+export type Microstep = Explained['microsteps'][number];
 
 /** What a command would do. */
-export interface Outlook {
-  readonly seq: number;
-  readonly accepted: boolean;
-  readonly reply?: unknown;
-  readonly refusal?: { readonly code: string; readonly detail?: string; readonly details?: unknown };
-  readonly stateText: string;
-  readonly patch: unknown;
-  readonly microsteps: readonly Microstep[];
-  readonly messages: readonly unknown[];
-  readonly effects: readonly unknown[];
-  readonly armed: { readonly [id: string]: unknown };
-  readonly cancelled: readonly string[];
-  readonly rows: readonly unknown[];
-}
+export type Outlook = Replies['POST /v1/admin/actors/:kind/:id/what-if'];
 
-export interface DeadLetter {
-  readonly id: number;
-  readonly ref: string;
-  readonly source: string;
-  readonly event: unknown;
-  readonly error: unknown;
-  readonly attempts: number;
-  readonly at: string;
-  readonly resolvedAt: string | null;
-  readonly resolution: string | null;
-}
-
-export interface AuditEntry {
-  readonly id: number;
-  readonly at: string;
-  readonly admin: string;
-  readonly action: string;
-  readonly actorId: string | null;
-  readonly reason: string | null;
-  readonly detail: unknown;
-}
-
-export interface Pause {
-  readonly scope: string;
-  readonly reason: string;
-  readonly admin: string;
-  readonly at: string;
-}
+export type DeadLetter = Replies['GET /v1/admin/dead']['items'][number];
+export type AuditEntry = Replies['GET /v1/admin/audit']['items'][number];
+export type Pause = Replies['GET /v1/admin/pauses']['items'][number];
 
 /** The filter that lets every actor through. */
 export const everything: Filter = { kind: '', state: '', status: '', slot: '', q: '', sort: '' };
@@ -149,7 +61,7 @@ const path = (ref: string): string => {
   return `/v1/admin/actors/${encodeURIComponent(ref.slice(0, at))}/${encodeURIComponent(ref.slice(at + 1))}`;
 };
 
-export function listActors(filter: Filter, cursor?: string): Promise<{ items: ActorRow[]; nextCursor?: string }> {
+export function listActors(filter: Filter, cursor?: string): Promise<Replies['GET /v1/admin/actors']> {
   const query = new URLSearchParams({ limit: '50' });
   for (const [key, value] of Object.entries({ ...filter, cursor })) if (value !== undefined && value !== '') query.set(key, value);
   return api('GET', `/v1/admin/actors?${query.toString()}`);
@@ -171,8 +83,13 @@ export const readWhy = (ref: string, seq: number): Promise<Explained> => api('GE
 export const whatIf = (ref: string, event: object, seq: number | undefined): Promise<Outlook> =>
   api('POST', `${path(ref)}/what-if`, { event, ...(seq === undefined ? {} : { seq }) });
 
-export const poke = (ref: string, type: string, payload: object, reason: string, key: string): Promise<{ seq: number; reply: unknown }> =>
-  api('POST', `${path(ref)}/poke`, { type, payload, reason }, key);
+export const poke = (
+  ref: string,
+  type: string,
+  payload: object,
+  reason: string,
+  key: string,
+): Promise<Replies['POST /v1/admin/actors/:kind/:id/poke']> => api('POST', `${path(ref)}/poke`, { type, payload, reason }, key);
 
 export type Verb = 'pause' | 'resume' | 'passivate' | 'resnapshot' | 'erase';
 
@@ -205,4 +122,4 @@ export function setPause(verb: 'pause' | 'resume', scope: string, reason: string
 
 /** Every kind of actor that this server knows. */
 export const listKinds = async (): Promise<string[]> =>
-  (await api<{ items: { kind: string }[] }>('GET', '/v1/admin/machines')).items.map((m) => m.kind).sort();
+  (await api<Replies['GET /v1/admin/machines']>('GET', '/v1/admin/machines')).items.map((m) => m.kind).sort();

@@ -43,6 +43,8 @@ const Failure = z.strictObject({
 });
 const Detail = z.strictObject({
   ref: z.string(),
+  kind: z.string(),
+  id: z.string(),
   actorId: z.string(),
   status: z.string(),
   state: z.string().describe('state path'),
@@ -172,6 +174,7 @@ export function actorListRoutes(d: AdminDeps): Route[] {
         return answer({
           ...place,
           ref,
+          ...c.params,
           actorId,
           status,
           state,
