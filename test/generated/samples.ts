@@ -4,6 +4,7 @@ import { shortId } from '../../calc/uuid.ts';
 import type { MonitorContext } from '../../machines/anomaly/state.ts';
 import type { BookingContext } from '../../machines/booking/booking.state.ts';
 import type { ResourceContext } from '../../machines/booking/resource.state.ts';
+import type { BreakerContext } from '../../machines/breaker/schema.ts';
 import type { UserContext } from '../../machines/user/schema.ts';
 import { NewResource } from '../../machines/booking/schema.ts';
 
@@ -100,6 +101,26 @@ const booking: Samples<BookingContext> = {
       'booking.request': each({ start, durationMin: 60 }, { start, durationMin: 60, holdOnly: true }),
       'claim.held': about({ unit: 0, confirmed: false }, { unit: 0, confirmed: true }),
       ...Object.fromEntries(['confirmed', 'swapped', 'released', 'lost', 'inquire'].map((fact) => [`claim.${fact}`, about({})])),
+    };
+  },
+};
+
+const breaker: Samples<BreakerContext> = {
+  now: NOW,
+  tells: [],
+  routes: [
+    ['calls.reported#0 by system', 'calls.reported#1 by system', 'timer xstate.after.WAIT', ...repeated(3, 'probe.succeeded#0 by system')],
+  ],
+  id: (n) => n.toString(16).padStart(20, '0'),
+  people: () => [person('coach', 'staff'), person('boss', 'admin'), { kind: 'actor', id: 'device:x', roles: [] }],
+  inputs: () => {
+    const batch = { name: 'provider:test', rules: 'remote', slow: 0, broken: true, tripped: false };
+    return {
+      'calls.reported': each(
+        { ...batch, calls: 3, failures: 0, streak: 0 },
+        { ...batch, calls: 5, failures: 5, streak: 5, broken: false },
+        { ...batch, calls: 1, failures: 1, streak: 1, tripped: true },
+      ),
     };
   },
 };
@@ -211,4 +232,4 @@ const user: Samples<UserContext> = {
   },
 };
 
-export const samples: { readonly [kind: string]: Samples } = { anomaly, booking, device, resource, user };
+export const samples: { readonly [kind: string]: Samples } = { anomaly, booking, breaker, device, resource, user };

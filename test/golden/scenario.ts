@@ -1,6 +1,7 @@
 /** A few days of a studio: one run through the kernel in which every kind of the product meets most of what can happen to it. */
 import type { EffectFunctions } from '../../actors/effects.ts';
 import { NonRetryable } from '../../actors/errors.ts';
+import type { Principal } from '../../actors/types.ts';
 import type { FetchResult } from '../../machines/biosync/schema.ts';
 import { noCounts } from '../../machines/biosync/schema.ts';
 import { kinds } from '../../machines/kinds.ts';
@@ -19,6 +20,7 @@ const BEN = '01a1fc02-8a54-7f98-bfe2-e7aa91051f05';
 const PHONE = '01a1fc02-8a54-4f98-bfe2-e7aa91051f06';
 const LAPTOP = '01a1fc02-8a54-4f98-bfe2-e7aa91051f07';
 const PULSE = `anomaly:user:${BEN}:resting_heart_rate`;
+const CIRCUIT = 'breaker:0123456789abcdef0123';
 const mia = user(MIA);
 const ben = user(BEN);
 const staff = user('coach', 'staff');
@@ -72,7 +74,7 @@ function effectsOf(): EffectFunctions {
   };
 }
 
-type Send = (ref: string, type: string, payload?: object, from?: ReturnType<typeof user>) => Promise<void>;
+type Send = (ref: string, type: string, payload?: object, from?: Principal) => Promise<void>;
 
 async function people(k: TestKernel, send: Send): Promise<void> {
   await send(`user:${MIA}`, 'user.register', { displayName: 'Mia', timeZone: 'Europe/Berlin' });
@@ -189,6 +191,28 @@ async function pulse(k: TestKernel, send: Send): Promise<void> {
   await send(PULSE, 'anomaly.reset', {}, staff);
 }
 
+/** A provider that fails, recovers at the second try, and is switched off and on by an operator. */
+async function circuit(k: TestKernel, send: Send): Promise<void> {
+  const batch = { name: 'provider:simulator', rules: 'remote', slow: 0, broken: true, tripped: false };
+  const boss = user('boss', 'admin');
+  await send(CIRCUIT, 'calls.reported', { ...batch, calls: 4, failures: 1, streak: 1 });
+  await send(CIRCUIT, 'breaker.subscribe', {}, { kind: 'actor', id: RING, roles: [] });
+  await k.clock.advance(30_000);
+  await send(CIRCUIT, 'calls.reported', { ...batch, calls: 4, failures: 4, streak: 4, broken: false });
+  await send(CIRCUIT, 'calls.reported', { ...batch, calls: 1, failures: 1, streak: 1, broken: false });
+  await k.clock.advance(30_000);
+  await send(CIRCUIT, 'probe.succeeded');
+  await send(CIRCUIT, 'probe.failed');
+  await send(CIRCUIT, 'probe.succeeded');
+  for (let n = 0; n < 3; n += 1) await send(CIRCUIT, 'probe.succeeded');
+  await send(CIRCUIT, 'calls.reported', { ...batch, calls: 1, failures: 1, streak: 1, tripped: true });
+  await send(CIRCUIT, 'breaker.isolate', {}, boss);
+  await send(CIRCUIT, 'breaker.reset', {}, boss);
+  await send(CIRCUIT, 'breaker.force', {}, boss);
+  await send(CIRCUIT, 'breaker.unsubscribe', {}, { kind: 'actor', id: RING, roles: [] });
+  await k.clock.advance(2 * HOUR);
+}
+
 /** Runs everything; the kernel is stopped at the end, and its store holds what was recorded. */
 export async function runScenario(): Promise<TestKernel> {
   const k = await testKernel({ kinds, tables, effects: effectsOf() });
@@ -202,6 +226,7 @@ export async function runScenario(): Promise<TestKernel> {
   await wearable(k, send);
   await pulse(k, send);
   await calls(k, send);
+  await circuit(k, send);
   await k.clock.advance(10 * DAY);
   await send(RING, 'device.disconnect', {}, mia);
   await send(RING, 'device.connect', { userId: MIA, provider: 'simulator', label: 'Ring 2', timeZone: 'UTC' }, mia);

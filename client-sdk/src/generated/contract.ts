@@ -151,6 +151,20 @@ export interface Topics {
       updatedAt: string;
     } & { can?: { [role: string]: string[] } };
   };
+  'breaker:{id}/changes': {
+    kind: 'log';
+    item: {
+      state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+      until?: number;
+      /** in a row, without ten quiet minutes between them */
+      openings: number;
+      at: number;
+      name: string;
+      why: 'failures' | 'probe failed' | 'wait is over' | 'healthy' | 'operator' | 'time is over';
+      /** the operator */
+      by?: string;
+    };
+  };
   'device:{id}/sync': {
     kind: 'state';
     view: {
@@ -534,6 +548,48 @@ export interface Commands {
       };
       reply: { bookingId: string; attempt: number; replayed: boolean };
       rejects: 'NO_CHANGE' | 'NONEXISTENT_LOCAL_TIME' | 'AMBIGUOUS_LOCAL_TIME' | 'UNKNOWN_TIME_ZONE' | 'INVALID_DURATION';
+    };
+  };
+  breaker: {
+    'breaker.force': {
+      input: { [key: string]: never };
+      reply: {
+        state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+        until?: number;
+        /** in a row, without ten quiet minutes between them */
+        openings: number;
+      };
+      rejects: never;
+    };
+    'breaker.isolate': {
+      input: { [key: string]: never };
+      reply: {
+        state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+        until?: number;
+        /** in a row, without ten quiet minutes between them */
+        openings: number;
+      };
+      rejects: never;
+    };
+    'breaker.reset': {
+      input: { [key: string]: never };
+      reply: {
+        state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+        until?: number;
+        /** in a row, without ten quiet minutes between them */
+        openings: number;
+      };
+      rejects: never;
+    };
+    'breaker.subscribe': {
+      input: { [key: string]: never };
+      reply: null;
+      rejects: 'NOT_ALLOWED';
+    };
+    'breaker.unsubscribe': {
+      input: { [key: string]: never };
+      reply: null;
+      rejects: never;
     };
   };
   device: {
