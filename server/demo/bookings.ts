@@ -66,9 +66,24 @@ export interface Signed {
   readonly client: DemoClient;
 }
 
+interface Own {
+  readonly state: string;
+  readonly start: string;
+  readonly end: string;
+}
+
+/** Whether somebody is elsewhere at the time of a wish; nobody books two rooms for one hour. */
+async function isBusy(client: DemoClient, { start, durationMin }: Wish): Promise<boolean> {
+  const end = start + durationMin * MINUTE;
+  const query = new URLSearchParams({ from: isoOf(start - DAY), to: isoOf(end), limit: '100' });
+  const { items } = (await client.call(`${BOOKINGS}?${query.toString()}`)).body as { items: Own[] };
+  return items.some((b) => /^(held|confirm|resched)/.test(b.state) && Date.parse(b.start) < end && Date.parse(b.end) > start);
+}
+
 /** Makes a booking; undefined when the slot is taken or not to be had. */
 async function book(client: DemoClient, wish: Wish, key: string): Promise<string | undefined> {
   try {
+    if (await isBusy(client, wish)) return undefined;
     const body = { resourceId: wish.resourceId, start: isoOf(wish.start), durationMin: wish.durationMin, source: 'demo' };
     const answer = await client.call(BOOKINGS, { body, key });
     return (answer.body as { bookingId: string }).bookingId;

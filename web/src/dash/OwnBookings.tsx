@@ -1,4 +1,4 @@
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { clock, dayName, minutes, words } from '../lib/format.ts';
 import { useNow } from '../lib/live.ts';
 import { local } from '../lib/zone.ts';
@@ -6,6 +6,8 @@ import { Icon } from '../ui/icons.tsx';
 import { Empty, Skeleton } from '../ui/parts.tsx';
 import type { OwnBooking } from './bookings.ts';
 import type { Me, Room } from './studio.ts';
+
+const FIRST = 8;
 
 /** What the reader has booked, next first. */
 export function OwnBookings({
@@ -20,6 +22,7 @@ export function OwnBookings({
   readonly me: Me;
 }) {
   const now = useNow();
+  const [all, setAll] = useState(false);
   const coming = useMemo(
     () => [...bookings.values()].filter((b) => b.state !== 'over' && b.end > now).sort((a, b) => a.start - b.start),
     [bookings, now],
@@ -40,7 +43,7 @@ export function OwnBookings({
           </Empty>
         )}
         <ul class="own">
-          {coming.slice(0, 8).map((b) => (
+          {coming.slice(0, all ? undefined : FIRST).map((b) => (
             <li key={b.bookingId} data-booking={b.bookingId}>
               <span class="date">
                 <strong>{dayName(local(me.timeZone, b.start).day, { day: 'numeric' })}</strong>
@@ -57,6 +60,11 @@ export function OwnBookings({
             </li>
           ))}
         </ul>
+        {coming.length > FIRST && (
+          <button type="button" class="btn more" aria-expanded={all} onClick={() => setAll(!all)}>
+            {all ? 'The next ones only' : `All ${coming.length}`}
+          </button>
+        )}
       </div>
     </section>
   );
