@@ -1,4 +1,5 @@
 /** What a node knows of the cluster, for operators. */
+import type { Act } from './acts.ts';
 import type { Committer } from './committer.ts';
 import type { Levels, Metrics } from './metrics.ts';
 import type { Placement } from './placement.ts';
@@ -6,7 +7,7 @@ import type { NodeInfo, Owner } from './shard/leases.ts';
 import { SLOTS } from './ids.ts';
 import type { Standing } from './standing.ts';
 import type { ActorSystem } from './system.ts';
-import type { ActorRef } from './types.ts';
+import type { ActorRef, Reply } from './types.ts';
 
 export interface ClusterNodeView extends NodeInfo {
   /** slots that it serves, as far as the asked node knows */
@@ -58,6 +59,8 @@ export interface Lane {
 export interface Front extends Pick<ActorSystem, 'ask'> {
   /** @throws KernelProblem VALIDATION, UNKNOWN_KIND; TIMEOUT, UNAVAILABLE when its node does not answer */
   standing(ref: ActorRef): Promise<Standing>;
+  /** A refusal is a reply, also that the actor's node does not answer. */
+  act(act: Act): Promise<Reply>;
   /** Of every node that answers. */
   workloads(): Promise<Workload[]>;
 }

@@ -1,7 +1,9 @@
 /** The kernel of one node of a cluster: what belongs to a slot of another node is asked of that one. */
+import { ACT_MS } from './acts.ts';
+import type { Act } from './acts.ts';
 import { admit } from './admission.ts';
 import type { Admitted } from './admission.ts';
-import type { RemoteCommand, RemoteQuestion } from './bus/bus.ts';
+import type { Answer, RemoteCommand, RemoteQuestion } from './bus/bus.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, kindOf, slotOf, SLOTS } from './ids.ts';
@@ -14,7 +16,7 @@ import type { Operate } from './operate.ts';
 import type { Node } from './node.ts';
 import type { Placement } from './placement.ts';
 import { plainRefusal } from './routing.ts';
-import type { Lost, Route, Router, Serving } from './routing.ts';
+import type { Here, Lost, Route, Router, Serving } from './routing.ts';
 import type {
   ActorSystem,
   AskOptions,
@@ -70,7 +72,8 @@ export const servingOf = (node: Node, interests: Interests): Serving => ({
   followed: (from, topics) => interests.heard(from, topics, false),
   changed: (refs) => interests.told(refs),
   paused: () => node.operate.reloadPauses(),
-  ask: async ({ question: { method, args } }, from) => {
+  ask: async ({ question: { method, args }, left }, from) => {
+    if (method === 'act') return (await node.act(args[0] as unknown as Act, left)) as unknown as Json;
     if (method === 'slice') interests.heard(from, [args[0] as string], true);
     if (method === 'refused') {
       const [topic, readers] = args as unknown as [string, readonly Principal[]];
@@ -139,11 +142,8 @@ export class Cluster implements ActorSystem {
         return here.ok || here.error.code !== 'MOVED' ? here : 'moved';
       },
       frame: (asked) => ({ f: 'cmd', ...asked, command: sent }),
-      got: (answer) => {
-        if (answer.f === 'replies' && answer.replies[0] !== undefined) return answer.replies[0];
-        return { ok: false, seq: 0, error: answer.f === 'nak' ? answer.error : refusal('UNAVAILABLE') };
-      },
-      doubted: (found) => (!found.ok && mayPass(found.error) ? { ...found, error: refusal('COMMIT_UNKNOWN') } : found),
+      got: replyIn,
+      doubted,
     });
     return typeof reply === 'string' ? this.#node.declined(ref, type, lostCommand(reply)) : reply;
   }
@@ -153,14 +153,7 @@ export class Cluster implements ActorSystem {
     const route: Route<T> = {
       slot,
       left,
-      here: async () => {
-        try {
-          return await here();
-        } catch (error) {
-          if (error instanceof KernelProblem && error.code === 'MOVED') return 'moved';
-          throw error;
-        }
-      },
+      here: () => orMoved(here),
       frame: (asked) => ({ f: 'ask', ...asked, question }),
       got: (answer) => {
         if (answer.f === 'ack') return answer.value as T;
@@ -210,6 +203,20 @@ export class Cluster implements ActorSystem {
       [...bySlot].map(([slot, list]) => this.#question(slot, { method: 'behind', args: [list] }, () => this.#node.behind(list))),
     );
     return moved.flat();
+  }
+
+  /** It has a name under which it is done once, so it may be asked again like a command. */
+  async act(act: Act): Promise<Reply> {
+    const question = { method: 'act', args: [act as unknown as Json] } as const;
+    const reply = await this.#router.run<Reply>({
+      slot: slotOfRef(act.ref),
+      left: ACT_MS,
+      here: (left) => orMoved(() => this.#node.act(act, left)),
+      frame: (asked) => ({ f: 'ask', ...asked, question }),
+      got: replyIn,
+      doubted,
+    });
+    return typeof reply === 'string' ? { ok: false, seq: 0, error: lostCommand(reply) } : reply;
   }
 
   /** Repeated, it changes nothing; so it is asked like a question. */
@@ -285,6 +292,25 @@ export class Cluster implements ActorSystem {
     await this.#router.stop();
   }
 }
+
+async function orMoved<T>(here: () => Promise<T>): Promise<Here<T>> {
+  try {
+    return await here();
+  } catch (error) {
+    if (error instanceof KernelProblem && error.code === 'MOVED') return 'moved';
+    throw error;
+  }
+}
+
+/** The reply to a command or an act, of a command in its frame. */
+function replyIn(answer: Exclude<Answer, { f: 'moved' }>): Reply {
+  if (answer.f === 'replies' && answer.replies[0] !== undefined) return answer.replies[0];
+  if (answer.f === 'ack') return answer.value as unknown as Reply;
+  return { ok: false, seq: 0, error: answer.f === 'nak' ? answer.error : refusal('UNAVAILABLE') };
+}
+
+/** Nobody knows whether an earlier attempt was carried out. */
+const doubted = (found: Reply): Reply => (!found.ok && mayPass(found.error) ? { ...found, error: refusal('COMMIT_UNKNOWN') } : found);
 
 /** Whether the refusal is the kernel's and may be over the next time: it does not tell what became of an earlier attempt. */
 const mayPass = ({ code }: Refusal): boolean => kernelProblems[code as keyof typeof kernelProblems]?.retryable ?? false;

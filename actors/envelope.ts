@@ -54,12 +54,15 @@ export interface Message {
   readonly group?: Group;
 }
 
-/** The armed timer `id`, woken by the row that the arming `rowSeq` wrote. `act`: what an operator does with it, whenever it is due. */
+/**
+ * The armed timer `id`, woken by the row that the arming `rowSeq` wrote. `act`: what an operator does with it, whenever it is due, as long as it is
+ * the one that was armed by `seq`; its name stands in the audit.
+ */
 export interface FiredTimer {
   readonly id: string;
   readonly rowSeq: number;
   seq: number;
-  readonly act?: 'fire' | 'cancel';
+  readonly act?: { readonly verb: 'fire' | 'cancel'; readonly id: string };
 }
 
 /** A dead letter of the kernel itself: an event that the machine is to see once more, or a failed effect that is to be run once more. */

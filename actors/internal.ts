@@ -11,7 +11,7 @@ import type { Live } from './runtime.ts';
 import { withScope } from './scope.ts';
 import type { Step, StepInput } from './step.ts';
 import { delayName } from './timers.ts';
-import type { ArmedTimer, Refusal, Stamp } from './types.ts';
+import type { Refusal, Stamp } from './types.ts';
 
 /** Where an internal event runs: the actor, the state it is decided on, and the rules of the node. */
 export interface InternalRun {
@@ -59,7 +59,10 @@ function fire(r: InternalRun, e: Envelope & { kind: 'timer' }): Step | undefined
   const armed = base.state.timers[id];
   const now = r.decider.wall;
   const { act } = e.timer;
-  if (armed === undefined && act !== undefined) return refused(r, e, refusal('NOT_FOUND', `no timer '${id}' is armed`));
+  if (act !== undefined && armed?.seq !== e.timer.seq) {
+    const gone = refusal('NOT_FOUND', `no timer '${id}' is armed`);
+    return refused(r, e, armed === undefined ? gone : refusal('RETRY', `the timer '${id}' was armed anew`, undefined, 50));
+  }
   if (armed === undefined) {
     // Cancelled. The row goes only when that is committed, and only if it still is that of the arming that woke us.
     if (a.uncommitted === 0) {
@@ -68,7 +71,7 @@ function fire(r: InternalRun, e: Envelope & { kind: 'timer' }): Step | undefined
     }
     return undefined;
   }
-  if (act === 'cancel') return cancel(r, e, armed);
+  if (act?.verb === 'cancel') return cancel(r, e);
   if (armed.due > now && act === undefined) {
     // The wheel takes the new deadline only after it has heard that this one is over.
     answer(e, { ok: true, seq: base.seq, reply: null });
@@ -109,8 +112,7 @@ function refused({ base }: InternalRun, e: Envelope, error: Refusal): undefined 
 }
 
 /** An operator takes a timer away; the machine does not see it. */
-function cancel(r: InternalRun, e: Envelope & { kind: 'timer' }, armed: ArmedTimer): Step {
-  e.timer.seq = armed.seq;
+function cancel(r: InternalRun, e: Envelope & { kind: 'timer' }): Step {
   return runOf(r, {
     type: 'thrum.cancelled',
     payload: e.payload,

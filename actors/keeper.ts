@@ -4,6 +4,7 @@ import { Coverage } from './coverage.ts';
 import { frozenSnapshot, keeps } from './frozen.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import { followPauses } from './pause.ts';
 import type { Evicted, Residents } from './residents.ts';
 import type { Retention } from './retention.ts';
 import type { Deferral } from './scheduler.ts';
@@ -57,6 +58,8 @@ export class Keeper {
     this.#coverage.start();
     this.#every('coverage', COVERAGE_MS, () => this.#coverage.save());
     this.#every('vitals', VITALS_MS, () => this.#look());
+    // The word of another node about a pause may have been lost.
+    this.#every('pauses', VITALS_MS, () => followPauses(this.#k, this.#residents));
     this.#every('passivation', SWEEP_MS, () => this.#sweep());
     const retention = this.#retention;
     if (retention !== undefined) this.#every('retention', RETENTION_MS, () => retention.run(), FIRST_RETENTION_MS);

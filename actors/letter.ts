@@ -50,33 +50,38 @@ export const effectLetter = ({ id: { actorId, seq, n }, invoke, src, input }: Ef
   input,
 });
 
+/** The actor that gets the letter when it is tried again. @throws ZodError as {@link deliveryOf} */
+export function receiverOf(d: DeadLetter): ActorRef {
+  const letter = Letter.parse(d.event);
+  return 'to' in letter ? letter.to : `${d.kind}:${d.id}`;
+}
+
 /**
  * The event that brings a dead letter back, under the key that it had: whatever was applied before is answered as a repetition.
  *
  * @param deadline monotonic ms
  * @throws ZodError when an older version wrote the letter, and it lacks what a retry needs
  */
-export function deliveryOf(d: DeadLetter, deadline: number, resolve: (reply: Reply) => void): { to: ActorRef; event: Envelope } {
+export function deliveryOf(d: DeadLetter, deadline: number, resolve: (reply: Reply) => void): Envelope {
   const letter = Letter.parse(d.event);
-  const own = `${d.kind}:${d.id}`;
   const retried = { deadline, resolve, letter: true } as const;
   if ('from' in letter) {
     const { type, payload, idem, chk, from, cause } = letter;
     const sent = { ...internal(type, payload), ...retried, idem, chk, from, ...(cause === undefined ? {} : { cause }) };
-    return { to: own, event: d.source === 'tell' ? { ...sent, kind: 'tell', frame: { broken: false } } : { ...sent, kind: 'command' } };
+    return d.source === 'tell' ? { ...sent, kind: 'tell', frame: { broken: false } } : { ...sent, kind: 'command' };
   }
   if ('to' in letter) {
     const cause = effectKey(letter.id);
-    const from: Principal = { kind: 'actor', id: own, roles: [] };
+    const from: Principal = { kind: 'actor', id: `${d.kind}:${d.id}`, roles: [] };
     const sent = { ...internal(letter.type, letter.payload), ...retried, idem: derivedIdem(cause), from, cause };
-    return { to: letter.to, event: { ...sent, kind: 'tell', frame: { broken: false } } };
+    return { ...sent, kind: 'tell', frame: { broken: false } };
   }
   const idem = derivedIdem('dead letter', d.n);
   if ('src' in letter) {
     const { id, invoke, src } = letter;
     const call: EffectCall = { id, invoke, src, input: letter.input as Json };
-    return { to: own, event: { ...internal('thrum.retried', { invoke, letter: d.n }), ...retried, idem, kind: 'again', again: { call } } };
+    return { ...internal('thrum.retried', { invoke, letter: d.n }), ...retried, idem, kind: 'again', again: { call } };
   }
   const { type, payload, invoke } = letter;
-  return { to: own, event: { ...internal(type, payload), ...retried, idem, kind: 'again', again: { invoke } } };
+  return { ...internal(type, payload), ...retried, idem, kind: 'again', again: { invoke } };
 }

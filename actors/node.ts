@@ -3,6 +3,8 @@ import { allowedTo, visibleTo } from './access.ts';
 import { servingOf } from './cluster.ts';
 import { laneOf, workloadOf } from './cluster-view.ts';
 import type { Front, Workload } from './cluster-view.ts';
+import { createActs } from './acts.ts';
+import type { Perform } from './acts.ts';
 import { admit, outcomeOf } from './admission.ts';
 import type { Admitted } from './admission.ts';
 import { eventLoop } from './clock.ts';
@@ -94,6 +96,7 @@ export class Node implements ActorSystem, Kernel {
   readonly onJob: (queue: string) => void;
   readonly inspect: Inspect;
   readonly operate: Operate;
+  readonly act: Perform;
   /** where commands of operators go in */
   front: Front = this;
   readonly placement: Placement | undefined;
@@ -186,7 +189,8 @@ export class Node implements ActorSystem, Kernel {
     const retention = kept === 'off' ? undefined : new Retention(this, this.#residents, kept);
     this.#keeper = new Keeper(this, this.#residents, { deferral, retention, onReplaced: o.onReplaced ?? (() => undefined) });
     this.inspect = createInspect(this, { residents: this.#residents, overload: this.#overload, front: () => this.front });
-    this.operate = createOperate({ k: this, front: () => this.front, residents: this.#residents, keeper: this.#keeper });
+    this.act = createActs({ k: this, residents: this.#residents, keeper: this.#keeper });
+    this.operate = createOperate({ k: this, front: () => this.front, residents: this.#residents });
   }
 
   // ------------------------------------------------------------------------------------------------------- parts' view of it
@@ -423,7 +427,7 @@ export class Node implements ActorSystem, Kernel {
       const ended = await this.store.fence();
       if (ended > 0) this.log.info({ connections: ended }, 'connections of a former process were ended');
     }
-    this.pauses.replace(await this.store.admin.pauses());
+    await this.pauses.reload(() => this.store.admin.pauses());
     await this.topics.start();
     for (let number = 0; number < this.#lanes; number += 1) await this.#open(number, false);
     const relaxed = this.store.relaxes && [...this.kinds.values()].some((rt) => rt.relaxed);

@@ -2,32 +2,35 @@
  * Acts of operators (kernel specification 13.1). What changes an actor's history is audited by the statement that commits it; everything else
  * is audited before it is done, and a refused act when it was refused.
  */
-import type { Activation } from './activation.ts';
-import { internal } from './envelope.ts';
-import type { Envelope } from './envelope.ts';
+import { principalOf, resolvedAlready } from './acts.ts';
+import type { Act } from './acts.ts';
+import type { Front } from './cluster-view.ts';
+import { newCid } from './committer.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import type { Keeper } from './keeper.ts';
+import { derivedIdem, uuidOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
-import { deliveryOf } from './letter.ts';
+import { receiverOf } from './letter.ts';
+import { followPauses } from './pause.ts';
 import type { PauseScope } from './pause.ts';
 import type { Projector } from './projector.ts';
 import type { Residents } from './residents.ts';
-import { closedBy, endedBy } from './rows.ts';
-import type { Runtime } from './runtime.ts';
-import { kindNamed, runtimeNamed, targetOf } from './target.ts';
 import type { DeadLetter, PauseRow } from './store/admin.ts';
-import type { DirectoryRow } from './store/store.ts';
-import type { ActorSystem, CommandInput } from './system.ts';
-import type { ActorRef, Json, Principal, Reply } from './types.ts';
+import type { CommandInput } from './system.ts';
+import { kindNamed, runtimeNamed, targetOf } from './target.ts';
+import type { ActorRef, Json, Reply } from './types.ts';
 
-/** Who acts, and why. */
+/** Who acts, and why. `key` names the act, within this operator: under the same key it is not done a second time. */
 export interface Operator {
   readonly id: string;
   readonly roles: readonly string[];
   readonly reason: string;
+  readonly key?: string;
 }
 
-/** Every act refuses with KernelProblem UNKNOWN_KIND, VALIDATION for a bad ref, NOT_FOUND and ACTOR_ERASED. */
+/**
+ * An act on one actor is carried out by the node that serves it, whichever is asked. Every act refuses with KernelProblem UNKNOWN_KIND, VALIDATION
+ * for a bad ref, NOT_FOUND and ACTOR_ERASED; with TIMEOUT when that node does not answer and the act was not done, COMMIT_UNKNOWN when it may have been.
+ */
 export interface Operate {
   /** Sends a command as `operator:<id>`. */
   poke(ref: ActorRef, command: CommandInput, by: Operator, key: string): Promise<Reply>;
@@ -61,31 +64,18 @@ export interface Operate {
 
 export interface OperateOptions {
   readonly k: Kernel;
-  /** where commands go in: this node, or the cluster */
-  readonly front: () => Pick<ActorSystem, 'ask'>;
+  /** where commands and acts go in: this node, or the cluster */
+  readonly front: () => Front;
   readonly residents: Residents;
-  readonly keeper: Keeper;
 }
 
-const DEADLINE = 10_000;
+type Named = Act extends infer A ? (A extends Act ? Omit<A, 'id' | 'by'> : never) : never;
 
-const principalOf = ({ id, roles, reason }: Operator): Principal => ({ kind: 'operator', id, roles, reason });
-
-/** Whether it stands still for a reason of its own: a pause of more than one actor names its scope. */
-const hasOwnReason = (a: Activation): boolean => a.closed !== undefined && a.closed.details?.['scope'] === undefined;
-
-export function createOperate({ k, front, residents, keeper }: OperateOptions): Operate {
-  /** The actor as the directory has it. */
-  const standing = async (ref: ActorRef): Promise<{ rt: Runtime; entry: DirectoryRow; seq: number }> => {
-    const { rt, actorId } = targetOf(k.kinds, ref);
-    const entry = await k.store.entry(actorId);
-    if (entry === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
-    const over = endedBy(entry.status);
-    if (over !== undefined) throw new KernelProblem(over);
-    return { rt, entry, seq: residents.hot.get(ref)?.committed?.seq ?? entry.lastSeq };
-  };
-  const audit = (by: Operator, action: string, o: { actorId?: string; seq?: number; detail?: { [key: string]: Json } } = {}) =>
+export function createOperate({ k, front, residents }: OperateOptions): Operate {
+  const reloadPauses = (): Promise<void> => followPauses(k, residents);
+  const audit = (by: Operator, action: string, o: { id?: string; actorId?: string; seq?: number; detail?: { [key: string]: Json } } = {}) =>
     k.store.admin.audit({
+      ...(o.id === undefined ? {} : { id: o.id }),
       admin: by.id,
       action,
       actorId: o.actorId ?? null,
@@ -94,97 +84,40 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
       reason: by.reason,
       detail: o.detail ?? {},
     });
-  const deliver = (ref: ActorRef, rt: Runtime, e: (resolve: (reply: Reply) => void) => Envelope): Promise<Reply> =>
-    new Promise((resolve) => k.activation(ref, rt).deliver(e(resolve)));
-  /** Runs `act` at the actor's turn, and resolves when everything before it is durable. False when its history cannot be read. */
-  const inTurn = async (ref: ActorRef, rt: Runtime, act: (a: Activation) => void): Promise<boolean> => {
-    const run = (): Reply => {
-      const a = residents.hot.get(ref);
-      if (a !== undefined) act(a);
-      return { ok: true, seq: 0, reply: null };
-    };
-    const deadline = k.clock.mono() + DEADLINE;
-    return (await deliver(ref, rt, (resolve) => ({ ...internal('operator', {}), kind: 'read', run, min: 0, deadline, resolve }))).ok;
+  const nameOf = (by: Operator, ...what: readonly (string | number)[]): string =>
+    uuidOf(derivedIdem('act', by.id, by.key ?? newCid(k.random), ...what));
+  const perform = (by: Operator, act: Named): Promise<Reply> => {
+    runtimeNamed(k.kinds, act.ref);
+    const { id, roles, reason } = by;
+    const what = 'timer' in act ? act.timer : 'letter' in act ? act.letter : '';
+    return front().act({ ...act, id: nameOf(by, act.ref, act.do, what), by: { id, roles, reason } });
   };
-  const busy = (): KernelProblem => new KernelProblem(refusal('NOT_ALLOWED', 'the actor is busy'));
-
-  const reloadPauses = async (): Promise<void> => {
-    k.pauses.replace(await k.store.admin.pauses());
-    for (const a of residents.hot.values()) if (!hasOwnReason(a)) a.closed = k.pauses.of(a.kind, a.at.slot);
-    k.timers.resume();
+  /** @throws KernelProblem when it was refused */
+  const carriedOut = async (by: Operator, act: Named): Promise<number> => {
+    const reply = await perform(by, act);
+    if (!reply.ok) throw new KernelProblem(reply.error);
+    return reply.seq;
   };
-  const openLetter = async (n: number): Promise<DeadLetter> => {
+  const letterOf = async (n: number): Promise<DeadLetter> => {
     const letter = await k.store.admin.deadLetter(n);
     if (letter === undefined) throw new KernelProblem(refusal('NOT_FOUND'));
-    if (letter.resolution !== null) throw new KernelProblem(refusal('NOT_ALLOWED', `it was ${letter.resolution} already`));
     return letter;
-  };
-  const refused = async (reply: Reply, by: Operator, action: string, actorId: string, detail: { [key: string]: Json }): Promise<void> => {
-    if (reply.ok && reply.dup !== true) return;
-    const outcome = reply.ok ? 'repeated' : reply.error.code;
-    await audit(by, action, { actorId, seq: reply.seq, detail: { ...detail, outcome } });
   };
 
   return {
     async poke(ref, command, by, key) {
       const { actorId } = targetOf(k.kinds, ref);
       const reply = await front().ask(ref, command, { key, from: principalOf(by) });
-      await refused(reply, by, 'poke', actorId, { type: command.type });
+      if (reply.ok && reply.dup !== true) return reply;
+      const outcome = reply.ok ? 'repeated' : reply.error.code;
+      await audit(by, 'poke', { actorId, seq: reply.seq, detail: { type: command.type, outcome } });
       return reply;
     },
-
-    async pause(ref, by) {
-      const { rt, entry, seq } = await standing(ref);
-      if (entry.status === 'quarantined') throw new KernelProblem(refusal('NOT_ALLOWED', 'the actor is quarantined'));
-      await audit(by, 'pause', { actorId: entry.actorId, seq });
-      await k.store.setStatus(entry.actorId, 'paused');
-      if (residents.temperature(ref) !== 'cold') await inTurn(ref, rt, (a) => (a.closed = closedBy('paused')));
-    },
-    async resume(ref, by) {
-      const { rt, entry, seq } = await standing(ref);
-      const stopped = residents.hot.get(ref)?.closed?.code;
-      if (entry.status !== 'paused' && entry.status !== 'quarantined' && stopped !== 'ACTOR_QUARANTINED')
-        throw new KernelProblem(refusal('NOT_ALLOWED', `the actor is ${entry.status}`));
-      await audit(by, 'resume', { actorId: entry.actorId, seq, detail: { from: entry.status } });
-      await k.store.setStatus(entry.actorId, 'active', rt.def.version);
-      const a = residents.hot.get(ref);
-      if (a !== undefined) a.closed = k.pauses.of(a.kind, a.at.slot);
-      const mayRun = await inTurn(ref, rt, () => undefined);
-      const live = residents.hot.get(ref)?.committed;
-      if (mayRun && live?.state.status === 'done') await k.store.setStatus(entry.actorId, 'done');
-    },
-    async passivate(ref, by) {
-      const { entry, seq } = await standing(ref);
-      const a = residents.hot.get(ref);
-      if (a !== undefined && !a.quiet) throw busy();
-      await audit(by, 'passivate', { actorId: entry.actorId, seq });
-      if (a === undefined) return;
-      if (!a.quiet) throw busy();
-      await keeper.passivate([a], 'operator');
-    },
-    async resnapshot(ref, by) {
-      const { rt, entry, seq } = await standing(ref);
-      await audit(by, 'resnapshot', { actorId: entry.actorId, seq });
-      await inTurn(ref, rt, () => undefined);
-      const a = residents.hot.get(ref);
-      if (a?.committed === undefined) throw new KernelProblem(refusal('ACTOR_QUARANTINED', 'its history cannot be read'));
-      const { seq: at } = a.committed;
-      await keeper.snapshot(a);
-      return { seq: at };
-    },
-    async timer(ref, id, act, by) {
-      const { rt, entry } = await standing(ref);
-      const reply = await deliver(ref, rt, (resolve) => ({
-        ...internal(`timer.${act}`, act === 'cancel' ? { timer: id } : {}),
-        kind: 'timer',
-        timer: { id, rowSeq: 0, seq: 0, act },
-        from: principalOf(by),
-        deadline: k.clock.mono() + DEADLINE,
-        resolve,
-      }));
-      await refused(reply, by, `timer.${act}`, entry.actorId, { timer: id });
-      return reply;
-    },
+    pause: async (ref, by) => void (await carriedOut(by, { do: 'pause', ref })),
+    resume: async (ref, by) => void (await carriedOut(by, { do: 'resume', ref })),
+    passivate: async (ref, by) => void (await carriedOut(by, { do: 'passivate', ref })),
+    resnapshot: async (ref, by) => ({ seq: await carriedOut(by, { do: 'resnapshot', ref }) }),
+    timer: async (ref, timer, verb, by) => perform(by, { do: verb, ref, timer }),
 
     pauses: () => k.store.admin.pauses(),
     async pauseAll(scope, by) {
@@ -212,19 +145,12 @@ export function createOperate({ k, front, residents, keeper }: OperateOptions): 
       await k.projector.rebuild(rt, declared);
     },
 
-    async retryDead(n, by) {
-      const letter = await openLetter(n);
-      await audit(by, 'dead.retry', { actorId: letter.actorId, detail: { letter: n, source: letter.source } });
-      const reply = await new Promise<Reply>((resolve) => {
-        const { to, event } = deliveryOf(letter, k.clock.mono() + DEADLINE, resolve);
-        k.activation(to, runtimeNamed(k.kinds, to)).deliver(event);
-      });
-      if (reply.ok) await k.store.admin.resolveDead(n, by.id, 'retried');
-      return reply;
-    },
+    retryDead: async (n, by) => perform(by, { do: 'retry', ref: receiverOf(await letterOf(n)), letter: n }),
     async discardDead(n, by) {
-      const letter = await openLetter(n);
-      await audit(by, 'dead.discard', { actorId: letter.actorId, detail: { letter: n, source: letter.source } });
+      const letter = await letterOf(n);
+      const id = nameOf(by, 'discard', n);
+      if (letter.resolution !== null && (await k.store.admin.audited(id)) === undefined) throw resolvedAlready(letter);
+      await audit(by, 'dead.discard', { id, actorId: letter.actorId, detail: { letter: n, source: letter.source } });
       await k.store.admin.resolveDead(n, by.id, 'discarded');
     },
   };

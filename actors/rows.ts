@@ -121,10 +121,11 @@ export function journaled(a: Activation, e: Envelope, steps: readonly Step[], re
 function audited(actorId: string, s: Step, e: Envelope): CompanionChange {
   const { from } = e;
   const seq = s.next.seq;
+  const act = e.kind === 'timer' ? e.timer.act : undefined;
   const [action, detail]: [string, { [key: string]: Json }] =
-    e.kind === 'timer' ? [`timer.${e.timer.act ?? 'fire'}`, { timer: e.timer.id }] : ['poke', { type: e.type }];
+    e.kind === 'timer' ? [`timer.${act?.verb ?? 'fire'}`, { timer: e.timer.id }] : ['poke', { type: e.type }];
   const row = {
-    audit_id: uuidOf(derivedIdem(actorId, seq, 'audit')),
+    audit_id: act?.id ?? uuidOf(derivedIdem(actorId, seq, 'audit')),
     admin: from.id,
     action,
     reason: from.reason ?? null,

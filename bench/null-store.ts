@@ -48,6 +48,7 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     history: nothing,
     admin: {
       audit: ignore,
+      audited: nobody,
       audits: nothing,
       past: async () => ({ rows: [] }),
       kept: nobody,

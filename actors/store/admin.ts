@@ -66,7 +66,10 @@ export interface TakenCount extends Taking {
 }
 
 export interface AdminStore {
-  audit(row: AuditRow): Promise<void>;
+  /** @param row.id uuid; a row that has been written under it before stays as it is */
+  audit(row: AuditRow & { readonly id?: string }): Promise<void>;
+  /** The row that was written under this id. */
+  audited(id: string): Promise<AuditEntry | undefined>;
   /** Newest first, below `before`. */
   audits(q: { admin?: string; action?: string; actorId?: string; before?: number; limit: number }): Promise<AuditEntry[]>;
 

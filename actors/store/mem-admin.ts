@@ -40,12 +40,20 @@ export function createMemAdmin(tables: MemAdminTables): AdminStore {
   const taken = new Map<string, TakenCount>();
   const letters = (): DeadLetter[] => tables.dead.map((row, i) => ({ n: i + 1, at: 0, ...row, ...(resolved.get(i + 1) ?? unresolved) }));
 
+  const audit = (): MemRow[] => [...tables.audited(), ...acts];
+  const written = (id: string): AuditEntry | undefined => {
+    const at = audit().findIndex((row) => row['audit_id'] === id);
+    return at < 0 ? undefined : auditOf(audit()[at] as MemRow, at);
+  };
+
   return {
-    audit: async ({ admin, action, actorId, beforeSeq, afterSeq, reason, detail }) => {
-      acts.push({ admin, action, actor_id: actorId, before_seq: beforeSeq, after_seq: afterSeq, reason, detail });
+    audit: async ({ id, admin, action, actorId, beforeSeq, afterSeq, reason, detail }) => {
+      if (id !== undefined && written(id) !== undefined) return;
+      acts.push({ audit_id: id ?? null, admin, action, actor_id: actorId, before_seq: beforeSeq, after_seq: afterSeq, reason, detail });
     },
+    audited: async (id) => written(id),
     audits: async ({ admin, action, actorId, before = Infinity, limit }) =>
-      [...tables.audited(), ...acts]
+      audit()
         .map(auditOf)
         .filter((a) => (admin ?? a.admin) === a.admin && (action ?? a.action) === a.action && (actorId ?? a.actorId) === a.actorId)
         .filter((a) => a.n < before)

@@ -8,16 +8,15 @@ const PAGE = 5_000;
 
 export function createPgAdmin(reads: PgLink, chores: PgLink): AdminStore {
   return {
-    audit: async ({ admin, action, actorId, beforeSeq, afterSeq, reason, detail }) => {
-      const text = `insert into thrum_admin_audit (admin, action, actor_id, before_seq, after_seq, reason, detail)
-        values ($1, $2, $3, $4, $5, $6, $7::jsonb)`;
-      await chores.query('audit', text, [admin, action, actorId, beforeSeq, afterSeq, reason, JSON.stringify(detail)]);
+    audit: async ({ id, admin, action, actorId, beforeSeq, afterSeq, reason, detail }) => {
+      const text = `insert into thrum_admin_audit (audit_id, admin, action, actor_id, before_seq, after_seq, reason, detail)
+        values (coalesce($1::uuid, gen_random_uuid()), $2, $3, $4, $5, $6, $7, $8::jsonb) on conflict (audit_id) do nothing`;
+      await chores.query('audit', text, [id ?? null, admin, action, actorId, beforeSeq, afterSeq, reason, JSON.stringify(detail)]);
     },
+    audited: async (id) => (await chores.query<AuditEntry>('audited', `${AUDIT} where audit_id = $1`, [id]))[0],
     audits: ({ admin, action, actorId, before, limit }) => {
       const w = filter({ admin, action, actor_id: actorId }, before);
-      const text = `select id as n, at, admin, action, actor_id as "actorId", before_seq as "beforeSeq", after_seq as "afterSeq", reason, detail
-        from thrum_admin_audit ${w.where} order by id desc limit ${w.value(limit)}`;
-      return reads.query<AuditEntry>(undefined, text, w.values);
+      return reads.query<AuditEntry>(undefined, `${AUDIT} ${w.where} order by id desc limit ${w.value(limit)}`, w.values);
     },
 
     past: async (actorId, seq) => {
@@ -87,6 +86,9 @@ const KEPT = `
                          else coalesce((select min(seq) from thrum_snapshot where actor_id = $1 and base and seq >= f.seq),
                                        (select min(seq) from thrum_snapshot where actor_id = $1 and seq >= f.seq - 1), f.seq) end as earliest from f)
   select earliest, coalesce((select jsonb_agg(seq order by seq) from thrum_snapshot where actor_id = $1 and seq < earliest), '[]') as anchors from e`;
+
+const AUDIT = `select id as n, at, admin, action, actor_id as "actorId", before_seq as "beforeSeq", after_seq as "afterSeq", reason, detail
+  from thrum_admin_audit`;
 
 const DEAD = `select id as n, actor_id as "actorId", kind, id_text as id, source, event, error, attempts, at,
     resolved_at as "resolvedAt", resolved_by as "resolvedBy", resolution

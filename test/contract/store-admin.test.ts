@@ -40,6 +40,12 @@ each('an act with an event is audited by the statement that commits the event, o
   t.is((await store.admin.audits({ admin: 'eve', limit: 10 })).length, 1);
   t.is((await store.admin.audits({ action: 'pause', actorId: actor(1), limit: 10 })).length, 1);
   t.like(await store.admin.audits({ before: all[0]!.n, limit: 1 }), [{ admin: 'eve' }]);
+  await store.admin.audit({ ...row, id: actor(3) });
+  await store.admin.audit({ ...row, id: actor(3), admin: 'somebody else' });
+  t.is((await store.admin.audits({ limit: 10 })).length, 3, 'an id is written once');
+  t.like(await store.admin.audited(actor(3)), row);
+  t.like(await store.admin.audited(actor(1)), { admin: 'eve', afterSeq: 1 });
+  t.is(await store.admin.audited(actor(9)), undefined);
 });
 
 each('dead letters are listed, found, and resolved once', async (t, s, store) => {

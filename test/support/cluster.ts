@@ -87,6 +87,8 @@ export interface NodeOptions extends Partial<Omit<ClusterOptions, 'leases' | 'bu
   readonly limits?: ActorSystemOptions['limits'];
   /** what happens to its commits */
   readonly commit?: (lane: Lane) => Lane['commit'];
+  /** what it sees of the store */
+  readonly view?: (store: JournalStore) => JournalStore;
 }
 
 export interface TestClusterOptions {
@@ -121,7 +123,14 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
   });
 
   async function add(more: NodeOptions = {}): Promise<TestNode> {
-    const { kinds = o.kinds, effects = o.effects ?? {}, limits, commit, ...cluster }: NodeOptions = { ...o.node, ...more };
+    const {
+      kinds = o.kinds,
+      effects = o.effects ?? {},
+      limits,
+      commit,
+      view = (seen) => seen,
+      ...cluster
+    }: NodeOptions = { ...o.node, ...more };
     const id = `n${nodes.length + 1}`;
     const own = new NodeClock(clock);
     clocks.set(id, own);
@@ -132,7 +141,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       kinds,
       effects,
       node: id,
-      store: storeOf(store, own, commit, takeovers),
+      store: view(storeOf(store, own, commit, takeovers)),
       clock: own,
       random: seeded('5eed0002'.repeat(4), nodes.length),
       log,

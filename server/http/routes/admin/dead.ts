@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { accepted, eyesOf, operator } from './deps.ts';
+import { accepted, eyesOf, operator, unreached } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { iso, Kind, Reason } from './schemas.ts';
 
@@ -63,10 +63,11 @@ export function deadRoutes(d: AdminDeps): Route[] {
       path: '/v1/admin/dead/:id/retry',
       auth: 'inspect:poke',
       summary: 'Delivers again exactly what failed',
+      idempotent: true,
       params: LetterPath,
       body: Because,
       reply: { 200: z.strictObject({ seq: z.int(), repeated: z.boolean().describe('it had been applied before') }) },
-      problems: ['NOT_FOUND', 'NOT_ALLOWED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_ERASED', 'ACTOR_FAULT'],
+      problems: ['NOT_FOUND', 'NOT_ALLOWED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_ERASED', 'ACTOR_FAULT', ...unreached],
       run: async (c) => {
         const { seq, dup = false } = accepted(await operate.retryDead(c.params.id, operator(c)), eyesOf(d, c));
         return answer({ seq, repeated: dup });
@@ -77,6 +78,7 @@ export function deadRoutes(d: AdminDeps): Route[] {
       path: '/v1/admin/dead/:id/discard',
       auth: 'inspect:poke',
       summary: 'Gives a dead letter up for good',
+      idempotent: true,
       params: LetterPath,
       body: Because,
       reply: { 204: null },

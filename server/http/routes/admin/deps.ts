@@ -2,6 +2,7 @@ import type { Inspect } from '../../../../actors/inspect.ts';
 import type { Operate, Operator } from '../../../../actors/operate.ts';
 import type { Reply } from '../../../../actors/types.ts';
 import { Problem } from '../../../problems.ts';
+import type { ProblemCode } from '../../../problems.ts';
 import type { Erasures } from '../../../lifecycle/erasures.ts';
 import { unmasked } from '../../../inspector/redact.ts';
 import type { Redactor } from '../../../inspector/redact.ts';
@@ -28,12 +29,16 @@ export async function auditRead({ inspect }: AdminDeps, c: Asked, action: string
   await inspect.audit({ admin: c.caller.id, action, actorId, beforeSeq: seq, afterSeq: seq, reason: null, detail });
 }
 
-/** The caller as an operator who gives a reason. */
-export const operator = (c: { readonly caller: RouteContext['caller']; readonly body: { readonly reason: string } }): Operator => ({
+/** The caller as an operator who gives a reason; the act has the name that the request has. */
+export const operator = (c: Pick<RouteContext, 'caller' | 'key'> & { readonly body: { readonly reason: string } }): Operator => ({
   id: c.caller.id,
   roles: c.caller.roles,
   reason: c.body.reason,
+  key: c.key,
 });
+
+/** What every act on an actor may end with when its node, or the database, does not answer. */
+export const unreached = ['TIMEOUT', 'COMMIT_UNKNOWN', 'UNAVAILABLE'] as const satisfies readonly ProblemCode[];
 
 /** @throws Problem when the actor refused */
 export function accepted(reply: Reply, eyes: Redactor): Reply & { ok: true } {

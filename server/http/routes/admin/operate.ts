@@ -4,7 +4,7 @@ import type { Operate } from '../../../../actors/operate.ts';
 import type { ProblemCode } from '../../../problems.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { accepted, eyesOf, operator } from './deps.ts';
+import { accepted, eyesOf, operator, unreached } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { ActorPath, Reason, refOf } from './schemas.ts';
 
@@ -14,7 +14,7 @@ const Poke = z.strictObject({
   reason: Reason,
 });
 const Because = z.strictObject({ reason: Reason });
-const known = ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED'] as const satisfies readonly ProblemCode[];
+const known = ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED', ...unreached] as const satisfies readonly ProblemCode[];
 
 export function operateRoutes(d: AdminDeps): Route[] {
   const { operate } = d;
@@ -24,6 +24,7 @@ export function operateRoutes(d: AdminDeps): Route[] {
       path: `/v1/admin/actors/:kind/:id/${verb}`,
       auth: 'inspect:admin',
       summary,
+      idempotent: true,
       params: ActorPath,
       body: Because,
       reply: { 204: null },
@@ -59,6 +60,7 @@ export function operateRoutes(d: AdminDeps): Route[] {
       path: '/v1/admin/actors/:kind/:id/resnapshot',
       auth: 'inspect:admin',
       summary: 'Writes a snapshot of an actor',
+      idempotent: true,
       params: ActorPath,
       body: Because,
       reply: { 200: z.strictObject({ seq: z.int().describe('of the snapshot') }) },

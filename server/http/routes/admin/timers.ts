@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
-import { accepted, eyesOf, operator } from './deps.ts';
+import { accepted, eyesOf, operator, unreached } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { ActorPath, Reason, refOf } from './schemas.ts';
 
@@ -15,10 +15,11 @@ export function timerRoutes(d: AdminDeps): Route[] {
       path: `/v1/admin/actors/:kind/:id/timers/:timerId/${verb}`,
       auth: 'inspect:poke',
       summary,
+      idempotent: true,
       params: TimerPath,
       body: z.strictObject({ reason: Reason }),
       reply: { 200: z.strictObject({ seq: z.int() }) },
-      problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_FAULT'],
+      problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'ACTOR_ERASED', 'ACTOR_PAUSED', 'ACTOR_QUARANTINED', 'ACTOR_FAULT', 'RETRY', ...unreached],
       run: async (c) => {
         const { seq } = accepted(await d.operate.timer(refOf(c.params), c.params.timerId, verb, operator(c)), eyesOf(d, c));
         return answer({ seq });
