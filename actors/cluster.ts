@@ -71,6 +71,7 @@ export const servingOf = (node: Node, interests: Interests): Serving => ({
   tells: ({ tells }) => node.outbox.receive(tells),
   followed: (from, topics) => interests.heard(from, topics, false),
   changed: (refs) => interests.told(refs),
+  written: (refs) => interests.written(refs),
   paused: () => node.operate.reloadPauses(),
   ask: async ({ question: { method, args }, left }, from) => {
     if (method === 'act') return (await node.act(args[0] as unknown as Act, left)) as unknown as Json;

@@ -2,7 +2,7 @@
  * Who follows topics of actors that another node serves. A topic is projected after a commit only when somebody follows it, and that somebody may be
  * connected anywhere: so each node tells the owners what its subscribers follow, when they begin to, when a slot has come to another owner, and every
  * 20 s. What an owner has not heard of for a minute is forgotten. A publication that was missed while the owner did not know is made good by
- * announcing where the topic stands.
+ * announcing where the topic stands. And who has written an actor while it could not reach the owner tells it afterwards, which may know an older state.
  */
 import type { Bus } from './bus/bus.ts';
 import { actorIdOf, slotOf } from './ids.ts';
@@ -20,6 +20,8 @@ const CHANGED_MS = 100;
 const RECENT_MS = 30_000;
 const ROAMING_MS = 10_000;
 const TOPICS = 500;
+/** when a node that hears the others again tells them what it has written meanwhile: the bus may lose it once */
+const RETURNED_MS = [1_000, 6_000];
 
 const refOf = (topic: string): ActorRef => topic.slice(0, topic.indexOf('/'));
 
@@ -40,6 +42,13 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
   /** slots of actors that are followed here */
   readonly #slots = new Map<ActorRef, number>();
   readonly #recent = new Map<ActorRef, number>();
+  /** written here while the owner could not be reached */
+  readonly #written = new Set<ActorRef>();
+  #returns = 0;
+  /** the node has been roaming a moment ago: commits may still be under way */
+  #returning = false;
+  /** slots have come a moment ago: mono ms until which subscribers elsewhere may not be known; 0 when they are */
+  #unsureUntil = 0;
   readonly #moved = new Set<number>();
   readonly #changed = new Set<ActorRef>();
   #here: Followers | undefined;
@@ -90,6 +99,8 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
 
   changed(ref: ActorRef): void {
     this.#here?.changed(ref);
+    if (this.#returning || this.#d.placement.roaming) this.#written.add(ref);
+    if (this.#unsureUntil > 0) this.#recent.set(ref, this.#unsureUntil);
     if (!this.#others.has(ref)) return;
     this.#changed.add(ref);
     if (this.#telling) return;
@@ -130,6 +141,17 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
     this.#announce(missed);
   }
 
+  /** Slots have come here. Who follows their actors will be heard of, perhaps later than what they commit next. */
+  acquired(): void {
+    this.#unsureUntil = this.#d.kernel.clock.mono() + RECENT_MS;
+  }
+
+  /** What `written` of another node tells: the journal is ahead of what is known here, perhaps. */
+  async written(refs: readonly ActorRef[]): Promise<void> {
+    await Promise.allSettled(refs.map((ref) => this.#d.freshen(ref)));
+    this.#announce(refs.flatMap((ref) => [...this.of(ref)]));
+  }
+
   #mayHaveChanged(ref: ActorRef): boolean {
     return this.#recent.has(ref) || this.#d.kernel.active(ref)?.committed !== undefined;
   }
@@ -155,6 +177,33 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
   }
 
   // ------------------------------------------------------------------------------------------------------- what this node tells
+
+  /** The node hears the others again. Owners of what it has written meanwhile are to look into the journal. */
+  returned(): void {
+    this.#returning = true;
+    this.#returns += 1;
+    const turn = this.#returns;
+    for (const ms of RETURNED_MS)
+      this.#d.kernel.clock.setTimer(ms, () => this.#tellWritten(turn === this.#returns && ms === RETURNED_MS.at(-1)));
+  }
+
+  /** @param last nothing that was written while roaming can still be under way */
+  #tellWritten(last: boolean): void {
+    const { placement, bus } = this.#d;
+    if (placement.roaming) return;
+    const byNode = new Map<string, ActorRef[]>();
+    for (const ref of this.#written) push(byNode, placement.owner(this.#slotOf(ref))?.node ?? placement.me, ref);
+    for (const [node, refs] of byNode) {
+      for (let i = 0; i < refs.length; i += TOPICS) {
+        const page = refs.slice(i, i + TOPICS);
+        if (node === placement.me) void this.written(page);
+        else bus.send(node, { f: 'written', refs: page }).catch(() => undefined);
+      }
+    }
+    if (!last) return;
+    this.#written.clear();
+    this.#returning = false;
+  }
 
   /** Other nodes own these slots now. */
   moved(slots: Iterable<number>): void {
@@ -200,6 +249,7 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
       if (byTopic.size === 0) this.#others.delete(ref);
     }
     for (const [ref, until] of this.#recent) if (until < now) this.#recent.delete(ref);
+    if (this.#unsureUntil < now) this.#unsureUntil = 0;
     this.#slots.clear();
     this.#tell(() => true);
   }

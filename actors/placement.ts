@@ -250,7 +250,10 @@ export class Placement {
 
   /** The lease is believed again: others may have written meanwhile, or have got the slots. */
   #regained(): void {
-    if (this.#roaming) this.#k.log.info({ node: this.me }, 'the lease is held again');
+    if (this.#roaming) {
+      this.#k.log.info({ node: this.me }, 'the lease is held again');
+      this.#k.interests?.returned();
+    }
     this.#roaming = false;
     this.#distrust();
     this.#k.outbox.release((slot) => this.works(slot));
@@ -359,6 +362,7 @@ export class Placement {
       this.#k.metrics.slotsMoved.add(reason);
     }
     if (fresh.size === 0) return;
+    this.#k.interests?.acquired();
     const hot = [...this.#residents.hot.values()];
     for (const a of hot) if (fresh.has(a.at.slot)) this.#residents.replace(a);
     const slots = [...fresh];

@@ -38,6 +38,7 @@ export interface Serving {
   ask(question: Question & { f: 'ask' }, from: string): Promise<Json>;
   followed(from: string, topics: readonly string[]): void;
   changed(refs: readonly ActorRef[]): void;
+  written(refs: readonly ActorRef[]): Promise<void>;
   paused(): Promise<void>;
 }
 
@@ -150,6 +151,8 @@ export class Router {
         return this.#serving.followed(from, frame.topics);
       case 'changed':
         return this.#serving.changed(frame.refs);
+      case 'written':
+        return void this.#serving.written(frame.refs);
       case 'pauses':
         this.#serving.paused().catch((error: unknown) => this.#k.log.warn({ err: error }, 'the pauses could not be read'));
         return;

@@ -56,13 +56,14 @@ export type Answer =
 
 /** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. `suspect`: the node seems to be lost.
  * `follow`: the sender has subscribers of these topics, which the receiver is believed to serve. `changed`: actors with subscribers at the receiver have changed.
- * `pauses`: the table of pauses has changed. */
+ * `written`: the sender has written these actors, which the receiver is believed to serve, while it could not reach it. `pauses`: the table of pauses has changed. */
 export type Notice =
   | { readonly f: 'table' }
   | { readonly f: 'coming'; readonly slots: readonly number[] }
   | { readonly f: 'ping' }
   | { readonly f: 'follow'; readonly topics: readonly string[] }
   | { readonly f: 'changed'; readonly refs: readonly ActorRef[] }
+  | { readonly f: 'written'; readonly refs: readonly ActorRef[] }
   | { readonly f: 'pauses' }
   | { readonly f: 'suspect'; readonly node: string };
 

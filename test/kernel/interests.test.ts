@@ -127,6 +127,55 @@ test('nodes that cannot hear each other compare what is followed with the journa
   t.like(await b.system.slice(topic), { s: 3 });
 });
 
+test('an owner that never lost the leases learns what a node wrote that had, and its subscribers hear where the topic stands', async (t) => {
+  const c = await testCluster({ ...base, nodes: 3 });
+  const [a, b, x] = c.nodes as [TestNode, TestNode, TestNode];
+  const atA = edge(a);
+  const atB = edge(b);
+  edge(x);
+  const ref = c.refOf(a, 'counter');
+  const topic = `${ref}/value`;
+  await add(c, a, ref);
+  atB.follows.add(topic);
+  t.like(await b.system.slice(topic), { s: 2 });
+  x.connect(false);
+  await c.clock.advance(5_000);
+  t.like(await add(c, x, ref), { ok: true, seq: 3 });
+  x.connect(true);
+  atA.announced.length = 0;
+  await c.clock.advance(12_000);
+  await settle();
+  t.is(c.owner(ref), a);
+  t.true(atA.announced.includes(topic));
+  t.like(await b.system.slice(topic), { s: 3 });
+});
+
+test('what a new owner published to nobody, because it did not know of them yet, is announced though the actor has left the memory', async (t) => {
+  let lost = true;
+  const hasty = { ...counter, passivateAfter: 2_000 };
+  const c = await testCluster({ ...base, kinds: [hasty], nodes: 1, drop: ({ frame }) => lost && frame.f === 'follow' });
+  const [a] = c.nodes as [TestNode];
+  const atA = edge(a);
+  const refs = Array.from({ length: 12 }, (_, i) => `counter:${i}`);
+  for (const ref of refs) {
+    await add(c, a, ref);
+    atA.follows.add(`${ref}/value`);
+    await a.system.slice(`${ref}/value`);
+  }
+  const b = await c.add();
+  const atB = edge(b);
+  await c.clock.advance(14_000);
+  const moved = refs.filter((ref) => c.owner(ref) === b);
+  t.true(moved.length > 0);
+  for (const ref of moved) await add(c, a, ref);
+  await c.clock.advance(6_000);
+  t.is(await b.metric('activations'), 0, 'they are not in memory any more');
+  t.deepEqual(atB.announced, []);
+  lost = false;
+  await c.clock.advance(21_000);
+  t.deepEqual(atB.announced.toSorted(), moved.map((ref) => `${ref}/value`).toSorted());
+});
+
 test('a pause by an operator at one node holds on all', async (t) => {
   const c = await testCluster(base);
   const [a, b] = c.nodes as [TestNode, TestNode];
