@@ -40,4 +40,22 @@ export function processorMs(pid: number): number | undefined {
   return sum;
 }
 
+/** Bytes of memory that a process has now; undefined where that cannot be read. */
+export function residentBytes(pid: number): number | undefined {
+  try {
+    const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kib === undefined ? undefined : Number(kib) * 1_024;
+  } catch {
+    return undefined;
+  }
+}
+
+/** ms of processor time that the whole machine has used so far, all processes of all people together. */
+export function machineMs(): number {
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, soft = 0] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '')
+    .split(/\s+/)
+    .map(Number);
+  return (user + nice + system + irq + soft) * TICK_MS;
+}
+
 export const parentOf = (pid: number): number | undefined => timesOf(pid)?.parent;

@@ -6,7 +6,7 @@ import { spread } from './realtime-server.ts';
 import type { Spread } from './realtime-server.ts';
 
 export type LoadOrder =
-  /** opens `n` sockets, each with its topics; the answer comes when all are subscribed */
+  /** opens `n` sockets, each with its topics (at most 64), where `{i}` is the number of the socket; the answer comes when all are subscribed */
   | { readonly do: 'open'; readonly port: number; readonly token?: string; readonly n: number; readonly topics: readonly string[] }
   /** tells the parent each time that all sockets have received one publication more */
   | { readonly do: 'follow'; readonly on: boolean }
@@ -15,8 +15,8 @@ export type LoadOrder =
   | { readonly do: 'ask'; readonly event: 'ping1' | 'cmd'; readonly perSecond: number; readonly ms: number }
   /** one more socket stops reading */
   | { readonly do: 'pause' }
-  /** all sockets come back at once with their cursors */
-  | { readonly do: 'storm' }
+  /** all sockets come back at once with their cursors, at another port if one is given */
+  | { readonly do: 'storm'; readonly port?: number }
   | { readonly do: 'state' }
   /** bytes of the answer to a subscription with the cursor */
   | { readonly do: 'bytes' }
@@ -25,17 +25,21 @@ export type LoadOrder =
 export interface State {
   /** number of sockets by where their first topic stands */
   readonly heads: { readonly [s: string]: number };
+  /** publications that did not follow, for which a client asked again */
   readonly gaps: number;
   /** publications that had been taken before */
   readonly dups: number;
 }
 
 const PUB = '42["pub",';
+const AGAIN = /^42\["(?:resync|head)",/;
 const tell = (message: object): void => void process.send?.(message);
 
 interface Pub {
   readonly s: number;
   readonly p: number;
+  /** a whole view, which follows anything */
+  readonly full: boolean;
 }
 
 const NUMBERS = /"s":(\d+),"p":(\d+)/;
@@ -50,6 +54,7 @@ class Client {
   s = 0;
   gaps = 0;
   dups = 0;
+  #topics: readonly string[] = [];
   /** what arrives while a subscription is under way waits for its answer */
   #waiting: Pub[] | undefined;
 
@@ -68,6 +73,7 @@ class Client {
       };
       const take = (frame: string): void => {
         if (frame.startsWith(PUB)) this.#onPub(this, frame);
+        else if (AGAIN.test(frame)) this.#again();
         else if (frame === '2') ws.send('3');
         else if (frame.startsWith('0')) ws.send(`40${JSON.stringify(token === undefined ? {} : { token, proto: 1 })}`);
         else if (frame.startsWith('40')) resolve();
@@ -96,12 +102,14 @@ class Client {
   }
 
   async subscribe(topics: readonly string[]): Promise<number> {
+    this.#topics = topics;
     this.#waiting = [];
     const l = topics.map((t, i) => (i === 0 && this.e !== undefined ? { t, e: this.e, s: this.s } : { t }));
     const answer = (await this.request('sub', { l })) as [{ l: readonly { e?: string; s?: number }[] }];
     const [first] = answer[0].l;
     this.e = first?.e;
-    this.s = first?.s ?? 0;
+    // a paused former owner may answer with what is older
+    this.s = Math.max(this.s, first?.s ?? 0);
     const waiting = this.#waiting;
     this.#waiting = undefined;
     for (const p of waiting) this.judge(p);
@@ -113,9 +121,17 @@ class Client {
     if (this.#waiting !== undefined) this.#waiting.push(p);
     else if (p.s <= this.s) this.dups += 1;
     else {
-      if (p.p !== this.s) this.gaps += 1;
-      this.s = p.s;
+      if (p.p === this.s || p.full) this.s = p.s;
+      else {
+        this.gaps += 1;
+        this.#again();
+      }
     }
+  }
+
+  /** Asks for what is missing, with the cursor; one question at a time. */
+  #again(): void {
+    if (this.#waiting === undefined) this.subscribe(this.#topics).catch(() => undefined);
   }
 
   pause(): void {
@@ -147,7 +163,7 @@ function onPub(client: Client, frame: string): void {
     const stamp = Number(/"stamp":([\d.]+)/.exec(frame)?.[1]);
     if (stamp > 0) latencies.push([stamp, now - stamp]);
     const [, s, p] = NUMBERS.exec(frame) ?? [];
-    client.judge({ s: Number(s), p: Number(p) });
+    client.judge({ s: Number(s), p: Number(p), full: frame.includes('"k":"f"') });
   }
   if (following && received >= (told + 1) * clients.length) {
     told += 1;
@@ -164,8 +180,8 @@ function since(from: readonly (readonly [number, number])[] | undefined): number
   });
 }
 
-async function inBatches<T>(items: readonly T[], size: number, work: (item: T) => Promise<unknown>): Promise<void> {
-  for (let i = 0; i < items.length; i += size) await Promise.all(items.slice(i, i + size).map(work));
+async function inBatches<T>(items: readonly T[], size: number, work: (item: T, i: number) => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < items.length; i += size) await Promise.all(items.slice(i, i + size).map((item, j) => work(item, i + j)));
 }
 
 async function ask(event: 'ping1' | 'cmd', perSecond: number, ms: number): Promise<Spread> {
@@ -191,11 +207,12 @@ async function ask(event: 'ping1' | 'cmd', perSecond: number, ms: number): Promi
 }
 
 /** Connects and subscribes; a server that has too many newcomers is asked again. */
-async function enter(c: Client, o: Extract<LoadOrder, { do: 'open' }>): Promise<void> {
+async function enter(c: Client, i: number, o: Extract<LoadOrder, { do: 'open' }>): Promise<void> {
+  const topics = o.topics.map((t) => t.replace('{i}', String(i)));
   for (;;) {
     try {
       await c.connect(o.port, o.token);
-      if (o.topics.length > 0) await c.subscribe(o.topics);
+      if (topics.length > 0) await c.subscribe(topics);
       return;
     } catch {
       c.cut();
@@ -208,7 +225,7 @@ async function enter(c: Client, o: Extract<LoadOrder, { do: 'open' }>): Promise<
 async function storm(o: Extract<LoadOrder, { do: 'open' }>): Promise<{ ms: number }> {
   for (const c of clients) c.cut();
   const began = performance.now();
-  await Promise.all(clients.map((c) => enter(c, o)));
+  await Promise.all(clients.map((c, i) => enter(c, i, o)));
   return { ms: performance.now() - began };
 }
 
@@ -217,7 +234,7 @@ async function carryOut(order: LoadOrder): Promise<void> {
     case 'open': {
       opened = order;
       clients = Array.from({ length: order.n }, () => new Client(onPub));
-      await inBatches(clients, 50, (c) => enter(c, order));
+      await inBatches(clients, 50, (c, i) => enter(c, i, order));
       return tell({ opened: order.n });
     }
     case 'follow':
@@ -234,7 +251,9 @@ async function carryOut(order: LoadOrder): Promise<void> {
     case 'pause':
       return clients[paused++]?.pause();
     case 'storm':
-      return opened === undefined ? undefined : tell(await storm(opened));
+      if (opened === undefined) return undefined;
+      opened = { ...opened, port: order.port ?? opened.port };
+      return tell(await storm(opened));
     case 'state': {
       const heads: Record<string, number> = {};
       for (const c of clients) heads[c.s] = (heads[c.s] ?? 0) + 1;

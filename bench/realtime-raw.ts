@@ -1,11 +1,20 @@
-/** Child of the realtime bench: Socket.IO alone, with the options of the gateway, one room for everybody. */
+/**
+ * Child of the realtime and cluster benches: Socket.IO alone, with the options of the gateway, one room for everybody and one for each token; with
+ * the Redis adapter when a socket of Redis is named. A POST with a token as bearer ends the connections of its room.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createAdapter } from '@socket.io/redis-adapter';
+import { Redis } from 'ioredis';
 import { Server } from 'socket.io';
 import { REST, stampNow } from './board.ts';
 import { serve } from './realtime-server.ts';
 
-const http = createServer();
+const [redis] = process.argv.slice(2);
+const http = createServer((req, res) => {
+  io.in(req.headers.authorization ?? '').disconnectSockets(true);
+  res.writeHead(204).end();
+});
 const io = new Server(http, {
   transports: ['websocket'],
   pingInterval: 25_000,
@@ -15,10 +24,11 @@ const io = new Server(http, {
   httpCompression: false,
   serveClient: false,
   cookie: false,
+  ...(redis === undefined ? {} : { adapter: createAdapter(new Redis(redis), new Redis(redis)) }),
 });
 
 io.on('connection', (socket) => {
-  void socket.join('board');
+  void socket.join(['board', `Bearer ${String(socket.handshake.auth['token'])}`]);
   socket.on('ping1', (_: unknown, ack: (answer: object) => void) => ack({ now: Date.now() }));
   socket.on('sub', (_: unknown, ack: (answer: object) => void) =>
     ack({ ok: true, l: [{ m: 'snap', d: { stamp: 0, text: '', rest: REST } }] }),

@@ -1,11 +1,10 @@
 /** The realtime edge against Socket.IO alone, with the same options, payloads and clients; servers and load in processes of their own (R17). */
-import { fork, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { spawnSync } from 'node:child_process';
 import { startPostgres } from '../scripts/private-postgres.ts';
 import { REST } from './board.ts';
 import { alternate, compare, median } from './harness.ts';
 import type { Contender, Plan, Row } from './harness.ts';
+import { Peer } from './peer.ts';
 import type { LoadOrder, State } from './realtime-load.ts';
 import type { ServerOrder, Spread, Started, Usage } from './realtime-server.ts';
 import type { Bench } from './run.ts';
@@ -19,50 +18,6 @@ const SNAPSHOT = JSON.stringify({ stamp: 0, text: 'x'.repeat(60), rest: REST }).
 const MIB = 1_048_576;
 /** sockets of one load process */
 const PER_LOAD = 2_500;
-
-/** A child process that is asked and told. */
-class Peer<Order> {
-  readonly #child: ChildProcess;
-  #listener: ((message: object) => void) | undefined;
-
-  constructor(file: string, args: readonly string[] = []) {
-    const path = fileURLToPath(new URL(file, import.meta.url));
-    this.#child = fork(path, args, { execArgv: ['--expose-gc', '--max-semi-space-size=32'] });
-    this.#child.on('message', (message) => this.#listener?.(message as object));
-    this.#child.on('error', () => undefined);
-  }
-
-  tell(order: Order): void {
-    this.#child.send(order as object);
-  }
-
-  next<T>(): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const ended = (code: number | null): void => reject(new Error(`a process ended with ${code}`));
-      this.#child.once('exit', ended);
-      this.#listener = (message) => {
-        this.#child.off('exit', ended);
-        this.#listener = undefined;
-        resolve(message as T);
-      };
-    });
-  }
-
-  ask<T>(order: Order): Promise<T> {
-    const answer = this.next<T>();
-    this.tell(order);
-    return answer;
-  }
-
-  on(listener: ((message: object) => void) | undefined): void {
-    this.#listener = listener;
-  }
-
-  end(): void {
-    this.#child.removeAllListeners('exit');
-    this.#child.kill('SIGKILL');
-  }
-}
 
 interface Rig {
   readonly server: Peer<ServerOrder>;

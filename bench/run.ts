@@ -12,6 +12,7 @@ export type Bench = (
 ) => Promise<{ rows: readonly Row[]; notes?: readonly string[] }>;
 
 const benches: { readonly [name: string]: () => Promise<Bench> } = {
+  cluster: async () => (await import('./cluster.ts')).clusterBench,
   http: async () => (await import('./http.ts')).httpBench,
   kernel: async () => (await import('./kernel.ts')).kernelBench,
   lists: async () => (await import('./lists.ts')).listsBench,
