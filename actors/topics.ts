@@ -300,6 +300,8 @@ export class Topics {
       if (topic.kind === 'state') this.#hotState(a, topic, name, followed, query);
       else if (topic.kind === 'log') this.#hotLog(a, topic, followed);
     } catch (error) {
+      // the edge has topics of the actor that no journal backs
+      if (error instanceof KernelProblem && error.code === 'UNKNOWN_TOPIC') return;
       this.#k.log.error({ topic: followed, err: error }, 'a view could not be projected');
     }
   }

@@ -58,7 +58,9 @@ import { createNodeAdapter } from './live/adapter.ts';
 import { watchElsewhere } from './live/elsewhere.ts';
 import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
+import { createAttendance } from './live/attendance.ts';
 import { createPresence } from './live/presence.ts';
+import { memoryRosters } from './live/roster.ts';
 import { statusTopic } from './live/status.ts';
 import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
@@ -70,6 +72,7 @@ import { createLog } from './observe/log.ts';
 import { loopMetric, watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
 import { createClusterNode } from './redis/cluster.ts';
+import { createRedisRoster } from './redis/roster.ts';
 import { createWebhooks } from './webhooks/sender.ts';
 
 /** What a test brings instead of the real thing. */
@@ -202,8 +205,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     allowPrivate: config.pushAllowPrivate === 'on',
     accounts: await pushAccounts(config, clock),
     actors: () => actors,
-    // what sockets the other nodes have is not known here
-    mayBeSeen: (userId) => cluster !== undefined || presence.mayBeSeen(userId),
+    mayBeSeen: (userId) => presence.mayBeSeen(userId),
   });
   const runner: RunnerDeps = {
     knex: database.knex,
@@ -265,8 +267,9 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   if (cluster !== undefined) health.add('redis', () => cluster.client.commands.ping(), { advisory: true });
 
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
-  const presence = createPresence({ clock, log, actors });
-  const computed = [status, presence.topic];
+  const roster = cluster === undefined ? memoryRosters()() : createRedisRoster({ client: cluster.client, keys: cluster.keys, node });
+  const presence = createPresence({ clock, log, actors, attendance: createAttendance({ roster, node, clock, log }) });
+  const computed = [status, ...presence.topics];
   checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);
   const redactor = createRedactor(kinds);
@@ -372,7 +375,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     await store.stop();
     http.closeAllConnections();
     await gateway.close();
-    presence.stop();
+    await presence.stop();
     elsewhere?.stop();
     notify.stop();
     loop.stop();

@@ -21,7 +21,7 @@ export interface Computed {
   owns(topic: string): boolean;
   /** Rejects with a KernelProblem when `p` may not read the topic. Not asked of topics for everybody. */
   authorize(topic: string, p: Principal): Promise<void>;
-  slice(topic: string, cursor: Cursor | undefined): TopicSlice;
+  slice(topic: string, cursor: Cursor | undefined): TopicSlice | Promise<TopicSlice>;
   isBehind(head: { t: string; e: string; s: number }): boolean;
   onPublish(fn: (p: Publication) => void): () => void;
 }
@@ -87,9 +87,9 @@ export function withComputed(
       }
       return refused;
     },
-    slice: (name, cursor) => {
+    async slice(name, cursor) {
       const own = ownerOf(name);
-      return own === undefined ? actors.slice(name, cursor) : Promise.resolve(own.slice(name, cursor));
+      return own === undefined ? actors.slice(name, cursor) : own.slice(name, cursor);
     },
     async behind(heads) {
       const theirs = heads.filter((h) => ownerOf(h.t) === undefined);
@@ -102,7 +102,9 @@ export function withComputed(
         for (const stop of stops) stop();
       };
     },
-    follow: (followers) => actors.follow(followers),
+    // where computed topics stand is another number at every node
+    follow: (followers) =>
+      actors.follow({ ...followers, announce: (names) => followers.announce(names.filter((name) => ownerOf(name) === undefined)) }),
   };
 }
 

@@ -226,9 +226,14 @@ export function createGateway(d: GatewayDeps): Gateway {
       rights.changed(ref);
       d.presence.changed(ref);
     },
-    topics: () => rooms.topics(),
+    *topics() {
+      yield* rooms.topics();
+      yield* d.presence.followed();
+    },
     announce: (topics) => void announce(topics),
   });
+
+  d.presence.start((topic) => rooms.size(topic));
 
   async function recheck(userId: string): Promise<void> {
     for (const socket of rooms.sockets(userRoom(userId))) await rights.recheck(socket);

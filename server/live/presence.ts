@@ -1,25 +1,18 @@
 /**
  * Who is there (realtime R12). Connections say whether somebody looks at them and when he last moved; a departure counts only after 15 s
- * without a connection, so that nobody sees a reconnect. Nothing of it is journaled: the numbers are those of this start of the node.
+ * without a connection, so that nobody sees a reconnect. Each node says of its own connections what all may know (attendance.ts) and shows its own
+ * subscribers the connections of all nodes. Nothing of it is journaled: the numbers are those of this start of the node.
  */
-import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
-import type { ActorSystem, Publication } from '../../actors/system.ts';
+import type { ActorSystem } from '../../actors/system.ts';
 import type { ActorRef, Clock, Log, Principal, TimerHandle } from '../../actors/types.ts';
+import type { Attendance } from './attendance.ts';
 import type { Computed } from './computed.ts';
+import { ACTIVE_MS, personView, PresenceView, readEntries, textOf } from './presence-view.ts';
+import { shownTopics } from './shown.ts';
 
-export const PresenceView = z.strictObject({
-  online: z.boolean(),
-  state: z.enum(['active', 'idle', 'away']),
-  since: z.int().optional().describe('epoch ms; absent when nobody has been seen since the start of the server'),
-  clients: z.strictObject({ web: z.int(), mobile: z.int() }),
-});
-export type PresenceView = z.output<typeof PresenceView>;
-
-const AWAY: PresenceView = { online: false, state: 'away', clients: { web: 0, mobile: 0 } };
-const ACTIVE_MS = 300_000;
-const DEPARTURE_MS = 15_000;
-const BATCH_MS = 1_000;
+/** commits of a person's actor within this time lead to one question */
+const SETTLE_MS = 250;
+const AGAIN_MS = 1_000;
 
 interface Client {
   readonly type: 'web' | 'mobile';
@@ -27,157 +20,145 @@ interface Client {
   visible: boolean | undefined;
   /** epoch ms of the last input */
   input: number;
+  /** epoch ms since which it has been visible or not */
+  at: number;
 }
 
 interface Person {
   readonly clients: Map<string, Client>;
-  view: PresenceView;
-  s: number;
-  state: PresenceView['state'];
-  /** epoch ms at which the state began */
-  since: number | undefined;
-  /** the person does not want to be seen; undefined while his actor has not said so or otherwise: nothing is shown then */
+  /** he does not want to be seen; undefined while his actor has not said so or otherwise: nothing is shown then */
   hidden: boolean | undefined;
   timer: TimerHandle | undefined;
-  publishedAt: number;
 }
 
 export interface Presence {
-  readonly topic: Computed;
+  readonly topics: readonly Computed[];
   connected(userId: string, conn: string, type: Client['type']): void;
   visible(userId: string, conn: string, o: { visible: boolean; input: number | undefined }): void;
   disconnected(userId: string, conn: string): void;
   /** The actor has changed: a person may have hidden himself, or shown. */
   changed(ref: ActorRef): void;
-  /** whether some connection of the user has not said that nobody looks at it */
-  mayBeSeen(userId: string): boolean;
-  stop(): void;
+  /** Topics of those whose actors this node wants to hear of. */
+  followed(): Iterable<string>;
+  /** Whether somewhere a connection of the user has not said that nobody looks at it; true when that cannot be found out. */
+  mayBeSeen(userId: string): Promise<boolean>;
+  /** @param size of a topic: how many follow it here */
+  start(size: (topic: string) => number): void;
+  stop(): Promise<void>;
 }
 
 const PRESENCE: Principal = { kind: 'system', id: 'presence', roles: [] };
-const shape = /^user:([A-Za-z0-9_.:-]{1,120})\/presence$/;
+const subjectOf = (userId: string): string => `user:${userId}`;
 
-export function createPresence(o: { clock: Clock; log: Log; actors: Pick<ActorSystem, 'allowed' | 'read'> }): Presence {
-  const { clock } = o;
-  const e = randomBytes(5).toString('hex');
+export function createPresence(o: {
+  clock: Clock;
+  log: Log;
+  actors: Pick<ActorSystem, 'allowed' | 'read'>;
+  attendance: Attendance;
+}): Presence {
+  const { clock, attendance } = o;
+  /** those with connections to this node */
   const people = new Map<string, Person>();
-  const listeners = new Set<(p: Publication) => void>();
-  /** one number for all topics: what somebody was forgotten at is never above what he is remembered at later */
-  let count = 0;
 
-  const stateOf = ({ clients }: Person, now: number): PresenceView['state'] => {
-    if (clients.size === 0) return 'away';
-    return [...clients.values()].some((c) => c.visible === true && now - c.input < ACTIVE_MS) ? 'active' : 'idle';
-  };
+  const persons = shownTopics<ReturnType<typeof personView>['memory'], PresenceView>(o, {
+    name: 'user:{id}/presence',
+    schema: PresenceView,
+    shape: /^user:([A-Za-z0-9_.:-]{1,120})\/presence$/,
+    async authorize(topic, p) {
+      await o.actors.allowed(topic.slice(0, topic.indexOf('/')), p);
+    },
+    look: (before, { entries }, now) => personView(before, readEntries(entries.values()), now),
+  });
 
-  const review = (id: string, p: Person): void => {
-    p.timer = undefined;
-    const now = clock.wall();
-    const state = stateOf(p, now);
-    const clients = { web: 0, mobile: 0 };
-    for (const { type } of p.clients.values()) clients[type] += 1;
-    if (state !== p.state) p.since = now;
-    p.state = state;
-    const since = p.since === undefined ? {} : { since: p.since };
-    const view: PresenceView = p.hidden === false ? { online: state !== 'away', state, clients, ...since } : AWAY;
-    if (JSON.stringify(view) !== JSON.stringify(p.view)) {
-      const before = p.s;
-      p.view = view;
-      p.s = count += 1;
-      p.publishedAt = clock.mono();
-      for (const fn of listeners) fn({ t: `user:${id}/presence`, e, s: p.s, p: before, k: 'f', d: view, at: now });
-    }
-    if (state === 'away') people.delete(id);
-    else if (state === 'active') {
-      const until = Math.max(...[...p.clients.values()].filter((c) => c.visible).map((c) => c.input)) + ACTIVE_MS;
-      p.timer = clock.setTimer(Math.max(BATCH_MS, until - now), () => review(id, p));
-    }
-  };
-
-  const plan = (id: string, p: Person): void => {
-    if (p.timer !== undefined) clock.clearTimer(p.timer);
-    const wait = p.clients.size === 0 ? DEPARTURE_MS : Math.max(0, p.publishedAt + BATCH_MS - clock.mono());
-    p.timer = clock.setTimer(wait, () => review(id, p));
-  };
+  function say(id: string, { hidden }: Person, conn: string, c: Client): void {
+    const u = c.visible === true ? c.input + ACTIVE_MS : 0;
+    const entry = { t: c.type, u, a: c.at, v: c.visible !== false, ...(hidden === undefined ? {} : { h: hidden }) };
+    attendance.say(subjectOf(id), conn, textOf(entry));
+  }
 
   /** Asks the person's actor whether he wants to be seen; again a second later when there is no answer. */
-  const ask = async (id: string, p: Person): Promise<void> => {
+  function ask(id: string, p: Person, afterMs: number): void {
+    p.timer ??= clock.setTimer(afterMs, () => {
+      p.timer = undefined;
+      void askNow(id, p);
+    });
+  }
+
+  async function askNow(id: string, p: Person): Promise<void> {
     try {
-      const { value } = await o.actors.read(`user:${id}`, 'profile', {}, { from: PRESENCE });
+      const { value } = await o.actors.read(subjectOf(id), 'profile', {}, { from: PRESENCE });
       p.hidden = (value as { hidden?: boolean }).hidden === true;
-      if (people.get(id) === p) plan(id, p);
+      if (people.get(id) === p) for (const [conn, client] of p.clients) say(id, p, conn, client);
     } catch (error) {
       o.log.warn({ err: error, userId: id }, 'a person could not be asked whether he is hidden');
-      clock.setTimer(BATCH_MS, () => {
-        if (people.get(id) === p) void ask(id, p);
-      });
+      if (people.get(id) === p) ask(id, p, AGAIN_MS);
     }
-  };
-
-  const topic: Computed = {
-    name: 'user:{id}/presence',
-    readers: 'by actor',
-    schema: PresenceView,
-    owns: (name) => shape.test(name),
-    async authorize(name, p) {
-      await o.actors.allowed(name.slice(0, name.indexOf('/')), p);
-    },
-    slice(name, cursor) {
-      const p = people.get(shape.exec(name)?.[1] ?? '');
-      const s = p?.s ?? count;
-      const head = { t: name, kind: 'state', e, s } as const;
-      return cursor?.e === e && cursor.s === s ? { ...head, m: 'same' } : { ...head, m: 'snap', d: p?.view ?? AWAY };
-    },
-    isBehind: ({ t, e: epoch, s }) => epoch !== e || (people.get(shape.exec(t)?.[1] ?? '')?.s ?? 0) > s,
-    onPublish(fn) {
-      listeners.add(fn);
-      return () => void listeners.delete(fn);
-    },
-  };
+  }
 
   return {
-    topic,
+    topics: [persons],
     connected(userId, conn, type) {
       let p = people.get(userId);
       if (p === undefined) {
-        p = {
-          clients: new Map(),
-          view: AWAY,
-          s: count,
-          state: 'away',
-          since: undefined,
-          hidden: undefined,
-          timer: undefined,
-          publishedAt: Number.NEGATIVE_INFINITY,
-        };
+        p = { clients: new Map(), hidden: undefined, timer: undefined };
         people.set(userId, p);
-        void ask(userId, p);
+        void askNow(userId, p);
       }
-      p.clients.set(conn, { type, visible: undefined, input: 0 });
-      plan(userId, p);
+      const client: Client = { type, visible: undefined, input: 0, at: clock.wall() };
+      p.clients.set(conn, client);
+      say(userId, p, conn, client);
     },
     visible(userId, conn, { visible, input }) {
       const p = people.get(userId);
       const client = p?.clients.get(conn);
       if (p === undefined || client === undefined) return;
       const now = clock.wall();
+      if (client.visible !== visible) client.at = now;
       client.visible = visible;
       client.input = Math.min(now, input ?? (visible ? now : client.input));
-      plan(userId, p);
+      say(userId, p, conn, client);
     },
     disconnected(userId, conn) {
       const p = people.get(userId);
-      if (p?.clients.delete(conn) === true) plan(userId, p);
+      if (p?.clients.delete(conn) !== true) return;
+      attendance.say(subjectOf(userId), conn, undefined);
+      if (p.clients.size > 0) return;
+      if (p.timer !== undefined) clock.clearTimer(p.timer);
+      people.delete(userId);
     },
     changed(ref) {
-      const id = ref.startsWith('user:') ? ref.slice('user:'.length) : '';
+      if (!ref.startsWith('user:')) return;
+      const id = ref.slice('user:'.length);
       const p = people.get(id);
-      if (p !== undefined) void ask(id, p);
+      if (p !== undefined) ask(id, p, SETTLE_MS);
     },
-    mayBeSeen: (userId) => [...(people.get(userId)?.clients.values() ?? [])].some((c) => c.visible !== false),
-    stop() {
+    *followed() {
+      for (const id of people.keys()) yield `${subjectOf(id)}/presence`;
+    },
+    async mayBeSeen(userId) {
+      if ([...(people.get(userId)?.clients.values() ?? [])].some((c) => c.visible !== false)) return true;
+      try {
+        const { entries } = await attendance.ask(subjectOf(userId));
+        return readEntries(entries.values()).some((e) => e.v);
+      } catch {
+        return true;
+      }
+    },
+    start(size) {
+      attendance.start({
+        changed: (subject) => persons.changed(subject),
+        needed(subject) {
+          const needed = size(`${subject}/presence`) > 0;
+          if (!needed) persons.drop(subject);
+          return needed;
+        },
+      });
+    },
+    async stop() {
+      persons.stop();
       for (const p of people.values()) if (p.timer !== undefined) clock.clearTimer(p.timer);
       people.clear();
+      await attendance.stop();
     },
   };
 }

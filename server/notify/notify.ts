@@ -32,7 +32,7 @@ export interface NotifyDeps {
   readonly accounts: readonly PushProvider[];
   readonly actors: () => Pick<ActorSystem, 'ask' | 'read' | 'onPublish'>;
   /** whether somebody may be looking at a page of the user */
-  readonly mayBeSeen: (userId: string) => boolean;
+  readonly mayBeSeen: (userId: string) => Promise<boolean>;
 }
 
 export interface Notify {
@@ -90,13 +90,13 @@ export function createNotify(d: NotifyDeps): Notify {
   async function hurry(userId: string, ids: readonly string[]): Promise<void> {
     const ref = `user:${userId}`;
     const { value } = await d.actors().read(ref, 'notifications', {}, { from: self });
-    if (Object.keys((value as { endpoints: object }).endpoints).length === 0) return;
+    if (Object.keys((value as { endpoints: object }).endpoints).length === 0 || (await d.mayBeSeen(userId))) return;
     for (const id of ids) await d.actors().ask(ref, { type: 'notification.unwatched', id }, { key: d.newId(), from: self });
   }
 
   function published({ t, k, d: items }: Publication): void {
     const userId = TOPIC.exec(t)?.[1];
-    if (userId === undefined || k !== 'i' || !Array.isArray(items) || d.mayBeSeen(userId)) return;
+    if (userId === undefined || k !== 'i' || !Array.isArray(items)) return;
     const ids = items.map((item) => (item as { id: string }).id);
     hurry(userId, ids).catch((err: unknown) => d.log.debug({ err }, 'a notification waits for a page that nobody has open'));
   }

@@ -21,6 +21,12 @@ export interface RedisKeys {
   readonly deadJobs: (queue: string) => string;
   /** before `:<key>` of what a limiter has let through */
   readonly limit: (name: string) => string;
+  /** sorted set: connections of `user:<id>` or of `org:<id>`, `node/key` -> end, ms of Redis' clock */
+  readonly presence: (subject: string) => string;
+  /** hash: `node/key` -> what its node says of it */
+  readonly presenceFacts: (subject: string) => string;
+  /** channel: whose connections have changed */
+  readonly presenceTold: string;
   /** what the names of all channels of the socket adapter begin with */
   readonly io: string;
 }
@@ -38,6 +44,10 @@ export function redisKeys(namespace: string): RedisKeys {
     queues: `${own}:queue`,
     deadJobs: (queue) => `${own}:queue:${queue}:dlq`,
     limit: (name) => `${own}:limit:${name}`,
+    presence: (subject) =>
+      subject.startsWith('user:') ? `${own}:presence:${subject.slice('user:'.length)}` : `${own}:presence-${subject}`,
+    presenceFacts: (subject) => `${own}:presence-facts:${subject}`,
+    presenceTold: `${own}:presence-told`,
     io: `${own}:io`,
   };
 }

@@ -69,10 +69,9 @@ test.serial('who has hidden himself is away for everybody, and what he does then
   const { w, clock, watched, staff, topic } = t.context;
   const page = await w.live({ token: watched.token });
   await page.send('vis', { visible: true });
-  await sub(staff, topic);
-  await clock.advance(1_000);
-  const views = (): object[] => staff.seen.filter((m) => m.event === 'pub').map((m) => m.data['d'] as object);
-  await until(async () => (await clock.advance(1_000), views().length > 0), 'his presence');
+  await until(async () => (await clock.advance(0), stateOf((await sub(staff, topic)) as never) === 'active'), 'his presence');
+  const snap = (await sub(staff, topic)).d as object;
+  const views = (): object[] => [snap, ...staff.seen.filter((m) => m.event === 'pub').map((m) => m.data['d'] as object)];
   t.like(views().at(-1), { online: true, state: 'active' });
   const hide = async (hidden: boolean): Promise<void> => {
     const before = views().length;

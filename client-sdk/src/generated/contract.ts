@@ -20,7 +20,7 @@ export interface Topics {
     view: {
       online: boolean;
       state: 'active' | 'idle' | 'away';
-      /** epoch ms; absent when nobody has been seen since the start of the server */
+      /** epoch ms; absent when the node has not seen the person */
       since?: number;
       clients: { web: number; mobile: number };
     };

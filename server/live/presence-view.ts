@@ -1,0 +1,104 @@
+/** What is shown of somebody's connections (realtime R12). Pure: the same entries and the same time give the same view at every node. */
+import { z } from 'zod';
+import { UNSEEN } from './roster.ts';
+
+export const PresenceView = z.strictObject({
+  online: z.boolean(),
+  state: z.enum(['active', 'idle', 'away']),
+  since: z.int().optional().describe('epoch ms; absent when the node has not seen the person'),
+  clients: z.strictObject({ web: z.int(), mobile: z.int() }),
+});
+export type PresenceView = z.output<typeof PresenceView>;
+type State = PresenceView['state'];
+
+/** What the node of a connection says of it. Short names: it is repeated every 20 s for every connection. */
+const Entry = z.object({
+  /** a page or a registered device */
+  t: z.enum(['web', 'mobile']),
+  /** until when it counts as active, epoch ms; 0: it does not */
+  u: z.number(),
+  /** since when it is as it is, epoch ms */
+  a: z.number(),
+  /** whether somebody may be looking */
+  v: z.boolean(),
+  /** whether the person hides; absent while his actor has not said */
+  h: z.boolean().optional(),
+});
+export type Entry = z.output<typeof Entry>;
+
+export const textOf = (entry: Entry): string => JSON.stringify(entry);
+
+/** The entries that can be read. */
+export function readEntries(texts: Iterable<string>): Entry[] {
+  const found: Entry[] = [];
+  for (const text of texts) {
+    const read = text === UNSEEN ? undefined : Entry.safeParse(parsed(text));
+    if (read?.success === true) found.push(read.data);
+  }
+  return found;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** How long an input makes somebody active, and how long nobody notices that he has gone. */
+export const ACTIVE_MS = 300_000;
+export const DEPARTURE_MS = 15_000;
+
+export const AWAY: PresenceView = { online: false, state: 'away', clients: { web: 0, mobile: 0 } };
+
+/** What a node remembers of somebody between two looks. */
+export interface Seen {
+  readonly state: State;
+  /** epoch ms at which the state began, as far as this node knows */
+  readonly since: number | undefined;
+  /** epoch ms since which there has been no connection */
+  readonly leftAt?: number;
+}
+
+export interface Look<Memory, View> {
+  readonly memory: Memory;
+  readonly view: View;
+  /** epoch ms at which it looks different if nothing happens before */
+  readonly until: number;
+}
+
+/** The state now. @param before undefined: nobody has looked before */
+export function lookAt(before: Seen | undefined, entries: readonly Pick<Entry, 'u' | 'a'>[], now: number): { seen: Seen; until: number } {
+  if (entries.length === 0) {
+    if (before === undefined || before.state === 'away') return { seen: before ?? { state: 'away', since: undefined }, until: Infinity };
+    const leftAt = before.leftAt ?? now;
+    if (now < leftAt + DEPARTURE_MS) return { seen: { ...before, leftAt }, until: leftAt + DEPARTURE_MS };
+    return { seen: { state: 'away', since: now }, until: Infinity };
+  }
+  const active = entries.filter((e) => e.u > now);
+  const state = active.length > 0 ? 'active' : 'idle';
+  const began = Math.min(...(active.length > 0 ? active : entries).map((e) => e.a));
+  const since = before === undefined ? began : before.state === state ? before.since : now;
+  return { seen: { state, since }, until: active.length === 0 ? Infinity : Math.max(...active.map((e) => e.u)) };
+}
+
+/** Of one person. */
+export function personView(
+  before: { readonly seen: Seen; readonly view: PresenceView } | undefined,
+  entries: readonly Entry[],
+  now: number,
+): Look<{ readonly seen: Seen; readonly view: PresenceView }, PresenceView> {
+  const { seen, until } = lookAt(before?.seen, entries, now);
+  const since = seen.since === undefined ? {} : { since: seen.since };
+  let view: PresenceView;
+  if (seen.state === 'away') view = before?.view.online === true ? { ...AWAY, ...since } : (before?.view ?? AWAY);
+  else if (entries.length === 0) view = before?.view ?? AWAY;
+  else if (entries.some((e) => e.h === true) || entries.every((e) => e.h === undefined)) view = AWAY;
+  else {
+    const clients = { web: 0, mobile: 0 };
+    for (const { t } of entries) clients[t] += 1;
+    view = { online: true, state: seen.state, clients, ...since };
+  }
+  return { memory: { seen, view }, view, until };
+}

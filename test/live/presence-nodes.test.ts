@@ -1,0 +1,201 @@
+/** Presence at several nodes that share a roster (realtime R12), without sockets. */
+import anyTest from 'ava';
+import type { TestFn } from 'ava';
+import type { ActorSystem, Publication } from '../../actors/system.ts';
+import type { Json } from '../../actors/types.ts';
+import { createAttendance } from '../../server/live/attendance.ts';
+import { createPresence } from '../../server/live/presence.ts';
+import type { Presence } from '../../server/live/presence.ts';
+import { memoryRosters } from '../../server/live/roster.ts';
+import type { Roster } from '../../server/live/roster.ts';
+import { FakeClock } from '../support/clock.ts';
+import { KeptLog } from '../support/kernel.ts';
+
+interface Node {
+  readonly presence: Presence;
+  readonly published: Publication[];
+  readonly followed: Set<string>;
+  /** its line to the others */
+  reachable: boolean;
+  view(topic: string): Promise<Record<string, unknown>>;
+}
+
+const test = anyTest as TestFn<{ clock: FakeClock; hidden: Set<string>; node: () => Node; stop: () => Promise<void> }>;
+
+test.beforeEach((t) => {
+  const clock = new FakeClock();
+  const hidden = new Set<string>();
+  const rosters = memoryRosters();
+  const log = new KeptLog();
+  const nodes: Node[] = [];
+  const profile = (ref: string): Json => (hidden.has(ref) ? { hidden: true } : {});
+  const actors: Pick<ActorSystem, 'allowed' | 'read'> = {
+    allowed: async () => ({ seq: 1, commands: [] }),
+    read: async (ref) => ({ seq: 1, value: profile(ref) }),
+  };
+  const node = (): Node => {
+    const end = rosters();
+    const roster: Roster = {
+      ...end,
+      forgets: true,
+      exchange: async (...args) => {
+        if (!made.reachable) throw new Error('out of reach');
+        return end.exchange(...args);
+      },
+    };
+    const attendance = createAttendance({ roster, node: `n${nodes.length}`, clock, log });
+    const presence = createPresence({ clock, log, actors, attendance });
+    const published: Publication[] = [];
+    const followed = new Set<string>();
+    for (const topic of presence.topics) topic.onPublish((p) => published.push(p));
+    presence.start((topic) => (followed.has(topic) ? 1 : 0));
+    const made: Node = {
+      presence,
+      published,
+      followed,
+      reachable: true,
+      async view(name) {
+        followed.add(name);
+        const topic = presence.topics.find((one) => one.owns(name));
+        const slice = await topic?.slice(name, undefined);
+        return (slice as { d: Record<string, unknown> }).d;
+      },
+    };
+    nodes.push(made);
+    return made;
+  };
+  t.context = { clock, hidden, node, stop: async () => void (await Promise.all(nodes.map((n) => n.presence.stop()))) };
+});
+test.afterEach.always(async (t) => {
+  await t.context.stop();
+  t.is(t.context.clock.pending, 0, 'no timer is left');
+});
+
+const U = 'user:u/presence';
+const last = ({ published }: Node): unknown => (published.at(-1) as { d: unknown } | undefined)?.d;
+
+test('states and clients of all nodes are one person, at every node (R12)', async (t) => {
+  const { clock, node } = t.context;
+  const [a, b, c] = [node(), node(), node()];
+  a.presence.connected('u', 'x', 'web');
+  b.presence.connected('u', 'y', 'mobile');
+  await clock.advance(0);
+  for (const n of [a, b, c]) t.like(await n.view(U), { online: true, state: 'idle', clients: { web: 1, mobile: 1 } });
+  b.presence.visible('u', 'y', { visible: true, input: undefined });
+  await clock.advance(2_000);
+  for (const n of [a, b, c]) t.like(last(n), { state: 'active', clients: { web: 1, mobile: 1 } });
+  b.presence.disconnected('u', 'y');
+  await clock.advance(2_000);
+  for (const n of [a, b, c]) t.like(last(n), { state: 'idle', clients: { web: 1, mobile: 0 } });
+});
+
+test('whoever changes the node within 15 s has not been away; who does not come back is away after 15 s, at every node (R12)', async (t) => {
+  const { clock, node } = t.context;
+  const [a, b] = [node(), node()];
+  a.presence.connected('u', 'x', 'web');
+  await clock.advance(0);
+  for (const n of [a, b]) t.like(await n.view(U), { state: 'idle' });
+  a.presence.disconnected('u', 'x');
+  await clock.advance(14_000);
+  b.presence.connected('u', 'y', 'web');
+  await clock.advance(30_000);
+  t.deepEqual([a.published, b.published], [[], []]);
+  b.presence.disconnected('u', 'y');
+  await clock.advance(14_000);
+  t.deepEqual([a.published, b.published], [[], []]);
+  await clock.advance(2_000);
+  for (const n of [a, b]) t.like(last(n), { online: false, state: 'away', clients: { web: 0, mobile: 0 } });
+});
+
+test('changes of a second are one publication (R12)', async (t) => {
+  const { clock, node } = t.context;
+  const [a, b] = [node(), node()];
+  t.like(await b.view(U), { state: 'away' });
+  a.presence.connected('u', 'first', 'web');
+  await clock.advance(500);
+  const before = b.published.length;
+  for (let i = 0; i < 10; i += 1) {
+    a.presence.connected('u', `c${i}`, 'web');
+    await clock.advance(150);
+  }
+  await clock.advance(2_000);
+  t.true(b.published.length - before <= 3, `${b.published.length - before} publications of 10 changes in 1.5 s`);
+  t.like(last(b), { clients: { web: 11, mobile: 0 } });
+});
+
+test('who hides is away at every node, wherever he said so (R12)', async (t) => {
+  const { clock, hidden, node } = t.context;
+  const [a, b, c] = [node(), node(), node()];
+  a.presence.connected('u', 'x', 'web');
+  b.presence.connected('u', 'y', 'web');
+  await clock.advance(0);
+  t.like(await c.view(U), { online: true });
+  hidden.add('user:u');
+  a.presence.changed('user:u');
+  await clock.advance(3_000);
+  t.deepEqual(last(c), { online: false, state: 'away', clients: { web: 0, mobile: 0 } });
+  hidden.clear();
+  for (const n of [a, b]) n.presence.changed('user:u');
+  await clock.advance(3_000);
+  t.like(last(c), { online: true, clients: { web: 2, mobile: 0 } });
+});
+
+test('a node wants to hear of the actors of those who are connected to it, followed or not', async (t) => {
+  const { node } = t.context;
+  const a = node();
+  a.presence.connected('u', 'x', 'web');
+  t.deepEqual([...a.presence.followed()], [U]);
+  a.presence.disconnected('u', 'x');
+  t.deepEqual([...a.presence.followed()], []);
+});
+
+test('whether somebody may be looking holds at every node, and is assumed when it cannot be found out (R14)', async (t) => {
+  const { clock, node } = t.context;
+  const [a, b] = [node(), node()];
+  const may = (): Promise<boolean[]> => Promise.all([a, b].map((n) => n.presence.mayBeSeen('u')));
+  t.deepEqual(await may(), [false, false]);
+  a.presence.connected('u', 'x', 'web');
+  await clock.advance(0);
+  t.deepEqual(await may(), [true, true]);
+  a.presence.visible('u', 'x', { visible: false, input: undefined });
+  await clock.advance(100);
+  t.deepEqual(await may(), [false, false]);
+  b.reachable = false;
+  t.deepEqual(await may(), [false, true]);
+});
+
+test('while the others are out of reach own connections are shown, and when they are back theirs are again (R12)', async (t) => {
+  const { clock, node } = t.context;
+  const [a, b] = [node(), node()];
+  a.presence.connected('u', 'x', 'mobile');
+  b.presence.connected('u', 'y', 'web');
+  await clock.advance(0);
+  t.like(await b.view(U), { clients: { web: 1, mobile: 1 } });
+  b.reachable = false;
+  b.presence.connected('u', 'z', 'web');
+  await clock.advance(3_000);
+  t.like(last(b), { state: 'idle', clients: { web: 2, mobile: 1 } });
+  await clock.advance(80_000);
+  t.like(last(b), { state: 'idle', clients: { web: 2, mobile: 0 } }, 'what was last heard counts for a minute');
+  a.presence.visible('u', 'x', { visible: true, input: undefined });
+  b.reachable = true;
+  await clock.advance(22_000);
+  t.like(last(b), { state: 'active', clients: { web: 2, mobile: 1 } });
+  t.like(await a.view(U), { state: 'active', clients: { web: 2, mobile: 1 } });
+});
+
+test('what nobody follows any more is not asked for, and has a greater number when it is followed again', async (t) => {
+  const { clock, node } = t.context;
+  const a = node();
+  await a.view(U);
+  const [topic] = a.presence.topics;
+  const first = await topic?.slice(U, undefined);
+  a.followed.clear();
+  await clock.advance(20_000);
+  a.presence.connected('u', 'x', 'web');
+  await clock.advance(3_000);
+  t.deepEqual(a.published, []);
+  const again = await topic?.slice(U, undefined);
+  t.true((again as { s: number }).s > (first as { s: number }).s);
+  t.like(again, { m: 'snap', d: { state: 'idle' } });
+});
