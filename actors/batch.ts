@@ -69,6 +69,10 @@ export class OpenBatch {
     return this.#units.length === 0;
   }
 
+  get owners(): UnitOwner[] {
+    return [...new Set(this.#units.map((unit) => unit.owner))];
+  }
+
   push(unit: CommitUnit): void {
     this.#units.push(unit);
     this.rows += unit.events.length;

@@ -12,6 +12,7 @@ import { componentsOf } from './components.ts';
 import type { Component } from './components.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
+import { LONG_MS } from './standstill.ts';
 import { StoreError } from './store/store.ts';
 import type { Batch, EffectId, Housekeeping, JournalStore, Lane } from './store/store.ts';
 import type { Clock, Log } from './types.ts';
@@ -31,6 +32,8 @@ export interface CommitterOptions {
   readonly onProgress: () => void;
   /** outbox rows given to `finishOutbox` are gone from the store */
   readonly onDropped: (ids: readonly EffectId[]) => void;
+  /** called before a statement is sent; may call {@link Committer.startAfresh} */
+  readonly look: () => void;
 }
 
 const MAX_ROWS = 512;
@@ -39,6 +42,9 @@ const MAX_COMPANIONS = 4_096;
 const MAX_BYTES = 1_048_576;
 const IDLE_HOUSEKEEPING_MS = 200;
 const SOLO_MS = 1_000;
+
+/** as if another owner had written: whether the rows are there is asked, not tried */
+const STALE = new StoreError('fence', 'the process stood still');
 
 const NO_VERDICTS: ReadonlyMap<CommitUnit, Verdict> = new Map();
 
@@ -58,6 +64,8 @@ export class Committer {
   #inflightRows = 0;
   #busy = false;
   #stopped = false;
+  /** nothing is sent any more of what was open or under way when the process stood still */
+  #stale = false;
   #done: EffectId[] = [];
   #gone: { actorId: string; timerId: string; armedSeq: number }[] = [];
   #idleTimer: unknown;
@@ -107,6 +115,22 @@ export class Committer {
     void this.#run();
   }
 
+  /**
+   * What is not committed rests on states that others may have left behind and removed: it is sent no more. What was under way counts if it turns
+   * out to be there; everything else goes back to its actors.
+   */
+  startAfresh(): void {
+    this.#o.lane.drop?.();
+    if (this.#busy) this.#stale = true;
+    else this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#stale = false;
+    this.#rollback(this.#open.owners, NO_VERDICTS);
+    this.#o.onProgress();
+  }
+
   /** Resolves when nothing waits and nothing is in flight. */
   async idle(): Promise<void> {
     if (!this.#busy && this.#open.empty && this.#done.length === 0 && this.#gone.length === 0) return;
@@ -135,16 +159,19 @@ export class Committer {
     let release: (() => void) | undefined;
     try {
       while (!this.#stopped && (this.#hasWork() || release !== undefined)) {
-        if (this.#hasWork()) release = await this.#sendNext(release);
+        this.#o.look();
+        if (this.#hasWork() && !this.#stale) release = await this.#sendNext(release);
         else {
           release?.();
           release = undefined;
+          if (this.#stale) this.#giveUp();
         }
       }
     } catch (error) {
       if (!(error instanceof Stopped)) this.#o.log.error({ err: error, lane: this.#o.number }, 'committer failed');
     } finally {
       this.#busy = false;
+      this.#stale = false;
       for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
@@ -239,6 +266,10 @@ export class Committer {
   async #failed(units: readonly CommitUnit[], cid: string, failure: StoreError): Promise<void> {
     if (failure.failure === 'refused') this.#noteRefusal(failure);
     const all = componentsOf(units);
+    if (this.#stale) {
+      for (const one of all) await this.#judge(one, cid, STALE);
+      return;
+    }
     const [first] = all;
     if (all.length === 1 && first !== undefined) {
       await this.#judge(first, cid, failure);
@@ -345,6 +376,8 @@ export class Committer {
   async #send(batch: Batch): Promise<StoreError | undefined> {
     for (let attempt = 0; !this.#stopped; attempt += 1) {
       const started = this.#o.clock.mono();
+      if (started - (this.#troubledSince ?? started) > LONG_MS) this.#stale = true;
+      if (this.#stale) return STALE;
       try {
         await this.#o.lane.commit(batch);
         this.#o.metrics.commitSeconds.observe({ lane: this.#lane }, (this.#o.clock.mono() - started) / 1_000);

@@ -49,6 +49,7 @@ import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { runtimeNamed } from './target.ts';
 import { Scheduler } from './scheduler.ts';
+import { Standstill } from './standstill.ts';
 import type { EffectId, JournalStore } from './store/store.ts';
 import { Timers } from './timers.ts';
 import { TopicDesk } from './topic-desk.ts';
@@ -110,6 +111,7 @@ export class Node implements ActorSystem, Kernel {
   readonly #reads: Reads;
   readonly #desk: TopicDesk;
   readonly #scheduler: Scheduler;
+  readonly #standstill: Standstill;
   readonly #loader: Loader;
   readonly #keeper: Keeper;
   /** actors that wait for a commit to make room in their lane */
@@ -173,7 +175,9 @@ export class Node implements ActorSystem, Kernel {
     this.timers = new Timers(this);
     this.projector = new Projector(this, this.#residents, deferral);
     this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
-    this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick() });
+    const look = (): void => this.#standstill.look();
+    this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick(), look });
+    this.#standstill = new Standstill({ clock: o.clock, log: o.log, residents: this.#residents, committers: () => this.#committers });
     if (o.cluster !== undefined) {
       const { bus } = o.cluster;
       const placement = new Placement(this, this.#residents, o.cluster);
@@ -337,6 +341,7 @@ export class Node implements ActorSystem, Kernel {
 
   #target(ref: ActorRef): { rt: Runtime; a: Activation } {
     const rt = runtimeNamed(this.kinds, ref);
+    this.#standstill.look();
     if (this.#state !== 'running') throw new KernelProblem(refusal('DRAINING', undefined, undefined, 1_000));
     return { rt, a: this.activation(ref, rt) };
   }
@@ -445,13 +450,15 @@ export class Node implements ActorSystem, Kernel {
     const { store, registry, clock, random, log, metrics, limits } = this;
     const onProgress = (): void => this.#progress();
     const onDropped = (ids: readonly EffectId[]): void => this.outbox.dropped(ids);
-    const committer = new Committer({ lane, number, store, registry, clock, random, log, metrics, limits, onProgress, onDropped });
+    const look = (): void => this.#standstill.look();
+    const committer = new Committer({ lane, number, store, registry, clock, random, log, metrics, limits, onProgress, onDropped, look });
     this.#committers.push(committer);
     return committer;
   }
 
   #planExpiry(): void {
     this.#expiry = this.clock.setTimer(EXPIRE_MS, () => {
+      this.#standstill.look();
       const troubled = this.#committers.some((c) => c.troubledSince !== undefined);
       const mono = this.clock.mono();
       for (const a of troubled ? this.#residents.hot.values() : this.#loader.pending()) a.expire(mono);

@@ -301,8 +301,8 @@ export class Projector {
   /** Everything before the oldest event that is not shown, or not even committed, is shown. */
   async #advance(): Promise<void> {
     const { clock, store, placement } = this.#k;
-    // Others may write to the slots that are ours.
-    if (placement?.roaming === true) return;
+    // Others may write to the slots that are ours, or have them already.
+    if (placement !== undefined && (placement.roaming || placement.leaseLeft === 0)) return;
     let at = Math.min(clock.wall(), this.#unlisted.oldest, this.#unshown.oldest);
     for (const a of this.#residents.hot.values()) if (a.uncommitted > 0) at = Math.min(at, a.oldestUncommitted);
     const all = clock.mono() - this.#allAt >= ALL_CURSORS_MS;

@@ -128,6 +128,12 @@ export class Residents {
     for (const e of a.drain()) this.#k.deliver(a.at.ref, a.rt, e);
   }
 
+  /** Every actor is read anew before anything else of it runs. */
+  forget(): void {
+    for (const kind of this.#k.kinds.keys()) this.expire(kind, Number.POSITIVE_INFINITY);
+    for (const a of [...this.#hot.values()]) this.replace(a);
+  }
+
   /** Turns a hot actor that rests into text. */
   cool(a: Activation): void {
     const entry = a.freeze();

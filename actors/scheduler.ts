@@ -17,13 +17,16 @@ export class Scheduler {
   readonly #clock: Clock;
   readonly #deferral: Deferral;
   readonly #kick: () => void;
+  readonly #look: () => void;
   #ready: Activation[] = [];
   #planned = false;
 
-  constructor(o: { clock: Clock; deferral: Deferral; kick: () => void }) {
+  /** @param o.look called before the turns of a slice */
+  constructor(o: { clock: Clock; deferral: Deferral; kick: () => void; look: () => void }) {
     this.#clock = o.clock;
     this.#deferral = o.deferral;
     this.#kick = o.kick;
+    this.#look = o.look;
   }
 
   /** Activations that wait for their turn. */
@@ -41,6 +44,7 @@ export class Scheduler {
   }
 
   readonly #run = (): void => {
+    this.#look();
     const until = this.#clock.mono() + SLICE_MS;
     let i = 0;
     for (; i < this.#ready.length; i += 1) {

@@ -99,7 +99,7 @@ export class PgLane implements Lane {
       await client.query(query);
     } catch (cause) {
       const error = storeError(cause, batch, this.#tableOf);
-      if (error.failure === 'in-doubt') await this.#drop();
+      if (error.failure === 'in-doubt') this.drop();
       throw error;
     }
   }
@@ -146,10 +146,9 @@ export class PgLane implements Lane {
   }
 
   /** Ends a connection in an unknown state, without waiting for its server. */
-  async #drop(): Promise<void> {
+  drop(): void {
     const client = this.#client;
     this.#forget();
     client?.end().catch(() => undefined);
-    await Promise.resolve();
   }
 }

@@ -138,6 +138,8 @@ export class StoreError extends Error {
 export interface Lane {
   /** One atomic statement. @throws StoreError */
   commit(batch: Batch): Promise<void>;
+  /** Gives the connection up, and what is under way on it; the next commit opens another. Absent where there is none. */
+  drop?(): void;
   close(): Promise<void>;
 }
 

@@ -54,6 +54,12 @@ export class FakeClock implements Clock {
     this.#wall = wall;
   }
 
+  /** The process stands still: time goes by, and what was due comes when the clock is advanced next. @param wall how far the wall clock has gone */
+  sleep(ms: number, wall = ms): void {
+    this.#mono += ms;
+    this.#wall += wall;
+  }
+
   async advance(ms: number): Promise<void> {
     const until = this.#mono + ms;
     await settle();
@@ -61,8 +67,9 @@ export class FakeClock implements Clock {
       const next = [...this.#timers].filter((t) => t.at <= until).sort((a, b) => a.at - b.at || a.order - b.order)[0];
       if (next === undefined) break;
       this.#timers.delete(next);
-      this.#wall += next.at - this.#mono;
-      this.#mono = next.at;
+      const passed = Math.max(0, next.at - this.#mono);
+      this.#wall += passed;
+      this.#mono += passed;
       next.fn();
       await settle();
     }

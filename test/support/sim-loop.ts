@@ -160,6 +160,8 @@ export class SimProcess implements Clock, Deferral {
   alive = true;
   /** until then the process stands still, virtual ms */
   pausedUntil = 0;
+  /** ms by which its monotonic clock is ahead: it stood still for longer than the world had patience */
+  slept = 0;
 
   constructor(loop: SimLoop, random: () => number, wall: () => number) {
     this.#loop = loop;
@@ -172,7 +174,7 @@ export class SimProcess implements Clock, Deferral {
   }
 
   mono(): number {
-    return this.#loop.now();
+    return this.#loop.now() + this.slept;
   }
 
   /** Runs unless the process has died meanwhile. */

@@ -98,17 +98,20 @@ export function simStore(o: SimStoreOptions): JournalStore {
   /** Whether one of the rows is there already: the journal is asked before any companion table. */
   const standing = (batch: Batch): boolean => batch.journal.some(({ actorId, seq }) => (store.journal(actorId).at(-1)?.seq ?? 0) >= seq);
 
-  /** A statement that has reached the database lives on without the process that sent it. */
-  function commit(lane: Lane, batch: Batch): Promise<void> {
+  /** A statement that has reached the database lives on without the process that sent it. @param line the connection; `drop` gives it up */
+  function commit(lane: Lane, batch: Batch, line: { drop?: () => void }): Promise<void> {
     if (!process.alive) return never();
     o.onStatement(batch, 'sent');
     return new Promise<void>((resolve, reject) => {
-      const end = (fn: () => void): void => {
-        process.later(latency() / 2, () => {
-          o.onStatement(batch, 'ended');
-          fn();
-        });
+      let over = false;
+      const ended = (fn: () => void): void => {
+        if (over) return;
+        over = true;
+        o.onStatement(batch, 'ended');
+        fn();
       };
+      const end = (fn: () => void): void => void process.later(latency() / 2, () => ended(fn));
+      line.drop = () => ended(() => reject(new StoreError('in-doubt', 'connection given up')));
       const lost = (): void => end(() => reject(new StoreError('in-doubt', 'connection lost')));
       if (o.down()) return lost();
       if (faults.happens('commit transient', 0.02 * intensity))
@@ -122,7 +125,7 @@ export function simStore(o: SimStoreOptions): JournalStore {
       const lingers = batch.companions.length === 0 && faults.happens('commit lost-late', 0.01 * intensity);
       if (lingers) lost();
       const land = (): void => {
-        if (o.fenced.has(o.node)) return;
+        if (o.fenced.has(o.node) || (over && !lingers)) return;
         if (!process.alive && faults.happens('commit dies with its process', 0.4)) return;
         if (!process.alive && faults.happens('commit outlives its process', 0.6)) {
           const actors = new Set(batch.journal.map((row) => row.actorId));
@@ -166,7 +169,8 @@ export function simStore(o: SimStoreOptions): JournalStore {
       }),
     openLane: async (n: number): Promise<Lane> => {
       const lane = await store.openLane(n);
-      return { commit: (batch) => commit(lane, batch), close: async () => undefined };
+      const line: { drop?: () => void } = {};
+      return { commit: (batch) => commit(lane, batch, line), drop: () => line.drop?.(), close: async () => undefined };
     },
   };
   for (const name of CALLS) {

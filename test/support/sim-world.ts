@@ -65,6 +65,7 @@ interface Place {
   offset: number;
 }
 
+const LONG_PAUSE_MS = 660_000;
 const START_AT = Date.UTC(2027, 2, 1, 8);
 
 export class World {
@@ -293,13 +294,14 @@ export class World {
     this.#startLater(place, 20);
   }
 
-  /** The process stands still and does not know it. */
-  #pause(): void {
+  /** The process stands still and does not know it. @param slept ms more that its own clock says */
+  #pause(slept = 0): void {
     const { node } = this.#any();
     if (node === undefined) return;
-    const ms = 100 + this.chance.stream('pause')() * (this.chance.below('pause', 3) === 0 ? 60_000 : 6_000);
+    const ms = 100 + this.chance.stream('pause')() * (this.chance.below('pause', 3) === 0 && slept === 0 ? 60_000 : 6_000);
     node.process.pausedUntil = this.loop.time + ms;
-    this.trace(`node ${node.number} stands still for ${Math.round(ms)} ms`);
+    node.process.slept += slept;
+    this.trace(`node ${node.number} stands still for ${Math.round(ms + slept)} ms`);
   }
 
   /** The node of a statement under way dies. */
@@ -341,6 +343,7 @@ export class World {
       this.#downUntil = this.loop.time + ms;
       this.trace(`the database is out of reach for ${Math.round(ms)} ms`);
     }
+    if (this.faults.happens('long pause', 0.0002 * this.intensity)) this.#pause(LONG_PAUSE_MS);
     if (this.cluster !== undefined) this.#apart(this.cluster);
   }
 
