@@ -127,6 +127,7 @@ export class Committer {
 
   #giveUp(): void {
     this.#stale = false;
+    this.#troubledSince = undefined;
     this.#rollback(this.#open.owners, NO_VERDICTS);
     this.#o.onProgress();
   }

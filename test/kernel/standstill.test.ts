@@ -144,3 +144,24 @@ test('a node of several that stood still for an hour reads what its successor ha
   t.like(await one.system.ask(ref, { type: 'counter.add', by: 1 }, as(alice)), { ok: true, seq: 4 });
   t.is(await one.metric('fence_conflicts_total'), 0);
 });
+
+test('a database that is away for a quarter of an hour loses nothing, and rows that are to go then go (7.3)', async (t) => {
+  let away: boolean | undefined;
+  const k = await start({
+    fault: async ({ batch }: { batch: Batch }) => {
+      if (batch.outboxDone.length > 0) away ??= true;
+      return away === true ? ('lost-unapplied' as const) : ('ok' as const);
+    },
+  });
+  await add(k, 'b');
+  await k.system.ask('counter:a', { type: 'counter.send', to: 'counter:b', times: 1 }, as(alice));
+  await k.clock.advance(900);
+  t.true(away, 'its message has arrived, and its row is to be removed');
+  const late = add(k);
+  await k.clock.advance(900_000);
+  t.like(await late, { ok: false, error: { code: 'COMMIT_UNKNOWN' } });
+  away = false;
+  await k.clock.advance(5_000);
+  t.is(k.store.outbox().length, 0);
+  t.like(await add(k), { ok: true, seq: 3 }, 'the command of nobody was not run when its time was over');
+});
