@@ -131,7 +131,8 @@ export class Residents {
   /** Every actor is read anew before anything else of it runs. */
   forget(): void {
     for (const kind of this.#k.kinds.keys()) this.expire(kind, Number.POSITIVE_INFINITY);
-    for (const a of [...this.#hot.values()]) this.replace(a);
+    const hot = [...this.#hot.values()];
+    for (const a of hot) this.replace(a);
   }
 
   /** Turns a hot actor that rests into text. */

@@ -48,7 +48,7 @@ for (const [what, mono, wall] of [
 test('after nine minutes a node goes on with what it has in memory (7.3)', async (t) => {
   const k = await start();
   await add(k);
-  const { load } = k.store;
+  const load = k.store.load.bind(k.store);
   let loads = 0;
   k.store.load = (...q) => {
     loads += 1;
