@@ -1,4 +1,5 @@
 /** What a node knows of the cluster, for operators. */
+import type { Activation } from './activation.ts';
 import type { Act } from './acts.ts';
 import type { Committer } from './committer.ts';
 import type { Levels, Metrics } from './metrics.ts';
@@ -55,20 +56,51 @@ export interface Lane {
   readonly troubledMs: number;
 }
 
+/** What several nodes have told; `silent` are those that did not answer in time. */
+export interface Gathered<T> {
+  readonly found: readonly T[];
+  readonly silent: readonly string[];
+}
+
+/** By what actors in memory are ranked, and which; absent values filter nothing. */
+export interface RankingOf {
+  readonly by: 'mailbox' | 'faults';
+  readonly kind?: string | undefined;
+  readonly slot?: number | undefined;
+  /** of each node, at most */
+  readonly most: number;
+}
+
+/** The greatest first; actors with none are left out. */
+export interface Ranking {
+  readonly node: string;
+  readonly top: readonly { readonly actorId: string; readonly n: number }[];
+}
+
 /** Where operators come in: what belongs to another node is asked of that one. */
 export interface Front extends Pick<ActorSystem, 'ask'> {
   /** @throws KernelProblem VALIDATION, UNKNOWN_KIND; TIMEOUT, UNAVAILABLE when its node does not answer */
   standing(ref: ActorRef): Promise<Standing>;
   /** A refusal is a reply, also that the actor's node does not answer. */
   act(act: Act): Promise<Reply>;
-  /** Of every node that answers. */
-  workloads(): Promise<Workload[]>;
+  workloads(): Promise<Gathered<Workload>>;
+  /** Of every node, or of one. */
+  rankings(q: RankingOf, node?: string): Promise<Gathered<Ranking>>;
 }
 
 export const laneOf = (c: Pick<Committer, 'uncommitted' | 'troubledSince'>, mono: number): Lane => ({
   uncommitted: c.uncommitted,
   troubledMs: c.troubledSince === undefined ? 0 : Math.round(mono - c.troubledSince),
 });
+
+export function rankingOf(node: string, hot: Iterable<Activation>, { by, kind, slot, most }: RankingOf): Ranking {
+  const top: { actorId: string; n: number }[] = [];
+  for (const a of hot) {
+    const n = by === 'faults' ? a.faults : a.mailboxLength;
+    if (n > 0 && (kind ?? a.kind) === a.kind && (slot ?? a.at.slot) === a.at.slot) top.push({ actorId: a.actorId, n });
+  }
+  return { node, top: top.sort((x, y) => y.n - x.n).slice(0, most) };
+}
 
 export const workloadOf = (node: string, l: Levels, m: Pick<Metrics, 'fenceConflicts' | 'indoubt'>): Workload => ({
   node,

@@ -8,7 +8,7 @@ import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, kindOf, slotOf, SLOTS } from './ids.ts';
 import type { Interests } from './interests.ts';
-import type { Workload } from './cluster-view.ts';
+import type { Gathered, Ranking, RankingOf, Workload } from './cluster-view.ts';
 import type { Observer } from './feed.ts';
 import type { Standing } from './standing.ts';
 import type { Inspect } from './inspect.ts';
@@ -80,8 +80,9 @@ export const servingOf = (node: Node, interests: Interests): Serving => ({
       const [topic, readers] = args as unknown as [string, readonly Principal[]];
       return refusedBy(node, topic, readers) as unknown as Promise<Json>;
     }
-    const run = node[method] as (...args: readonly unknown[]) => Promise<unknown>;
-    return (await run.apply(node, [...args])) as Json;
+    const asked: object = method in node.glance ? node.glance : node;
+    const run = asked[method as keyof typeof asked] as (...args: readonly unknown[]) => Promise<unknown>;
+    return (await run.apply(asked, [...args])) as Json;
   },
 });
 
@@ -231,24 +232,33 @@ export class Cluster implements ActorSystem {
   }
 
   standing(ref: ActorRef): Promise<Standing> {
-    return this.#question(slotOfRef(ref), { method: 'standing', args: [ref] }, () => this.#node.standing(ref), GLANCE_MS);
+    return this.#question(slotOfRef(ref), { method: 'standing', args: [ref] }, () => this.#node.glance.standing(ref), GLANCE_MS);
   }
 
-  /** A node is asked by one of its slots. One without any, or that does not answer soon, is left out. */
-  async workloads(): Promise<Workload[]> {
+  workloads(): Promise<Gathered<Workload>> {
+    return this.#everywhere({ method: 'workload', args: [] }, () => this.#node.glance.workload());
+  }
+
+  rankings(q: RankingOf, node?: string): Promise<Gathered<Ranking>> {
+    return this.#everywhere({ method: 'ranking', args: [q as unknown as Json] }, () => this.#node.glance.ranking(q), node);
+  }
+
+  /** A node is asked by one of its slots; one without any has nothing to tell. */
+  async #everywhere<T extends { readonly node: string }>(
+    question: RemoteQuestion,
+    here: () => Promise<T>,
+    only?: string,
+  ): Promise<Gathered<T>> {
     const bySlot = new Map<string, number>();
     for (let slot = 0; slot < SLOTS; slot += 1) {
       const owner = this.#placement.owner(slot)?.node;
-      if (owner !== undefined && !bySlot.has(owner)) bySlot.set(owner, slot);
+      if (owner !== undefined && (only ?? owner) === owner && !bySlot.has(owner)) bySlot.set(owner, slot);
     }
-    const asked = [...bySlot].map(([node, slot]) =>
-      node === this.#node.node
-        ? this.#node.workload()
-        : this.#question(slot, { method: 'workload', args: [] }, () => this.#node.workload(), GLANCE_MS),
-    );
+    const asked = [...bySlot].map(([node, slot]) => (node === this.#node.node ? here() : this.#question(slot, question, here, GLANCE_MS)));
     const answers = await Promise.allSettled(asked);
-    const found = answers.flatMap((a) => (a.status === 'fulfilled' ? [a.value] : []));
-    return [...new Map(found.map((w) => [w.node, w])).values()];
+    // A slot that has moved meanwhile is answered for by a node that has answered already.
+    const byNode = new Map(answers.flatMap((a) => (a.status === 'fulfilled' ? [[a.value.node, a.value] as const] : [])));
+    return { found: [...byNode.values()], silent: [...bySlot.keys()].filter((node) => !byNode.has(node)) };
   }
 
   /** Of this node alone. */

@@ -3,7 +3,7 @@ import { admit } from './admission.ts';
 import { coverageOf } from './coverage.ts';
 import type { CoverageReport } from './coverage.ts';
 import { clusterView } from './cluster-view.ts';
-import type { ClusterView, Front, Workload } from './cluster-view.ts';
+import type { ClusterView, Front, Gathered, Workload } from './cluster-view.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { kindOf, SLOTS, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -14,7 +14,6 @@ import type { Patch } from './patch.ts';
 import { explain } from './microsteps.ts';
 import type { Explained } from './microsteps.ts';
 import type { Overload } from './overload.ts';
-import type { Residents } from './residents.ts';
 import type { Standing } from './standing.ts';
 import type { AuditEntry, AuditRow, DeadLetter, OutboxEntry } from './store/admin.ts';
 import type { NodeInfo } from './shard/leases.ts';
@@ -70,14 +69,17 @@ export interface ListFilter {
 export interface Inspect {
   /** Nodes, leases and who owns which slot, as this node knows it. */
   cluster(): ClusterView;
-  /** How busy the nodes are, those that answer. */
-  workloads(): Promise<Workload[]>;
+  /** How busy the nodes are. */
+  workloads(): Promise<Gathered<Workload>>;
   /** One page; `next` is where the following one begins. */
   list(
     q: ListFilter & { sort: DirectorySort; after: DirectoryPlace | undefined },
   ): Promise<{ items: DirectoryRow[]; next: DirectoryPlace | undefined }>;
-  /** Actors in memory with the longest mailboxes, or the most faults of the last minute; those with none are left out. */
-  busiest(by: 'mailbox' | 'faults', q: ListFilter): Promise<DirectoryRow[]>;
+  /**
+   * Actors in the memory of all nodes with the longest mailboxes, or the most faults of the last minute; those with none are left out. The filters
+   * apply to the first thousand.
+   */
+  busiest(by: 'mailbox' | 'faults', q: ListFilter): Promise<Gathered<DirectoryRow>>;
   /** @throws KernelProblem NOT_FOUND, UNKNOWN_KIND */
   one(ref: ActorRef): Promise<ActorReport>;
   /**
@@ -169,10 +171,7 @@ const alone = ({ node: id, kinds, started }: Kernel): NodeInfo => ({
   address: '',
 });
 
-export function createInspect(
-  k: Kernel,
-  { residents, overload, front }: { residents: Residents; overload: Overload; front: () => Front },
-): Inspect {
+export function createInspect(k: Kernel, { overload, front }: { overload: Overload; front: () => Front }): Inspect {
   /** @throws KernelProblem OVERLOADED: people who look on are the first to give way */
   const giveWay = (): void => {
     const shed = overload.refusal('inspector', 0);
@@ -226,17 +225,16 @@ export function createInspect(
       const last = items.at(-1);
       return { items, next: found.length > limit && last !== undefined ? placeOf(last, sort) : undefined };
     },
-    async busiest(by, { node, slot, limit, ...rest }) {
+    async busiest(by, { node, kind, slot, limit, ...rest }) {
       giveWay();
-      if (node !== undefined && node !== k.node) return [];
-      const ranked = [...residents.hot.values()]
-        .map((a) => ({ actorId: a.actorId, slot: a.at.slot, n: by === 'faults' ? a.faults : a.mailboxLength }))
-        .filter((a) => a.n > 0 && (slot ?? a.slot) === a.slot)
-        .sort((a, b) => b.n - a.n)
+      const { found, silent } = await front().rankings({ ...defined({ kind, slot }), by, most: BUSY }, node);
+      const ranked = found
+        .flatMap(({ top }) => top)
+        .sort((x, y) => y.n - x.n)
         .slice(0, BUSY);
       const rows = await k.store.directory({ ...defined(rest), actorIds: ranked.map((a) => a.actorId), limit: BUSY });
       const byId = new Map(rows.map((row) => [row.actorId, row]));
-      return ranked.flatMap(({ actorId }) => byId.get(actorId) ?? []).slice(0, limit);
+      return { found: ranked.flatMap(({ actorId }) => byId.get(actorId) ?? []).slice(0, limit), silent };
     },
     async one(ref) {
       giveWay();

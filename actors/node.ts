@@ -1,8 +1,10 @@
 import type { Activation } from './activation.ts';
 import { allowedTo, visibleTo } from './access.ts';
 import { servingOf } from './cluster.ts';
-import { laneOf, workloadOf } from './cluster-view.ts';
-import type { Front, Workload } from './cluster-view.ts';
+import { laneOf } from './cluster-view.ts';
+import type { Front } from './cluster-view.ts';
+import { frontOf, glanceAt } from './glance.ts';
+import type { Glance } from './glance.ts';
 import { createActs } from './acts.ts';
 import type { Perform } from './acts.ts';
 import { admit, outcomeOf } from './admission.ts';
@@ -29,8 +31,6 @@ import type { NodeLimits } from './limits.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
 import type { Levels } from './metrics.ts';
-import { standingOf } from './standing.ts';
-import type { Standing } from './standing.ts';
 import { createOperate } from './operate.ts';
 import type { Operate } from './operate.ts';
 import { Outbox } from './outbox.ts';
@@ -99,7 +99,8 @@ export class Node implements ActorSystem, Kernel {
   readonly operate: Operate;
   readonly act: Perform;
   /** where commands of operators go in */
-  front: Front = this;
+  front: Front;
+  readonly glance: Glance;
   readonly placement: Placement | undefined;
   readonly interests: Interests | undefined;
   readonly router: Router | undefined;
@@ -192,7 +193,9 @@ export class Node implements ActorSystem, Kernel {
     const { retention: kept = { anchorDays: 90 } } = o;
     const retention = kept === 'off' ? undefined : new Retention(this, this.#residents, kept);
     this.#keeper = new Keeper(this, this.#residents, { deferral, retention, onReplaced: o.onReplaced ?? (() => undefined) });
-    this.inspect = createInspect(this, { residents: this.#residents, overload: this.#overload, front: () => this.front });
+    this.glance = glanceAt(this, this.#residents, this.#levels);
+    this.front = frontOf(this);
+    this.inspect = createInspect(this, { overload: this.#overload, front: () => this.front });
     this.act = createActs({ k: this, residents: this.#residents, keeper: this.#keeper });
     this.operate = createOperate({ k: this, front: () => this.front, residents: this.#residents });
   }
@@ -393,18 +396,6 @@ export class Node implements ActorSystem, Kernel {
 
   async *recent(slots: readonly number[], ms: number): AsyncIterable<{ ref: ActorRef; seq: number }> {
     yield* recentActors(this.store, this.clock.wall() - ms, slots);
-  }
-
-  async standing(ref: ActorRef): Promise<Standing> {
-    return standingOf(this, this.#residents, ref);
-  }
-
-  async workload(): Promise<Workload> {
-    return workloadOf(this.node, this.#levels, this.metrics);
-  }
-
-  async workloads(): Promise<Workload[]> {
-    return [await this.workload()];
   }
 
   observe(observer: Observer | undefined): void {

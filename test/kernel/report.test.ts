@@ -42,7 +42,7 @@ test('a single node tells of itself like a cluster of one', async (t) => {
   const k = await testKernel({ kinds: [counter], effects: never });
   await k.system.ask('counter:a', add, as(system));
   t.like(k.system.inspect.cluster(), { mode: 'solo', node: 'solo', nodes: [{ id: 'solo', slots: SLOTS, versions: { counter: 1 } }] });
-  t.like(await k.system.inspect.workloads(), [
+  t.like((await k.system.inspect.workloads()).found, [
     { node: 'solo', hot: 1, warm: 0, inflight: 0, lanes: [{ uncommitted: 0, troubledMs: 0 }], conflicts: 0, inDoubt: 0, roaming: false },
   ]);
 });
@@ -65,7 +65,7 @@ test('either of two nodes tells of the actors and the load of both; one that is 
   t.like(told.standing, { node: b.id, temperature: 'hot' });
   t.true((told.standing?.epoch ?? 0) > 0);
 
-  const loads = await asked(c, a.system.inspect.workloads());
+  const loads = (await asked(c, a.system.inspect.workloads())).found;
   t.deepEqual(Object.fromEntries(loads.map((w) => [w.node, w.hot])), { [a.id]: 0, [b.id]: 1 });
   const { mode, nodes, slots } = a.system.inspect.cluster();
   t.is(mode, 'cluster');
@@ -82,8 +82,39 @@ test('either of two nodes tells of the actors and the load of both; one that is 
 
   b.kill();
   const left = await asked(c, a.system.inspect.workloads());
-  t.deepEqual(
-    left.map((w) => w.node),
-    [a.id],
-  );
+  t.deepEqual([left.found.map((w) => w.node), left.silent], [[a.id], [b.id]]);
+});
+
+test('the actors with the most faults are those of all nodes, in one order; a node that does not answer in time is named', async (t) => {
+  let mute = false;
+  const c = await testCluster({
+    kinds: [counter],
+    effects: { counter: { work: async () => ({ done: 1 }) } },
+    drop: ({ from, frame }) => mute && from === 'n2' && frame.f === 'ack',
+  });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const faulty = [
+    [c.refOf(a, 'counter'), 1],
+    [c.refOf(b, 'counter'), 3],
+    [c.refOf(a, 'counter', 1), 2],
+    [c.refOf(b, 'counter', 1), 4],
+    [c.refOf(b, 'counter', 2), 0],
+  ] as const;
+  for (const [ref, faults] of faulty) {
+    await asked(c, a.system.ask(ref, add, as(system)));
+    for (let i = 0; i < faults; i += 1) await asked(c, a.system.ask(ref, { type: 'counter.throw' }, as(system)));
+  }
+  await c.clock.advance(5_000);
+  const busiest = async (node: TestNode, q = {}) => {
+    const { found, silent } = await asked(c, node.system.inspect.busiest('faults', { limit: 10, ...q }));
+    return [found.map((r) => `counter:${r.id}`), silent];
+  };
+  const order = [3, 1, 2, 0].map((i) => faulty[i]?.[0]);
+  t.deepEqual(await busiest(a), [order, []]);
+  t.deepEqual(await busiest(b), [order, []]);
+  t.deepEqual(await busiest(a, { limit: 3 }), [order.slice(0, 3), []]);
+  t.deepEqual(await busiest(a, { node: b.id }), [order.slice(0, 2), []]);
+  t.deepEqual(await busiest(a, { kind: 'other' }), [[], []]);
+  mute = true;
+  t.deepEqual(await busiest(a), [[order[2], order[3]], [b.id]]);
 });

@@ -27,6 +27,8 @@ export interface Replies {
       createdAt: string;
     }[];
     nextCursor?: string;
+    /** nodes that did not answer in time; only of mailbox and faults */
+    silent?: string[];
   };
   'GET /v1/admin/actors/:kind/:id': {
     ref: string;

@@ -21,7 +21,7 @@ export const tone = (status: string): string =>
 
 /** The newest page is read again every two seconds; older pages are added on demand and stay as they were read. */
 function useActors(filter: Filter) {
-  const [first, setFirst] = useState<{ items: ActorRow[]; nextCursor?: string }>();
+  const [first, setFirst] = useState<{ items: ActorRow[]; nextCursor?: string; silent?: string[] }>();
   const [more, setMore] = useState<{ items: ActorRow[]; nextCursor?: string }>();
   const [error, setError] = useState<ThrumError>();
   const wanted = useRef(filter);
@@ -64,12 +64,12 @@ function useActors(filter: Filter) {
 
   const seen = new Set(first?.items.map((a) => a.ref));
   const rows = first === undefined ? undefined : [...first.items, ...(more?.items ?? []).filter((a) => !seen.has(a.ref))];
-  return { rows, error, loadMore: cursor === undefined ? undefined : loadMore };
+  return { rows, silent: first?.silent ?? [], error, loadMore: cursor === undefined ? undefined : loadMore };
 }
 
 export function ActorList({ chosen }: { readonly chosen: string | undefined }) {
   const [filter, setFilter] = useState(everything);
-  const { rows, error, loadMore } = useActors(filter);
+  const { rows, silent, error, loadMore } = useActors(filter);
   const [kinds, setKinds] = useState<readonly string[]>([]);
   useEffect(() => {
     listKinds().then(setKinds, () => undefined); // without it the list itself says what is wrong
@@ -137,6 +137,7 @@ export function ActorList({ chosen }: { readonly chosen: string | undefined }) {
           </label>
         </form>
         {error !== undefined && <ErrorNote error={error} />}
+        {silent.length > 0 && <p role="status">Without the actors of {silent.join(', ')}: no answer in time.</p>}
         {rows === undefined && error === undefined && <Skeleton lines={8} height={38} />}
         {rows?.length === 0 && <Empty icon="search" title="No actor matches" />}
         {rows !== undefined && rows.length > 0 && (

@@ -139,14 +139,23 @@ export function actorListRoutes(d: AdminDeps): Route[] {
         sort: z
           .enum(['recent', 'oldest', 'events', 'name', 'mailbox', 'faults'])
           .default('recent')
-          .describe('mailbox and faults list actors in memory, the greatest first, without further pages'),
+          .describe('mailbox and faults list actors in the memory of all nodes, the greatest first, without further pages'),
         limit: z.coerce.number().int().min(1).max(200).default(50),
         cursor: z.string().max(400).optional(),
       }),
-      reply: { 200: z.strictObject({ items: z.array(Entry), nextCursor: z.string().optional() }) },
+      reply: {
+        200: z.strictObject({
+          items: z.array(Entry),
+          nextCursor: z.string().optional(),
+          silent: z.array(z.string()).optional().describe('nodes that did not answer in time; only of mailbox and faults'),
+        }),
+      },
       run: async (c) => {
         const { cursor, sort, ...filter } = c.query;
-        if (sort === 'mailbox' || sort === 'faults') return answer({ items: (await d.inspect.busiest(sort, filter)).map(entry) });
+        if (sort === 'mailbox' || sort === 'faults') {
+          const { found, silent } = await d.inspect.busiest(sort, filter);
+          return answer({ items: found.map(entry), silent });
+        }
         const after = cursor === undefined ? undefined : afterCursor(cursor, sort);
         const { items, next } = await d.inspect.list({ ...filter, sort, after });
         return answer({ items: items.map(entry), ...(next === undefined ? {} : { nextCursor: cursorOf(sort, next) }) });

@@ -58,7 +58,7 @@ export function clusterRoutes({ inspect }: Pick<AdminDeps, 'inspect'>, version: 
       reply: { 200: Cluster },
       run: async () => {
         const { mode, node, nodes, slots } = inspect.cluster();
-        const loads = new Map((await inspect.workloads()).map(({ node: id, ...load }) => [id, { ...load, lanes: [...load.lanes] }]));
+        const loads = new Map((await inspect.workloads()).found.map(({ node: id, ...load }) => [id, { ...load, lanes: [...load.lanes] }]));
         const index = new Map(nodes.map((n, i) => [n.id, i]));
         return answer({
           mode,
