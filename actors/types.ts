@@ -12,6 +12,8 @@ export interface Principal {
   readonly kind: 'user' | 'anonymous' | 'actor' | 'webhook' | 'operator' | 'system';
   readonly id: string;
   readonly roles: readonly string[];
+  /** the organisation that the user's token names; not in the journal, so no machine may decide by it */
+  readonly org?: string;
   /** of an operator: why; it stands in the journal and the audit log, and no machine sees it on a replay */
   readonly reason?: string;
 }

@@ -1,5 +1,5 @@
 /**
- * Prints an access token for a known user: `npm run --silent token -- --email E`. Asks the running server of the data directory, with the
+ * Prints an access token for a known user: `npm run --silent token -- --email E [--org O]`. Asks the running server of the data directory, with the
  * operator secret that only the owner of that directory can read.
  */
 import { readFile } from 'node:fs/promises';
@@ -17,8 +17,8 @@ async function addressOf(dataDir: string, port: number): Promise<string> {
 }
 
 async function main(): Promise<string> {
-  const { values } = parseArgs({ options: { email: { type: 'string' } } });
-  if (values.email === undefined) throw new Error('usage: npm run --silent token -- --email someone@example.org');
+  const { values } = parseArgs({ options: { email: { type: 'string' }, org: { type: 'string' } } });
+  if (values.email === undefined) throw new Error('usage: npm run --silent token -- --email someone@example.org [--org acme]');
   const { dataDir, port } = readConfig();
   const secrets = await readSecrets(dataDir);
   if (secrets === undefined) throw new Error(`no server has run in ${dataDir} yet: npm start`);
@@ -26,7 +26,7 @@ async function main(): Promise<string> {
   const reply = await fetch(`${url}/v1/auth/operator-token`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-thrum-operator': secrets.operator },
-    body: JSON.stringify({ email: values.email }),
+    body: JSON.stringify({ email: values.email, org: values.org }),
   }).catch((cause: unknown) => {
     throw new Error(`no server answers at ${url}`, { cause });
   });

@@ -6,6 +6,8 @@ export interface Session {
   readonly userId: string;
   readonly roles: readonly string[];
   readonly plan: string;
+  /** organisation that the token names */
+  readonly org?: string;
   readonly exp: number;
   /** of a token that was narrowed: what it may do on the socket; it is worth nothing over HTTP */
   readonly scope?: readonly string[];

@@ -43,8 +43,8 @@ export interface Identity {
   refresh(refreshToken: string): Promise<TokenPair>;
   /** A token for the socket alone, for what `scope` names; it ends with the session that it comes from. */
   narrow(session: Session, scope: Scope): Promise<{ token: string; expiresIn: number }>;
-  /** A session without password, for local scripts that hold the operator secret. @throws Problem NOT_FOUND */
-  impersonate(email: string): Promise<TokenPair>;
+  /** A session without password, for local scripts that hold the operator secret. `org` is in this token alone. @throws Problem NOT_FOUND */
+  impersonate(email: string, org?: string): Promise<TokenPair>;
 }
 
 export interface IdentityDeps {
@@ -75,9 +75,9 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
   const users = createUsers({ knex: d.knex, actors: d.actors, hash: (p) => passwords.hash(p), newId, wall: () => clock.wall() });
   const cookieName = accessCookie(config.publicUrl);
 
-  const pair = async (row: UserRow, s: { sid: string; refreshToken: string }): Promise<TokenPair> => {
+  const pair = async (row: UserRow, s: { sid: string; refreshToken: string }, org?: string): Promise<TokenPair> => {
     const user = userOf(row);
-    const { token, expiresIn } = await tokens.sign({ userId: user.id, sid: s.sid, roles: user.roles, plan: user.plan });
+    const { token, expiresIn } = await tokens.sign({ userId: user.id, sid: s.sid, roles: user.roles, plan: user.plan, org });
     return { accessToken: token, refreshToken: s.refreshToken, expiresIn, user };
   };
   const verify = async (token: string): Promise<Session> => {
@@ -135,12 +135,12 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
       return pair(row, next);
     },
 
-    narrow: ({ userId, sid, roles, plan }, scope) => tokens.sign({ userId, sid, roles, plan }, scopeText(scope, userId)),
+    narrow: ({ userId, sid, roles, plan, org }, scope) => tokens.sign({ userId, sid, roles, plan, org }, scopeText(scope, userId)),
 
-    async impersonate(email) {
+    async impersonate(email, org) {
       const row = await users.byEmail(email);
       if (row === undefined) throw new Problem('NOT_FOUND', 'no user has this e-mail');
-      return pair(row, await sessions.start(row.id, 'local script'));
+      return pair(row, await sessions.start(row.id, 'local script'), org);
     },
   };
 }

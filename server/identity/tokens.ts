@@ -13,6 +13,7 @@ export interface TokenSubject {
   readonly sid: string;
   readonly roles: readonly string[];
   readonly plan: string;
+  readonly org?: string | undefined;
 }
 
 export interface Tokens {
@@ -24,6 +25,9 @@ export interface Tokens {
   jwks(): { keys: object[] };
 }
 
+/** An organisation, as topics name it. */
+export const Org = z.string().regex(/^[A-Za-z0-9_.:-]{1,120}$/);
+
 const Claims = z.object({
   sub: z.string().min(1),
   sid: z.string().min(1),
@@ -32,6 +36,7 @@ const Claims = z.object({
   exp: z.int(),
   roles: z.array(z.string()).default([]),
   plan: z.string().default('free'),
+  org: Org.optional(),
   aud: z.array(z.string()).or(z.string().transform((one) => [one])),
   scope: z.string().optional(),
 });
@@ -71,7 +76,9 @@ export async function createTokens(o: {
   return {
     async sign(s, scope) {
       const iat = Math.floor(o.clock.wall() / 1_000);
-      const token = await new SignJWT({ sid: s.sid, roles: s.roles, plan: s.plan, ...(scope === undefined ? {} : { scope }) })
+      const own = { sid: s.sid, roles: s.roles, plan: s.plan };
+      const more = { ...(s.org === undefined ? {} : { org: s.org }), ...(scope === undefined ? {} : { scope }) };
+      const token = await new SignJWT({ ...own, ...more })
         .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid: first.kid })
         .setIssuer(o.issuer)
         .setAudience(scope === undefined ? ['api', 'realtime'] : ['realtime'])
@@ -143,8 +150,9 @@ function sessionOf(payload: JWTPayload): Session {
   const claims = Claims.safeParse(payload);
   if (!claims.success || claims.data.exp - claims.data.iat > LONGEST_S)
     throw new Problem('UNAUTHENTICATED', 'the access token lacks claims');
-  const { sub, sid, roles, plan, exp, aud, scope } = claims.data;
+  const { sub, sid, roles, plan, org, exp, aud, scope } = claims.data;
   // a token that is not for the API may do what its scope names, and without one nothing
   const narrowed = aud.includes('api') ? {} : { scope: scope?.split(' ') ?? [] };
-  return { userId: sub, sid, roles, plan, exp: exp * 1_000, principal: { kind: 'user', id: sub, roles }, ...narrowed };
+  const of = org === undefined ? {} : { org };
+  return { userId: sub, sid, roles, plan, ...of, exp: exp * 1_000, principal: { kind: 'user', id: sub, roles, ...of }, ...narrowed };
 }

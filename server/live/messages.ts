@@ -114,6 +114,7 @@ async function handleAuth(x: LiveContext, socket: LiveSocket, payload: unknown):
   }
   c.caller = callerOf(session, 'bearer');
   if (before === undefined) await signedIn(x, socket);
+  else if (session.org !== before.org) x.presence.connected(session.userId, socket.id, { type: c.client, org: session.org });
   armExpiry(x, socket);
   for (const topic of c.topics) {
     if (!mayFollow(session.scope, topic) && (await forget(x, socket, topic))) socket.emit('unsub', { t: topic, code: 'FORBIDDEN' });
@@ -128,7 +129,7 @@ export async function signedIn(x: LiveContext, socket: LiveSocket): Promise<void
   if (caller.session === undefined) return;
   const { userId, sid } = caller.session;
   await socket.join([userRoom(userId), sessionRoom(sid)]);
-  x.presence.connected(userId, socket.id, client);
+  x.presence.connected(userId, socket.id, { type: client, org: caller.session.org });
   if (x.identity.sessions.isRevoked(sid)) x.bye(socket, { code: 'REVOKED' });
   x.makeRoom(userId);
 }

@@ -1,6 +1,7 @@
 /** What is shown of somebody's connections (realtime R12). Pure: the same entries and the same time give the same view at every node. */
 import { z } from 'zod';
-import { UNSEEN } from './roster.ts';
+import { keyOf, LISTED, SAMPLE, UNSEEN } from './roster.ts';
+import type { Heard } from './roster.ts';
 
 export const PresenceView = z.strictObject({
   online: z.boolean(),
@@ -26,16 +27,18 @@ const Entry = z.object({
 });
 export type Entry = z.output<typeof Entry>;
 
-export const textOf = (entry: Entry): string => JSON.stringify(entry);
+/** What a node says to an organisation of a member who is connected to it: all his connections together. */
+const MemberEntry = Entry.pick({ u: true, a: true });
+export type MemberEntry = z.output<typeof MemberEntry>;
+
+export const textOf = (entry: Entry | MemberEntry): string => JSON.stringify(entry);
 
 /** The entries that can be read. */
 export function readEntries(texts: Iterable<string>): Entry[] {
-  const found: Entry[] = [];
-  for (const text of texts) {
-    const read = text === UNSEEN ? undefined : Entry.safeParse(parsed(text));
-    if (read?.success === true) found.push(read.data);
-  }
-  return found;
+  return [...texts].flatMap((text) => {
+    const read = Entry.safeParse(parsed(text));
+    return read.success ? [read.data] : [];
+  });
 }
 
 function parsed(text: string): unknown {
@@ -101,4 +104,51 @@ export function personView(
     view = { online: true, state: seen.state, clients, ...since };
   }
   return { memory: { seen, view }, view, until };
+}
+
+const Members = z.record(z.string(), z.strictObject({ state: z.enum(['active', 'idle']), since: z.int().optional().describe('epoch ms') }));
+export const OrgPresenceView = z.strictObject({
+  count: z.int().describe('members who are online and do not hide'),
+  members: Members.optional().describe('by user; absent when there are more than 1,000'),
+  sample: Members.optional().describe('the first 20 of more than 1,000, in order of their ids'),
+});
+export type OrgPresenceView = z.output<typeof OrgPresenceView>;
+
+/** Of the members of an organisation that are online; `before` by user. */
+export function orgView(
+  before: ReadonlyMap<string, Seen> | undefined,
+  heard: Heard,
+  now: number,
+): Look<ReadonlyMap<string, Seen>, OrgPresenceView> {
+  const { said, hidden } = byUser(heard);
+  const members = new Map<string, Seen>();
+  let next = Infinity;
+  for (const id of new Set([...said.keys(), ...(before?.keys() ?? [])])) {
+    // who hides does not linger like somebody who has left
+    if (hidden.has(id)) continue;
+    const { seen, until } = lookAt(before?.get(id), said.get(id) ?? [], now);
+    if (seen.state === 'away') continue;
+    members.set(id, seen);
+    next = Math.min(next, until);
+  }
+  const count = heard.count ?? members.size;
+  const listed = [...members.keys()].sort().slice(0, count > LISTED ? SAMPLE : LISTED);
+  const shown = Object.fromEntries(listed.map((id) => [id, memberOf(members.get(id))]));
+  return { memory: members, view: count > LISTED ? { count, sample: shown } : { count, members: shown }, until: next };
+}
+
+function memberOf(seen: Seen | undefined): z.output<typeof Members>[string] {
+  return { state: seen?.state === 'active' ? 'active' : 'idle', ...(seen?.since === undefined ? {} : { since: seen.since }) };
+}
+
+function byUser({ entries }: Heard): { said: Map<string, MemberEntry[]>; hidden: Set<string> } {
+  const said = new Map<string, MemberEntry[]>();
+  const hidden = new Set<string>();
+  for (const [entry, text] of entries) {
+    const id = keyOf(entry);
+    const read = MemberEntry.safeParse(parsed(text));
+    if (text === UNSEEN) hidden.add(id);
+    else if (read.success) said.set(id, [...(said.get(id) ?? []), read.data]);
+  }
+  return { said, hidden };
 }

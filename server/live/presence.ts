@@ -3,12 +3,17 @@
  * without a connection, so that nobody sees a reconnect. Each node says of its own connections what all may know (attendance.ts) and shows its own
  * subscribers the connections of all nodes. Nothing of it is journaled: the numbers are those of this start of the node.
  */
+import { KernelProblem, refusal } from '../../actors/errors.ts';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { ActorRef, Clock, Log, Principal, TimerHandle } from '../../actors/types.ts';
 import type { Attendance } from './attendance.ts';
 import type { Computed } from './computed.ts';
-import { ACTIVE_MS, personView, PresenceView, readEntries, textOf } from './presence-view.ts';
+import { isAdmin } from '../identity/caller.ts';
+import { ACTIVE_MS, OrgPresenceView, orgView, personView, PresenceView, readEntries, textOf } from './presence-view.ts';
+import type { Seen } from './presence-view.ts';
+import { UNSEEN } from './roster.ts';
 import { shownTopics } from './shown.ts';
+import type { ShownTopics } from './shown.ts';
 
 /** commits of a person's actor within this time lead to one question */
 const SETTLE_MS = 250;
@@ -16,6 +21,8 @@ const AGAIN_MS = 1_000;
 
 interface Client {
   readonly type: 'web' | 'mobile';
+  /** organisation that its token names */
+  readonly org: string | undefined;
   /** undefined: it has not said */
   visible: boolean | undefined;
   /** epoch ms of the last input */
@@ -26,6 +33,8 @@ interface Client {
 
 interface Person {
   readonly clients: Map<string, Client>;
+  /** organisations that hear of him */
+  orgs: ReadonlySet<string>;
   /** he does not want to be seen; undefined while his actor has not said so or otherwise: nothing is shown then */
   hidden: boolean | undefined;
   timer: TimerHandle | undefined;
@@ -33,7 +42,8 @@ interface Person {
 
 export interface Presence {
   readonly topics: readonly Computed[];
-  connected(userId: string, conn: string, type: Client['type']): void;
+  /** Also when the token of a connection has changed. */
+  connected(userId: string, conn: string, o: Pick<Client, 'type' | 'org'>): void;
   visible(userId: string, conn: string, o: { visible: boolean; input: number | undefined }): void;
   disconnected(userId: string, conn: string): void;
   /** The actor has changed: a person may have hidden himself, or shown. */
@@ -49,6 +59,9 @@ export interface Presence {
 
 const PRESENCE: Principal = { kind: 'system', id: 'presence', roles: [] };
 const subjectOf = (userId: string): string => `user:${userId}`;
+const orgSubject = (org: string): string => `org:${org}`;
+/** epoch ms; 0: it is not */
+const activeUntil = (c: Client): number => (c.visible === true ? c.input + ACTIVE_MS : 0);
 
 export function createPresence(o: {
   clock: Clock;
@@ -70,9 +83,34 @@ export function createPresence(o: {
     look: (before, { entries }, now) => personView(before, readEntries(entries.values()), now),
   });
 
+  const orgs: ShownTopics = shownTopics<ReadonlyMap<string, Seen>, OrgPresenceView>(o, {
+    name: 'org:{id}/presence',
+    schema: OrgPresenceView,
+    shape: /^org:([A-Za-z0-9_.:-]{1,120})\/presence$/,
+    async authorize(topic, p) {
+      if (topic !== `${orgSubject(p.org ?? '')}/presence` && !isAdmin(p)) throw new KernelProblem(refusal('NOT_FOUND'));
+    },
+    look: orgView,
+  });
+  const familyOf = (subject: string): ShownTopics => (subject.startsWith('user:') ? persons : orgs);
+
+  /** One entry for each organisation that his tokens name. */
+  function sayToOrgs(id: string, p: Person): void {
+    const now = new Set<string>();
+    for (const { org } of p.clients.values()) {
+      if (org === undefined || p.hidden === undefined || now.has(org)) continue;
+      const own = [...p.clients.values()].filter((c) => c.org === org);
+      const u = Math.max(...own.map(activeUntil));
+      const a = Math.min(...own.filter((c) => u === 0 || activeUntil(c) > 0).map((c) => c.at));
+      attendance.say(orgSubject(org), id, p.hidden ? UNSEEN : textOf({ u, a }));
+      now.add(org);
+    }
+    for (const org of p.orgs) if (!now.has(org)) attendance.say(orgSubject(org), id, undefined);
+    p.orgs = now;
+  }
+
   function say(id: string, { hidden }: Person, conn: string, c: Client): void {
-    const u = c.visible === true ? c.input + ACTIVE_MS : 0;
-    const entry = { t: c.type, u, a: c.at, v: c.visible !== false, ...(hidden === undefined ? {} : { h: hidden }) };
+    const entry = { t: c.type, u: activeUntil(c), a: c.at, v: c.visible !== false, ...(hidden === undefined ? {} : { h: hidden }) };
     attendance.say(subjectOf(id), conn, textOf(entry));
   }
 
@@ -88,7 +126,10 @@ export function createPresence(o: {
     try {
       const { value } = await o.actors.read(subjectOf(id), 'profile', {}, { from: PRESENCE });
       p.hidden = (value as { hidden?: boolean }).hidden === true;
-      if (people.get(id) === p) for (const [conn, client] of p.clients) say(id, p, conn, client);
+      if (people.get(id) === p) {
+        for (const [conn, client] of p.clients) say(id, p, conn, client);
+        sayToOrgs(id, p);
+      }
     } catch (error) {
       o.log.warn({ err: error, userId: id }, 'a person could not be asked whether he is hidden');
       if (people.get(id) === p) ask(id, p, AGAIN_MS);
@@ -96,17 +137,19 @@ export function createPresence(o: {
   }
 
   return {
-    topics: [persons],
-    connected(userId, conn, type) {
+    topics: [persons, orgs],
+    connected(userId, conn, { type, org }) {
       let p = people.get(userId);
       if (p === undefined) {
-        p = { clients: new Map(), hidden: undefined, timer: undefined };
+        p = { clients: new Map(), orgs: new Set(), hidden: undefined, timer: undefined };
         people.set(userId, p);
         void askNow(userId, p);
       }
-      const client: Client = { type, visible: undefined, input: 0, at: clock.wall() };
+      const fresh = { visible: undefined, input: 0, at: clock.wall() };
+      const client: Client = { ...(p.clients.get(conn) ?? fresh), type, org };
       p.clients.set(conn, client);
       say(userId, p, conn, client);
+      sayToOrgs(userId, p);
     },
     visible(userId, conn, { visible, input }) {
       const p = people.get(userId);
@@ -117,11 +160,13 @@ export function createPresence(o: {
       client.visible = visible;
       client.input = Math.min(now, input ?? (visible ? now : client.input));
       say(userId, p, conn, client);
+      sayToOrgs(userId, p);
     },
     disconnected(userId, conn) {
       const p = people.get(userId);
       if (p?.clients.delete(conn) !== true) return;
       attendance.say(subjectOf(userId), conn, undefined);
+      sayToOrgs(userId, p);
       if (p.clients.size > 0) return;
       if (p.timer !== undefined) clock.clearTimer(p.timer);
       people.delete(userId);
@@ -146,16 +191,17 @@ export function createPresence(o: {
     },
     start(size) {
       attendance.start({
-        changed: (subject) => persons.changed(subject),
+        changed: (subject) => familyOf(subject).changed(subject),
         needed(subject) {
           const needed = size(`${subject}/presence`) > 0;
-          if (!needed) persons.drop(subject);
+          if (!needed) familyOf(subject).drop(subject);
           return needed;
         },
       });
     },
     async stop() {
       persons.stop();
+      orgs.stop();
       for (const p of people.values()) if (p.timer !== undefined) clock.clearTimer(p.timer);
       people.clear();
       await attendance.stop();

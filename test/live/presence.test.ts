@@ -100,3 +100,45 @@ test.serial('vis may be sent once in two seconds (R9)', async (t) => {
   await clock.advance(2_000);
   t.true((await vis()).ok);
 });
+
+test.serial('the presence of an organisation is for those whose token names it, and for operators (R2, R3, R12)', async (t) => {
+  const { w, clock, watched } = t.context;
+  const tokenOf = async (email: string, org: string | undefined): Promise<string> => {
+    const headers = { 'x-thrum-operator': w.secrets.operator };
+    const reply = await w.inject({ method: 'POST', url: '/v1/auth/operator-token', headers, payload: { email, org } });
+    return reply.json<{ accessToken: string }>().accessToken;
+  };
+  const colleague = await w.person();
+  const acme = 'org:acme/presence';
+  const page = await w.live({ token: await tokenOf(watched.email, 'acme') });
+  const member = await w.live({ token: await tokenOf(colleague.email, 'acme') });
+  await page.send('vis', { visible: true });
+  const members = async (live: Live): Promise<object | undefined> => (await sub(live, acme)).d as object | undefined;
+  await until(async () => (await clock.advance(100), ((await members(member)) as { count?: number }).count === 2), 'both are online');
+  t.like(await members(member), { members: { [watched.id]: { state: 'active' }, [colleague.id]: { state: 'idle' } } });
+
+  const admin = await w.live({ token: (await w.person({ roles: ['admin'] })).token });
+  t.like(await members(admin), { count: 2 });
+  const code = async (live: Live): Promise<string> => (await live.send<{ l: [Refusal] }>('sub', { l: [{ t: acme }] })).l[0].error.code;
+  t.is(await code(await w.live({ token: await tokenOf(colleague.email, 'other') })), 'NOT_FOUND');
+  t.is(await code(await w.live({ token: colleague.token })), 'NOT_FOUND');
+  t.is(await code(await w.live()), 'UNAUTHENTICATED');
+
+  const narrowed = await w.inject({
+    method: 'POST',
+    url: '/v1/realtime/token',
+    token: await tokenOf(colleague.email, 'acme'),
+    payload: { topics: [acme] },
+  });
+  t.like(await members(await w.live({ token: narrowed.json<{ token: string }>().token })), { count: 2 }, 'a narrowed token names it too');
+});
+
+test.serial('a token that names no organisation any more ends its presence (R2)', async (t) => {
+  const { w, watched } = t.context;
+  const session = await w.app.identity.impersonate(watched.email, 'acme');
+  const page = await w.live({ token: session.accessToken });
+  t.like(await sub(page, 'org:acme/presence'), { ok: true });
+  const { accessToken } = await w.app.identity.refresh(session.refreshToken);
+  t.like(await page.send('auth', { token: accessToken }), { ok: true });
+  t.like(await page.next('unsub'), { t: 'org:acme/presence', code: 'NOT_FOUND' });
+});

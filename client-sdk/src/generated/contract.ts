@@ -25,6 +25,29 @@ export interface Topics {
       clients: { web: number; mobile: number };
     };
   };
+  'org:{id}/presence': {
+    kind: 'state';
+    view: {
+      /** members who are online and do not hide */
+      count: number;
+      /** by user; absent when there are more than 1,000 */
+      members?: {
+        [key: string]: {
+          state: 'active' | 'idle';
+          /** epoch ms */
+          since?: number;
+        };
+      };
+      /** the first 20 of more than 1,000, in order of their ids */
+      sample?: {
+        [key: string]: {
+          state: 'active' | 'idle';
+          /** epoch ms */
+          since?: number;
+        };
+      };
+    };
+  };
   'anomaly:{id}/alerts': {
     kind: 'log';
     item: {

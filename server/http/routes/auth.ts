@@ -9,6 +9,7 @@ import { readCookie, refreshCookie, sessionCookies } from '../../identity/cookie
 import type { Identity, TokenPair } from '../../identity/identity.ts';
 import { Scope } from '../../identity/scope.ts';
 import { SessionView } from '../../identity/sessions.ts';
+import { Org } from '../../identity/tokens.ts';
 import { User, userOf } from '../../identity/users.ts';
 import { Problem } from '../../problems.ts';
 import { answer, route } from '../route.ts';
@@ -196,14 +197,17 @@ export function authRoutes({ config, identity, operatorSecret }: AuthRouteDeps):
       path: '/v1/auth/operator-token',
       auth: 'none',
       summary: 'A token for a known user, for scripts on the same machine that hold the operator secret of the data directory',
-      body: z.strictObject({ email: z.string().min(3).max(254) }),
+      body: z.strictObject({
+        email: z.string().min(3).max(254),
+        org: Org.optional().describe('organisation that the token names; a renewed token names none'),
+      }),
       reply: { 200: Pair },
       problems: ['UNAUTHENTICATED', 'NOT_FOUND'],
       run: async (c) => {
         const sent = Buffer.from(c.header('x-thrum-operator') ?? '');
         const secret = Buffer.from(operatorSecret);
         if (sent.length !== secret.length || !timingSafeEqual(sent, secret)) throw new Problem('UNAUTHENTICATED');
-        return answer(await identity.impersonate(c.body.email));
+        return answer(await identity.impersonate(c.body.email, c.body.org));
       },
     }),
     route({
