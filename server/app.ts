@@ -35,6 +35,7 @@ import { demoRoutes } from './http/routes/demo.ts';
 import { bookingRoutes } from './http/routes/booking.ts';
 import { resourceRoutes } from './http/routes/resources.ts';
 import { systemRoutes } from './http/routes/system.ts';
+import { mailRoutes } from './http/routes/mail.ts';
 import { pushRoutes } from './http/routes/push.ts';
 import { webhookRoutes } from './http/routes/webhooks.ts';
 import { staticPages } from './http/static.ts';
@@ -67,6 +68,7 @@ import { createHealth } from './observe/health.ts';
 import type { Durability, Health } from './observe/health.ts';
 import { createErasures } from './lifecycle/erasures.ts';
 import { pushAccounts } from './notify/accounts.ts';
+import { logMailer, smtpMailer } from './notify/mail.ts';
 import { createNotify } from './notify/notify.ts';
 import { createLog } from './observe/log.ts';
 import { loopMetric, watchLoop } from './observe/loop.ts';
@@ -204,6 +206,9 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     subject: config.vapidSubject ?? (config.publicUrl.startsWith('https:') ? config.publicUrl : 'mailto:operator@localhost.invalid'),
     allowPrivate: config.pushAllowPrivate === 'on',
     accounts: await pushAccounts(config, clock),
+    mailer: config.smtpUrl === undefined ? logMailer(log) : smtpMailer({ url: config.smtpUrl, from: config.mailFrom }),
+    publicUrl: config.publicUrl,
+    jobs: () => jobs,
     actors: () => actors,
     mayBeSeen: (userId) => presence.mayBeSeen(userId),
   });
@@ -284,6 +289,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
     ...pushRoutes({ notify, knex: database.knex, tests: newLimiter('push-tests', { perSecond: 0.1, burst: 5 }) }),
+    ...mailRoutes({ addresses: notify.addresses, asks: newLimiter('mail-confirm', { perSecond: 3 / 3_600, burst: 3 }) }),
     ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor }, version),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));

@@ -301,6 +301,19 @@ export const settings = {
   apnsKey: setting('APNS_KEY', z.string().min(1).optional(), 'Key file (.p8) for Apple push. Absent: Apple apps cannot be called.'),
   apnsKeyId: setting('APNS_KEY_ID', z.string().length(10).optional(), 'Identifier of the key of APNS_KEY.'),
   apnsTeamId: setting('APNS_TEAM_ID', z.string().length(10).optional(), 'Identifier of the team that owns the key of APNS_KEY.'),
+  smtpUrl: setting(
+    'SMTP_URL',
+    url(/^smtps?$/).optional(),
+    'Server that takes our mail: smtp://user:password@host:587 or smtps://…. Absent: mails are only told to the log.',
+  ),
+  mailFrom: setting(
+    'MAIL_FROM',
+    z.string().regex(/^(?:[^<>\r\n]{0,100}<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/),
+    'Sender of our mail.',
+    {
+      default: 'Thrum <thrum@localhost.invalid>',
+    },
+  ),
   pushAllowPrivate: setting(
     'PUSH_ALLOW_PRIVATE',
     z.enum(['on', 'off']),

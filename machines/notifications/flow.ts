@@ -87,10 +87,16 @@ class Draft {
     this.#jobs.push({ name, data, dedupeKey: `${name}:${Object.values(data).join(':')}` });
   }
 
-  /** Jobs for every endpoint. @param others ids of the notifications that go with it, as a digest */
+  /** Endpoints that the person wants to be called at in this category. */
+  reach(category: Notice['category']): string[] {
+    const { push, email } = channelsOf(this.preferences, category);
+    return Object.entries(this.endpoints).flatMap(([id, { provider }]) => ((provider === 'email' ? email : push) ? [id] : []));
+  }
+
+  /** Jobs for every endpoint that is wanted. @param others ids of the notifications that go with it, as a digest */
   push(id: string, n: Notice, others?: readonly string[]): void {
     const { due: _, ...rest } = n;
-    const waits = Object.keys(this.endpoints);
+    const waits = this.reach(n.category);
     const { full } = channelsOf(this.preferences, n.category);
     this.keep(id, { ...rest, state: 'pushing', waits, shown: [], ...(others === undefined ? {} : { digest: [...others] }) });
     const digest = others === undefined ? {} : { digest: others.length + 1 };
@@ -156,8 +162,7 @@ export function create(p: Person, e: Create, o: { now: number; last: number }): 
   return d.done({ id, ...facts, ...textOf(e) });
 }
 
-const mayCall = (d: Draft, { category }: Pick<Notice, 'category'>): boolean =>
-  channelsOf(d.preferences, category).push && Object.keys(d.endpoints).length > 0;
+const mayCall = (d: Draft, { category }: Pick<Notice, 'category'>): boolean => d.reach(category).length > 0;
 
 const isUndelivered = (n: Notice): boolean =>
   n.state === 'deferred' || n.state === 'digested' || n.state === 'pushing' || n.due !== undefined;
@@ -315,11 +320,12 @@ export function removed(p: Person, endpointId: string, now: number): Step {
   return d.done();
 }
 
-/** The endpoint that was registered longest ago makes room. */
+/** The device that was registered longest ago makes room. */
 export function registered(p: Person, endpointId: string, head: EndpointHead, now: number): Step {
   const d = new Draft(p, now);
   d.endpoints = { ...d.endpoints, [endpointId]: head };
-  const byAge = Object.entries(d.endpoints).toSorted(([, a], [, b]) => a.at - b.at);
+  const devices = Object.entries(d.endpoints).filter(([, { provider }]) => provider !== 'email');
+  const byAge = devices.toSorted(([, a], [, b]) => a.at - b.at);
   for (const [oldest] of byAge.slice(0, -MOST_ENDPOINTS)) drop(d, oldest);
   return d.done();
 }

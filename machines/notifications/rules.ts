@@ -25,7 +25,7 @@ export const rules: { readonly [category in Category]: Rule } = {
   booking_reminder: alert,
   anomaly_alert: alert,
   job_done: { ttlS: 24 * HOUR_S, urgency: 'low', channels: on },
-  security: { ...alert, always: true },
+  security: { ...alert, always: true, channels: { ...on, email: true } },
   marketing: { ttlS: 24 * HOUR_S, urgency: 'low', channels: { inapp: false, push: false, email: false, full: false } },
 };
 
@@ -37,7 +37,7 @@ export const DAILY: { readonly [group: string]: number } = { biosync: 6 };
 export function channelsOf({ categories }: Preferences, category: Category): Channels {
   const rule = rules[category];
   const wanted = { ...rule.channels, ...categories[category] };
-  return rule.always === true ? { ...wanted, inapp: true, push: true } : wanted;
+  return rule.always === true ? { ...wanted, inapp: true, push: true, email: true } : wanted;
 }
 
 /** Neither the hourly nor the daily cap holds it back. */

@@ -90,15 +90,15 @@ export const Notice = z.strictObject({
 });
 export type Notice = z.infer<typeof Notice>;
 
-export const providers = ['webpush', 'fcm', 'apns', 'log'] as const;
+export const providers = ['webpush', 'fcm', 'apns', 'log', 'email'] as const;
 
-/** A browser or an app that can be called. Its token is kept by the server, encrypted. */
+/** A browser, an app or a verified address that can be called. Its token is kept by the server, encrypted. */
 export const EndpointHead = z.strictObject({ provider: z.enum(providers), at: z.int() });
 export type EndpointHead = z.infer<typeof EndpointHead>;
 
 const Time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/);
 
-/** Of one category. `email` is kept for the mail channel; `full`: the vendor of the push service may see the text. */
+/** Of one category. `push`: browsers and apps; `full`: vendors of push services and mailboxes may see the text. */
 export const Channels = z.strictObject({
   inapp: z.boolean(),
   push: z.boolean(),

@@ -22,6 +22,7 @@ const MOST_BODY = 600;
 const self: Principal = { kind: 'system', id: 'notify', roles: [] };
 
 type Final = (typeof outcomes)[number];
+type Channel = 'push' | 'email';
 /** as it stands in the table */
 type Kept = Final | 'retrying' | 'superseded';
 
@@ -99,6 +100,7 @@ export function createDelivery(d: DeliverDeps): Delivery {
 
   async function record(
     job: SendJob,
+    channel: Channel,
     o: { state: Kept; attempts: number; error?: string; vendorId?: string; nextAt?: number },
   ): Promise<void> {
     const fields = {
@@ -110,13 +112,18 @@ export function createDelivery(d: DeliverDeps): Delivery {
       updated_at: new Date(clock.wall()),
     };
     await knex('notification_deliveries')
-      .insert({ id: d.newId(), user_id: job.userId, notification_id: job.id, endpoint_id: job.endpointId, channel: 'push', ...fields })
+      .insert({ id: d.newId(), user_id: job.userId, notification_id: job.id, endpoint_id: job.endpointId, channel, ...fields })
       .onConflict(['notification_id', 'endpoint_id'])
       .merge(fields);
   }
 
-  async function finish(job: SendJob, outcome: Final, o: { attempts: number; error?: string; vendorId?: string }): Promise<void> {
-    await record(job, { state: outcome, ...o });
+  async function finish(
+    job: SendJob,
+    channel: Channel,
+    outcome: Final,
+    o: { attempts: number; error?: string; vendorId?: string },
+  ): Promise<void> {
+    await record(job, channel, { state: outcome, ...o });
     if (outcome === 'sent') await d.endpoints.succeeded(job.endpointId);
     if (outcome === 'gone') await d.endpoints.disable(job.endpointId, o.error ?? 'gone');
     if (outcome === 'failed') await d.endpoints.failed(job.endpointId, job.userId);
@@ -138,10 +145,11 @@ export function createDelivery(d: DeliverDeps): Delivery {
     if (n === undefined) return;
     const endpoint = await d.endpoints.find(job.userId, job.endpointId);
     if (endpoint === undefined) return report(job, 'gone');
-    if (n.state !== 'pushing') return record(job, { state: 'superseded', attempts: attempt - 1, error: n.state });
+    const channel = endpoint.provider === 'email' ? 'email' : 'push';
+    if (n.state !== 'pushing') return record(job, channel, { state: 'superseded', attempts: attempt - 1, error: n.state });
     const now = clock.wall();
     if (n.expires_at <= now) {
-      await record(job, { state: 'failed', attempts: attempt - 1, error: 'expired' });
+      await record(job, channel, { state: 'failed', attempts: attempt - 1, error: 'expired' });
       return report(job, 'failed');
     }
     const provider = d.providers.get(endpoint.provider);
@@ -150,23 +158,31 @@ export function createDelivery(d: DeliverDeps): Delivery {
         ? { kind: 'reject', reason: 'the provider is not configured' }
         : await provider.send(endpoint.target, messageOf(n, job, now), signal);
     deliveries.inc({ provider: endpoint.provider, outcome: outcome.kind });
-    await conclude(job, outcome, attempt, n.expires_at);
+    await conclude(job, channel, outcome, { attempt, expiresAt: n.expires_at });
   }
 
-  async function conclude(job: SendJob, outcome: Outcome, attempt: number, expiresAt: number): Promise<void> {
+  async function conclude(
+    job: SendJob,
+    channel: Channel,
+    outcome: Outcome,
+    { attempt, expiresAt }: { attempt: number; expiresAt: number },
+  ): Promise<void> {
     switch (outcome.kind) {
       case 'sent':
-        return finish(job, 'sent', { attempts: attempt, ...(outcome.vendorId === undefined ? {} : { vendorId: outcome.vendorId }) });
+        return finish(job, channel, 'sent', {
+          attempts: attempt,
+          ...(outcome.vendorId === undefined ? {} : { vendorId: outcome.vendorId }),
+        });
       case 'gone':
-        return finish(job, 'gone', { attempts: attempt, error: outcome.reason });
+        return finish(job, channel, 'gone', { attempts: attempt, error: outcome.reason });
       case 'reject':
       case 'too_large':
-        return finish(job, 'failed', { attempts: attempt, error: outcome.kind === 'reject' ? outcome.reason : 'too large' });
+        return finish(job, channel, 'failed', { attempts: attempt, error: outcome.kind === 'reject' ? outcome.reason : 'too large' });
       case 'retry': {
         const wait = Math.max(outcome.afterMs ?? 0, DELAYS[attempt - 1] ?? 0);
         const nextAt = clock.wall() + wait;
-        if (attempt >= ATTEMPTS || nextAt >= expiresAt) return finish(job, 'failed', { attempts: attempt, error: outcome.reason });
-        await record(job, { state: 'retrying', attempts: attempt, error: outcome.reason, nextAt });
+        if (attempt >= ATTEMPTS || nextAt >= expiresAt) return finish(job, channel, 'failed', { attempts: attempt, error: outcome.reason });
+        await record(job, channel, { state: 'retrying', attempts: attempt, error: outcome.reason, nextAt });
         throw new JobFailure('PUSH_RETRY', outcome.reason, { retryAfterMs: wait });
       }
     }

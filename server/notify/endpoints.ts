@@ -1,4 +1,4 @@
-/** Browsers and apps that can be called: their tokens, whose they are, and how they fare. */
+/** Browsers, apps and addresses that can be called: their tokens, whose they are, and how they fare. */
 import type { Knex } from 'knex';
 import { z } from 'zod';
 import type { ActorSystem } from '../../actors/system.ts';
@@ -21,6 +21,8 @@ const common = {
   replaces: z.uuid().optional(),
 };
 
+type Common = z.output<z.ZodObject<typeof common>>;
+
 export const NewEndpoint = z.discriminatedUnion('provider', [
   z.strictObject({
     provider: z.literal('webpush'),
@@ -41,7 +43,8 @@ export const NewEndpoint = z.discriminatedUnion('provider', [
   }),
   z.strictObject({ provider: z.literal('log'), token: z.string().min(1).max(200), ...common }),
 ]);
-export type NewEndpoint = z.output<typeof NewEndpoint>;
+/** An address comes in by its own way, which verifies it. */
+export type NewEndpoint = z.output<typeof NewEndpoint> | ({ readonly provider: 'email'; readonly token: string } & Common);
 
 export const EndpointView = z.strictObject({
   id: z.string(),
@@ -99,7 +102,7 @@ export interface Endpoints {
   /** The fifth failure in a row disables it. */
   failed(id: string, userId: string): Promise<void>;
   disable(id: string, reason: string): Promise<void>;
-  /** Disables what was not seen for 60 days and deletes what belongs to nobody. */
+  /** Disables devices that were not seen for 60 days and deletes what belongs to nobody. */
   sweep(): Promise<void>;
 }
 
@@ -187,6 +190,7 @@ export function createEndpoints(d: {
       if (e.replaces !== undefined && e.replaces !== id) await remove(userId, e.replaces);
       const surplus = await knex('push_endpoints')
         .where('user_id', userId)
+        .whereNot('provider', 'email')
         .orderBy('registered_at', 'desc')
         .offset(MOST)
         .select<{ id: string }[]>('id');
@@ -204,7 +208,7 @@ export function createEndpoints(d: {
       const row = await knex<Row>('push_endpoints').where({ id, user_id: userId }).whereNull('disabled_at').first();
       if (row === undefined) return undefined;
       const target = Sealed.parse(JSON.parse(vault.open(row.token_enc, id)));
-      return { id, userId, provider: row.provider, target: { ...target, registeredAt: row.registered_at } };
+      return { id, userId, provider: row.provider, target: { ...target, userId, registeredAt: row.registered_at } };
     },
 
     async succeeded(id) {
@@ -225,6 +229,7 @@ export function createEndpoints(d: {
     async sweep() {
       const stale = await knex('push_endpoints')
         .whereNull('disabled_at')
+        .whereNot('provider', 'email')
         .where('last_seen_at', '<', new Date(clock.wall() - UNSEEN_MS))
         .limit(500)
         .select<{ id: string; user_id: string }[]>('id', 'user_id');

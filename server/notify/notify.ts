@@ -5,12 +5,17 @@ import { z } from 'zod';
 import type { ActorSystem, Publication } from '../../actors/system.ts';
 import type { Clock, Log, Principal } from '../../actors/types.ts';
 import { jobKind } from '../jobs/jobs.ts';
-import type { AnyJobKind } from '../jobs/jobs.ts';
+import type { AnyJobKind, Jobs } from '../jobs/jobs.ts';
 import { createDelivery } from './deliver.ts';
 import type { Delivery } from './deliver.ts';
+import { createAddresses } from './addresses.ts';
+import type { Addresses } from './addresses.ts';
 import { createEndpoints } from './endpoints.ts';
 import type { Endpoints } from './endpoints.ts';
+import { createLinks } from './links.ts';
+import type { Mailer } from './mail.ts';
 import type { ProviderId, PushProvider } from './provider.ts';
+import { emailProvider } from './providers/email.ts';
 import { logProvider } from './providers/log.ts';
 import { webPushProvider } from './providers/webpush.ts';
 import { loadVapid } from './vapid.ts';
@@ -30,6 +35,10 @@ export interface NotifyDeps {
   readonly allowPrivate: boolean;
   /** those that need an account */
   readonly accounts: readonly PushProvider[];
+  readonly mailer: Mailer;
+  /** origin of our pages */
+  readonly publicUrl: string;
+  readonly jobs: () => Jobs;
   readonly actors: () => Pick<ActorSystem, 'ask' | 'read' | 'onPublish'>;
   /** whether somebody may be looking at a page of the user */
   readonly mayBeSeen: (userId: string) => Promise<boolean>;
@@ -38,6 +47,7 @@ export interface NotifyDeps {
 export interface Notify {
   readonly jobs: readonly AnyJobKind[];
   readonly endpoints: Endpoints;
+  readonly addresses: Addresses;
   readonly delivery: Delivery;
   readonly providers: ReadonlySet<ProviderId>;
   vapid(): Promise<VapidKeys>;
@@ -55,6 +65,7 @@ const TOPIC = /^user:([A-Za-z0-9_.:-]{1,120})\/notifications$/;
 export function createNotify(d: NotifyDeps): Notify {
   const { knex, clock } = d;
   const vault = createVault(d.secret);
+  const links = createLinks(d.secret);
   let keys: Promise<VapidKeys> | undefined;
   const vapid = (): Promise<VapidKeys> => {
     keys ??= loadVapid(knex, vault, clock.wall()).catch((error: unknown) => {
@@ -66,11 +77,14 @@ export function createNotify(d: NotifyDeps): Notify {
   const list = [
     webPushProvider({ keys: vapid, subject: d.subject, clock, allowPrivate: d.allowPrivate }),
     ...d.accounts,
+    emailProvider({ mailer: d.mailer, links, publicUrl: d.publicUrl }),
     logProvider(d.log),
   ];
   const providers = new Map(list.map((p) => [p.id, p] as const));
   const endpoints = createEndpoints({ knex, vault, clock, newId: d.newId, allowPlain: d.allowPrivate, actors: d.actors });
   const delivery = createDelivery({ knex, clock, newId: d.newId, registry: d.registry, endpoints, providers, actors: d.actors });
+  const { newId, mailer, publicUrl, jobs, actors } = d;
+  const addresses = createAddresses({ knex, clock, newId, publicUrl, links, mailer, endpoints, jobs, actors });
   let unwatch = (): void => undefined;
 
   const sweep = jobKind({
@@ -102,8 +116,9 @@ export function createNotify(d: NotifyDeps): Notify {
   }
 
   return {
-    jobs: [...delivery.jobs, sweep],
+    jobs: [...delivery.jobs, ...addresses.jobs, sweep],
     endpoints,
+    addresses,
     delivery,
     providers: new Set(providers.keys()),
     vapid,

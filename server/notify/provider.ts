@@ -10,6 +10,8 @@ export interface Target {
   readonly auth?: string;
   readonly appId?: string;
   readonly env?: 'production' | 'sandbox';
+  /** whose it is */
+  readonly userId: string;
   /** epoch ms */
   readonly registeredAt: number;
 }

@@ -88,7 +88,7 @@ async function fakeFcm(t: ExecutionContext) {
     private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     token_uri: `${origin}/token`,
   };
-  const target: Target = { token: 'registration-token', registeredAt: NOW };
+  const target: Target = { token: 'registration-token', userId: 'u1', registeredAt: NOW };
   return { provider: fcmProvider({ account, clock, url: origin }), calls, answers, clock, target, tokens: () => tokens };
 }
 
@@ -187,7 +187,7 @@ async function fakeApns(t: ExecutionContext) {
   const account = { key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), keyId: 'KEY1234567', teamId: 'TEAM123456' };
   const provider = apnsProvider({ account, clock, hosts: { production: origin, sandbox: 'http://127.0.0.1:1' } });
   t.teardown(() => provider.close?.());
-  const target: Target = { token: DEVICE, appId: 'org.example.app', env: 'production', registeredAt: NOW };
+  const target: Target = { token: DEVICE, appId: 'org.example.app', env: 'production', userId: 'u1', registeredAt: NOW };
   return { provider, calls, answers, clock, target, connections: () => connections };
 }
 
