@@ -75,6 +75,9 @@ for (const dark of [false, true]) {
       await page.locator('.alert').first().waitFor();
       await tomorrow(page);
       await fits(page, 'client');
+      await page.getByText('What to be told, and how').click();
+      await page.getByRole('button', { name: 'Confirm my address' }).waitFor();
+      await fits(page, 'settings');
       await page.getByRole('button', { name: 'Show as table' }).click();
       await page.locator('[data-room=garden] .cell').first().click();
       await page.getByRole('dialog').waitFor();
@@ -136,6 +139,50 @@ paged('a booking made, moved and cancelled on one page is seen live on another',
   // the log of one's own bookings and the room's day are two views: until both have moved on the time is somebody's
   await taken.nth(before).waitFor({ state: 'detached' });
   t.is(await taken.count(), before);
+});
+
+paged('a person chooses by which ways they are told of what, and hides themselves (R12, R14)', async (t) => {
+  const { open } = await stage(t);
+  const page = await open();
+  await signIn(page, 'Mara');
+  await page.getByText('What to be told, and how').click();
+  const box = (name: string) => page.getByRole('checkbox', { name, exact: true });
+  t.true(await box('Changes of bookings: E-mail').isDisabled(), 'nobody knows whose address it is');
+  await page.getByRole('button', { name: 'Confirm my address' }).click();
+  await page.getByText('Follow the link in the mail').waitFor();
+  await page.reload();
+  await page.getByText('What to be told, and how').click();
+  await box('Changes of bookings: E-mail').check();
+  await box('Changes of bookings: Push').uncheck();
+  await page.reload();
+  await page.getByText('What to be told, and how').click();
+  t.true(await box('Changes of bookings: E-mail').isChecked());
+  t.false(await box('Changes of bookings: Push').isChecked());
+  t.true(await box('Changes of bookings: Here').isChecked());
+  t.true(await box('Security (always): E-mail').isDisabled());
+
+  await page.getByRole('checkbox', { name: /^Hide me/ }).click();
+  await page.getByText('You are hidden').waitFor();
+  await page.reload();
+  await page.locator('.chip', { hasText: 'Hidden' }).waitFor();
+  await page.getByRole('checkbox', { name: /^Hide me/ }).click();
+  await page.locator('.chip', { hasText: 'Hidden' }).waitFor({ state: 'detached' });
+});
+
+paged('the link of a mail does what it says only when the person says so, signed in or not', async (t) => {
+  const { open } = await stage(t);
+  const page = await open('/#unsubscribe=abc.def');
+  await page.getByRole('heading', { name: 'Stop these mails?' }).waitFor();
+  t.deepEqual(await violations(page), []);
+  const [request] = await Promise.all([
+    page.waitForRequest((r) => r.method() === 'POST'),
+    page.getByRole('button', { name: 'Stop them' }).click(),
+  ]);
+  t.true(request.url().endsWith('/v1/notifications/unsubscribe?token=abc.def'));
+  await page.getByText('Done. You will get no more').waitFor();
+  await page.getByRole('button', { name: 'To my day' }).click();
+  await page.locator('.demo-login').first().waitFor();
+  t.is(await page.evaluate<string>('location.hash'), '');
 });
 
 paged('a block is moved by dragging it', async (t) => {

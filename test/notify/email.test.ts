@@ -110,7 +110,10 @@ test.serial('an address is written to only when its person has followed the link
   t.deepEqual(await endpointsOf(w, p), []);
   t.is((await confirm(token)).statusCode, 204);
   t.is((await confirm(token)).statusCode, 204, 'once more changes nothing');
-  t.deepEqual((await endpointsOf(w, p)).map((e) => e.provider), ['email']);
+  t.deepEqual(
+    (await endpointsOf(w, p)).map((e) => e.provider),
+    ['email'],
+  );
 
   const old = createLinks(w.secrets.operator).sign('confirm', { userId: p.id, email: p.email, until: clock.wall() - 1 });
   t.like((await confirm(old)).json(), { code: 'VALIDATION' });
@@ -163,7 +166,8 @@ test.serial('one click in the mailbox ends the mails of a category, and nothing 
   await delivered(t.context, await tell(w, p), 'sent');
   const { headers, text } = mailsTo(t.context, p)[0]!;
   t.is(headers['list-unsubscribe-post'], 'List-Unsubscribe=One-Click');
-  const url = /^<http:\/\/localhost:3000(\/v1\/notifications\/unsubscribe\?token=[\w.-]+)>$/.exec(headers['list-unsubscribe'] ?? '')?.[1] ?? '';
+  const url =
+    /^<http:\/\/localhost:3000(\/v1\/notifications\/unsubscribe\?token=[\w.-]+)>$/.exec(headers['list-unsubscribe'] ?? '')?.[1] ?? '';
 
   const looked = await w.inject({ method: 'GET', url });
   t.is(looked.statusCode, 303);
@@ -257,7 +261,7 @@ test('without a mail server the log tells what would be mailed, and the link tha
   await w.inject({ method: 'POST', url: '/v1/auth/verify-email/resend', token: p.token });
   const confirm = () => w.log.lines.flatMap((l) => noted(l, 'confirm') ?? [])[0];
   await until(() => confirm() !== undefined, 'told');
-  const token = /#confirm-email=(.*)/.exec(String(confirm()))?.[1];
+  const token = /#confirm-email=(.*)/.exec(confirm() as string)?.[1];
   t.is((await w.inject({ method: 'POST', url: '/v1/auth/verify-email', payload: { token } })).statusCode, 204);
   await configure(w, p, byMailInFull);
   const id = await tell(w, p);

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
+import { categories } from '../../machines/notifications/schema.ts';
 import { startFakeServer } from './fake-server.ts';
 import type { FakeServer } from './fake-server.ts';
 
@@ -59,6 +60,15 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
   const bookings = new Map<string, Booking>();
   let server: FakeServer | undefined;
   let signedIn: string | undefined;
+  let preferences: { categories: { [category: string]: object }; digestAt: string } = { categories: {}, digestAt: '18:00' };
+  let hasAddress = false;
+  const settings = (): object => ({
+    preferences,
+    categories: Object.fromEntries(
+      categories.map((c) => [c, { inapp: true, push: true, email: c === 'security', full: false, ...preferences.categories[c] }]),
+    ),
+    endpoints: hasAddress ? { e1: { provider: 'email', at: 0 } } : {},
+  });
   const berlin = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Berlin' });
   const dayOf = (at: number): string => berlin.format(at);
 
@@ -153,6 +163,7 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
       signedIn = undefined;
       return [204, undefined];
     }
+    if (route === 'POST /v1/notifications/unsubscribe') return [204, undefined];
     if (me === undefined) return [401, { code: 'UNAUTHENTICATED', status: 401, title: 'Sign in first' }];
     if (route === 'GET /v1/me') return [200, me];
     if (url.pathname.startsWith('/v1/admin/')) return [200, fakeInspector(url.pathname)];
@@ -167,6 +178,15 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
           ],
         },
       ];
+    if (route === 'GET /v1/notifications/preferences') return [200, settings()];
+    if (route === 'PUT /v1/notifications/preferences') {
+      preferences = (await body(req)) as typeof preferences;
+      return [200, null];
+    }
+    if (route === 'POST /v1/auth/verify-email/resend') {
+      hasAddress = true;
+      return [202, undefined];
+    }
     if (route === 'GET /v1/booking/resources') return [200, { items: rooms }];
     if (route === 'POST /v1/booking/bookings') {
       const { resourceId, start, durationMin, userId } = (await body(req)) as {
@@ -243,6 +263,19 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
     ]),
   );
   const points = { sleep: 26.1817, hrv: 13.6697, rhr: 3.8128, activity: 15, mood: 6.6667 };
+  let version = 1;
+  const showProfile = (id: string, hidden: boolean): void =>
+    server?.show(`user:${id}/profile`, {
+      id,
+      displayName: id,
+      timeZone: 'Europe/Berlin',
+      registeredAt: now,
+      ...(hidden ? { hidden } : {}),
+    });
+  server.onCommand('user.update', (to, { hidden }: { hidden?: boolean }) => {
+    showProfile(to.slice(5), hidden === true);
+    return { ok: true, seq: (version += 1), reply: null };
+  });
   for (const { id } of people) {
     if (id !== 'mara')
       server.append(`user:${id}/bookings`, {
@@ -271,6 +304,7 @@ export async function startFakeStudio(root: string): Promise<FakeServer> {
       confidence: 0.86,
       computedAt: now - 240_000,
     });
+    showProfile(id, false);
     server.show(`user:${id}/devices`, {
       devices: {
         [`ring-${id}`]: { provider: 'simulator', label: 'Aria ring', state: 'connected.idle' },

@@ -12,8 +12,10 @@ import { Clients, useClients } from './Clients.tsx';
 import { Devices } from './Devices.tsx';
 import { Energy } from './Energy.tsx';
 import { initials, Login } from './Login.tsx';
+import { followed, MailLink } from './MailLink.tsx';
 import { forgetDevice, Notifications } from './Notifications.tsx';
 import { OwnBookings } from './OwnBookings.tsx';
+import { Privacy } from './Privacy.tsx';
 import { RoomAlerts } from './RoomAlerts.tsx';
 import { Rooms, useRooms } from './Rooms.tsx';
 import type { Me } from './studio.ts';
@@ -56,6 +58,14 @@ export function useSession(): { readonly session: Session; readonly refresh: () 
 
 export function App() {
   const { session, refresh, signOut } = useSession();
+  const [link, setLink] = useState(() => followed(location.hash));
+  if (link !== undefined) {
+    const done = (): void => {
+      history.replaceState(undefined, '', '/');
+      setLink(undefined);
+    };
+    return <MailLink {...link} onDone={done} />;
+  }
   if (session.state === 'out') return <Login onDone={refresh} />;
   if (session.state === 'failed') {
     return (
@@ -130,6 +140,7 @@ function ClientDay({ me }: { readonly me: Me }) {
           <Alerts topic={`user:${me.id}/alerts`} title="Alerts" role="self" />
           <Devices userId={me.id} role="self" />
           <Notifications userId={me.id} />
+          <Privacy userId={me.id} />
         </div>
       </div>
     </main>
@@ -151,6 +162,7 @@ function StaffDay({ me }: { readonly me: Me }) {
         <div class="side">
           <Clients people={people} />
           <Notifications userId={me.id} />
+          <Privacy userId={me.id} />
         </div>
       </div>
     </main>

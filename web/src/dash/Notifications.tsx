@@ -6,12 +6,10 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { api } from '../lib/http.ts';
 import { Icon } from '../ui/icons.tsx';
 import { useToast } from '../ui/toasts.tsx';
+import { Channels, hasAddress } from './Channels.tsx';
+import type { Settings } from './Channels.tsx';
 
 const NIGHT = { from: '22:00', to: '07:00', bypassCritical: true };
-
-interface Settings {
-  readonly preferences: { readonly categories: object; readonly quiet?: object; readonly digestAt: string };
-}
 
 const TEXT: { readonly [status in PushStatus]: string } = {
   unsupported: 'This browser cannot be called when the page is closed.',
@@ -53,7 +51,7 @@ export function useSeen(userId: string): void {
 /** Before signing out: the next person at this browser is not called for this one. */
 export const forgetDevice = async (): Promise<void> => (await renewPush())?.unregister();
 
-/** Switches the calls to this browser on and off, and the quiet hours of the person. */
+/** Switches the calls to this browser on and off, the quiet hours of the person, and by which ways they are told of what. */
 export function Notifications({ userId }: { readonly userId: string }) {
   const say = useToast();
   const [status, setStatus] = useState<PushStatus>();
@@ -66,10 +64,11 @@ export function Notifications({ userId }: { readonly userId: string }) {
     setStatus(await pushStatus());
     setRegistration(await renewPush());
   }, []);
+  const load = useCallback(async () => setSettings(await api<Settings>('GET', '/v1/notifications/preferences')), []);
   useEffect(() => {
     look().catch(() => undefined);
-    api<Settings>('GET', '/v1/notifications/preferences').then(setSettings, () => undefined);
-  }, [look]);
+    load().catch(() => undefined);
+  }, [look, load]);
 
   async function act(what: () => Promise<unknown>, done: string): Promise<void> {
     setBusy(true);
@@ -84,12 +83,13 @@ export function Notifications({ userId }: { readonly userId: string }) {
     }
   }
 
-  async function setQuiet(on: boolean): Promise<void> {
-    if (settings === undefined) return;
-    const { quiet: _, ...others } = settings.preferences;
-    const preferences = on ? { ...others, quiet: NIGHT } : others;
+  async function configure(preferences: Settings['preferences']): Promise<void> {
     await api('PUT', '/v1/notifications/preferences', preferences);
-    setSettings({ ...settings, preferences });
+    await load();
+  }
+  function quietly({ preferences }: Settings, on: boolean): Settings['preferences'] {
+    const { quiet: _, ...others } = preferences;
+    return on ? { ...others, quiet: NIGHT } : others;
   }
 
   const on = status === 'on' && registration !== undefined;
@@ -137,15 +137,36 @@ export function Notifications({ userId }: { readonly userId: string }) {
           )}
         </div>
         {settings !== undefined && (
-          <label class="small">
-            <input
-              type="checkbox"
-              checked={settings.preferences.quiet !== undefined}
-              disabled={busy}
-              onChange={(e) => void act(() => setQuiet(e.currentTarget.checked), 'Saved')}
-            />{' '}
-            Quiet from 22:00 to 07:00, except for critical alerts
-          </label>
+          <>
+            <label class="option small">
+              <input
+                type="checkbox"
+                checked={settings.preferences.quiet !== undefined}
+                disabled={busy}
+                onChange={(e) => void act(() => configure(quietly(settings, e.currentTarget.checked)), 'Saved')}
+              />
+              Quiet from 22:00 to 07:00, except for critical alerts
+            </label>
+            <details class="ways">
+              <summary>What to be told, and how</summary>
+              <Channels settings={settings} busy={busy} change={(p) => void act(() => configure(p), 'Saved')} />
+              {!hasAddress(settings) && (
+                <div class="foot">
+                  <p class="small muted">For mails we must know that your address is yours.</p>
+                  <button
+                    type="button"
+                    class="btn s"
+                    disabled={busy}
+                    onClick={() =>
+                      void act(() => api('POST', '/v1/auth/verify-email/resend'), 'Follow the link in the mail that we sent you')
+                    }
+                  >
+                    Confirm my address
+                  </button>
+                </div>
+              )}
+            </details>
+          </>
         )}
       </div>
     </section>
