@@ -152,8 +152,13 @@ paged('a person chooses by which ways they are told of what, and hides themselve
   await page.getByText('Follow the link in the mail').waitFor();
   await page.reload();
   await page.getByText('What to be told, and how').click();
-  await box('Changes of bookings: E-mail').check();
-  await box('Changes of bookings: Push').uncheck();
+  const choose = async (name: string): Promise<void> => {
+    const saved = page.waitForResponse((r) => r.request().method() === 'PUT');
+    await box(name).click();
+    await saved;
+  };
+  await choose('Changes of bookings: E-mail');
+  await choose('Changes of bookings: Push');
   await page.reload();
   await page.getByText('What to be told, and how').click();
   t.true(await box('Changes of bookings: E-mail').isChecked());

@@ -1,18 +1,8 @@
 /** By which ways a person is told of what: one box for each category and channel. */
+import type { Replies } from '../generated/replies.ts';
 
 export type Channel = 'inapp' | 'push' | 'email';
-type Switches = { readonly [channel in Channel]: boolean };
-
-export interface Settings {
-  readonly preferences: {
-    readonly categories: { readonly [category: string]: Partial<Switches> };
-    readonly quiet?: object;
-    readonly digestAt: string;
-  };
-  /** as they are in force */
-  readonly categories: { readonly [category: string]: Switches };
-  readonly endpoints: { readonly [id: string]: { readonly provider: string } };
-}
+export type Settings = Replies['GET /v1/notifications/preferences'];
 
 const CHANNELS: readonly (readonly [Channel, string])[] = [
   ['inapp', 'Here'],
@@ -36,19 +26,18 @@ const LABELS: { readonly [category: string]: string } = {
 /** Whether there is an address to which mails go. */
 export const hasAddress = ({ endpoints }: Settings): boolean => Object.values(endpoints).some((e) => e.provider === 'email');
 
-/** @param change receives the preferences as they are to be */
-export function Channels(o: {
-  readonly settings: Settings;
-  readonly busy: boolean;
-  readonly change: (preferences: Settings['preferences']) => void;
-}) {
+/** @param change receives the settings as they are to be */
+export function Channels(o: { readonly settings: Settings; readonly busy: boolean; readonly change: (settings: Settings) => void }) {
   const { preferences, categories } = o.settings;
   const mails = hasAddress(o.settings);
-  const set = (category: string, channel: Channel, on: boolean): void =>
+  const set = (category: string, channel: Channel, on: boolean): void => {
+    const one = { ...preferences.categories[category], [channel]: on };
     o.change({
-      ...preferences,
-      categories: { ...preferences.categories, [category]: { ...preferences.categories[category], [channel]: on } },
+      ...o.settings,
+      preferences: { ...preferences, categories: { ...preferences.categories, [category]: one } },
+      categories: { ...categories, [category]: { inapp: false, push: false, email: false, full: false, ...categories[category], ...one } },
     });
+  };
   return (
     <table class="channels" aria-label="Ways to be told">
       <thead>

@@ -83,13 +83,14 @@ export function Notifications({ userId }: { readonly userId: string }) {
     }
   }
 
-  async function configure(preferences: Settings['preferences']): Promise<void> {
-    await api('PUT', '/v1/notifications/preferences', preferences);
-    await load();
+  /** Shown at once; what the server then says holds. */
+  async function configure(next: Settings): Promise<void> {
+    setSettings(next);
+    await api('PUT', '/v1/notifications/preferences', next.preferences).finally(load);
   }
-  function quietly({ preferences }: Settings, on: boolean): Settings['preferences'] {
-    const { quiet: _, ...others } = preferences;
-    return on ? { ...others, quiet: NIGHT } : others;
+  function quietly(now: Settings, on: boolean): Settings {
+    const { quiet: _, ...others } = now.preferences;
+    return { ...now, preferences: on ? { ...others, quiet: NIGHT } : others };
   }
 
   const on = status === 'on' && registration !== undefined;
@@ -149,7 +150,7 @@ export function Notifications({ userId }: { readonly userId: string }) {
             </label>
             <details class="ways">
               <summary>What to be told, and how</summary>
-              <Channels settings={settings} busy={busy} change={(p) => void act(() => configure(p), 'Saved')} />
+              <Channels settings={settings} busy={busy} change={(next) => void act(() => configure(next), 'Saved')} />
               {!hasAddress(settings) && (
                 <div class="foot">
                   <p class="small muted">For mails we must know that your address is yours.</p>

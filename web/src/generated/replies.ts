@@ -853,12 +853,12 @@ export interface Replies {
       digestAt: string;
     };
     categories: { [key: string]: { inapp: boolean; push: boolean; email: boolean; full: boolean } };
-    endpoints: { [key: string]: { provider: 'webpush' | 'fcm' | 'apns' | 'log'; at: number } };
+    endpoints: { [key: string]: { provider: 'webpush' | 'fcm' | 'apns' | 'log' | 'email'; at: number } };
   };
   'GET /v1/push/endpoints': {
     items: {
       id: string;
-      provider: 'webpush' | 'fcm' | 'apns' | 'log';
+      provider: 'webpush' | 'fcm' | 'apns' | 'log' | 'email';
       deviceId?: string;
       platform?: string;
       registeredAt: string;
@@ -1488,7 +1488,7 @@ export interface Replies {
   'POST /v1/notifications/seen': { s: number };
   'POST /v1/push/endpoints': {
     id: string;
-    provider: 'webpush' | 'fcm' | 'apns' | 'log';
+    provider: 'webpush' | 'fcm' | 'apns' | 'log' | 'email';
     deviceId?: string;
     platform?: string;
     registeredAt: string;
