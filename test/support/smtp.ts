@@ -1,6 +1,5 @@
 /** A mail server for tests: takes mail over SMTP, or refuses it as it is told to. */
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { SMTPServer } from 'smtp-server';
 
 export interface Received {
@@ -65,15 +64,15 @@ export async function startMailServer(): Promise<MailServer> {
     logger: false,
     onRcptTo: (_address, _session, done) => done(refuse('rcpt')),
     onData(stream, { envelope }, done) {
-      text(stream)
-        .then((raw) => {
-          const error = refuse('data');
-          if (error !== undefined) return done(error);
-          const from = envelope.mailFrom === false ? '' : envelope.mailFrom.address;
-          received.push(read(raw, from, envelope.rcptTo.map((r) => r.address).join()));
-          return done();
-        })
-        .catch(done);
+      const raw: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => raw.push(chunk));
+      stream.on('error', done);
+      stream.on('end', () => {
+        const error = refuse('data');
+        const from = envelope.mailFrom === false ? '' : envelope.mailFrom.address;
+        if (error === undefined) received.push(read(Buffer.concat(raw).toString(), from, envelope.rcptTo.map((r) => r.address).join()));
+        done(error);
+      });
     },
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -86,7 +86,11 @@ export function Notifications({ userId }: { readonly userId: string }) {
   /** Shown at once; what the server then says holds. */
   async function configure(next: Settings): Promise<void> {
     setSettings(next);
-    await api('PUT', '/v1/notifications/preferences', next.preferences).finally(load);
+    try {
+      await api('PUT', '/v1/notifications/preferences', next.preferences);
+    } finally {
+      await load();
+    }
   }
   function quietly(now: Settings, on: boolean): Settings {
     const { quiet: _, ...others } = now.preferences;
