@@ -11,6 +11,7 @@ import type { Interests } from './interests.ts';
 import type { Gathered, Ranking, RankingOf, Workload } from './cluster-view.ts';
 import type { Observer } from './feed.ts';
 import type { Standing } from './standing.ts';
+import { grouped } from './grouped.ts';
 import type { Inspect } from './inspect.ts';
 import type { Operate } from './operate.ts';
 import type { Node } from './node.ts';
@@ -194,13 +195,7 @@ export class Cluster implements ActorSystem {
   }
 
   async behind(heads: readonly { t: string; e: string; s: number }[]): Promise<string[]> {
-    const bySlot = new Map<number, { t: string; e: string; s: number }[]>();
-    for (const head of heads) {
-      const slot = slotOfTopic(head.t);
-      const list = bySlot.get(slot);
-      if (list === undefined) bySlot.set(slot, [head]);
-      else list.push(head);
-    }
+    const bySlot = grouped(heads, (head) => slotOfTopic(head.t));
     const moved = await Promise.all(
       [...bySlot].map(([slot, list]) => this.#question(slot, { method: 'behind', args: [list] }, () => this.#node.behind(list))),
     );

@@ -9,6 +9,7 @@ import { DatabaseWatch } from './database-watch.ts';
 import { refuse } from './envelope.ts';
 import { refusal } from './errors.ts';
 import { fenceOff } from './fence-off.ts';
+import { grouped } from './grouped.ts';
 import { Handover } from './handover.ts';
 import { SLOTS } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -55,6 +56,8 @@ export class Placement {
   #version = -1;
   #tableAt = Number.NEGATIVE_INFINITY;
   #busy: Promise<void> | undefined;
+  /** slots that are being claimed; they are served when what their last owner left is over */
+  readonly #taking = new Set<number>();
   #moving = false;
   #movedAt = Number.NEGATIVE_INFINITY;
   #handle: unknown;
@@ -94,9 +97,7 @@ export class Placement {
 
   /** The slots that this node owns. */
   get slots(): number[] {
-    const mine: number[] = [];
-    for (let slot = 0; slot < SLOTS; slot += 1) if (this.#states[slot] === 'mine') mine.push(slot);
-    return mine;
+    return this.#states.flatMap((state, slot) => (state === 'mine' ? [slot] : []));
   }
 
   /** Where the slot is served or about to be, as far as this node knows. */
@@ -153,6 +154,9 @@ export class Placement {
     this.#handle = this.#k.clock.setTimer(TICK_MS, () => {
       this.#plan();
       this.#database.ask();
+      if (this.#o.eager !== false && this.leaseLeft > 0) {
+        this.#suspicion.watch(this.#members.list, this.me, (node) => void this.confirm(node, true));
+      }
       void this.#look();
     });
   }
@@ -232,7 +236,10 @@ export class Placement {
   /** Learns who lives, and where every slot should be. */
   #meet(nodes: readonly NodeInfo[]): void {
     const heard = nodes.filter((n) => !this.#suspicion.shuns(n.id));
+    const before = this.#members.ids;
     if (!this.#members.meet(heard, this.#k.clock.mono())) return;
+    const lives = this.#members.ids;
+    for (const id of before) if (!lives.has(id)) this.#k.router?.lost(id);
     if (!this.#members.list.some((n) => n.build > this.#o.build)) return;
     // Somebody may be able now to run what this build cannot.
     const ahead = [...this.#residents.hot.values()].filter((a) => a.closed?.code === 'VERSION_AHEAD');
@@ -240,6 +247,7 @@ export class Placement {
   }
 
   #unreachable(error: unknown): void {
+    this.#suspicion.outage();
     if (!this.#roaming) this.#k.log.warn({ err: error }, 'the leases could not be renewed');
     if (this.leaseLeft > 0 || this.#roaming || this.#state === 'stopped') return;
     this.#roaming = true;
@@ -287,7 +295,7 @@ export class Placement {
       const known = this.#owners[slot];
       if (this.#handover.moving(slot)) continue;
       if (owner === undefined) this.#emptySince[slot] ??= sent;
-      else {
+      else if (owner.node !== this.me || !this.#taking.has(slot)) {
         if (known?.epoch !== owner.epoch) {
           this.#hints.delete(slot);
           if (owner.node !== this.me) elsewhere.push(slot);
@@ -302,6 +310,7 @@ export class Placement {
     this.#lose(lost, 'lost');
     this.#k.interests?.moved(elsewhere);
     this.#acquire(got, 'given');
+    this.#k.router?.moved(elsewhere);
   }
 
   /** Takes the slots that nobody serves and that should be here. Former owners come first when the store has forgotten everything. */
@@ -310,11 +319,13 @@ export class Placement {
     const lives = this.#members.ids;
     const wanted: number[] = [];
     for (let slot = 0; slot < SLOTS; slot += 1) if (this.#mayClaim(slot, lives, now)) wanted.push(slot);
-    await this.#take(wanted);
+    const suspects = grouped(wanted, (slot) => this.#suspicion.doubts(this.#owners[slot]?.node));
+    for (const [suspect, slots] of suspects) await this.#take(slots, suspect);
   }
 
   #mayClaim(slot: number, lives: ReadonlySet<string>, now: number): boolean {
     const empty = this.#emptySince[slot];
+    if (this.#taking.has(slot)) return false;
     if (this.#states[slot] === 'mine') return empty !== undefined;
     if (this.#members.target[slot] !== this.me) return false;
     const owner = this.#owners[slot];
@@ -323,8 +334,17 @@ export class Placement {
   }
 
   async #take(wanted: readonly number[], suspect?: string): Promise<void> {
-    if (wanted.length === 0) return;
-    const grants = await this.#within(this.#o.leases.claim(wanted, this.me, suspect));
+    for (const slot of wanted) this.#taking.add(slot);
+    try {
+      const grants = await this.#within(this.#o.leases.claim(wanted, this.me, suspect));
+      await this.#got(grants, suspect);
+    } finally {
+      for (const slot of wanted) this.#taking.delete(slot);
+      this.#tableAt = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  async #got(grants: readonly Grant[], suspect: string | undefined): Promise<void> {
     const crashed = grants.filter(({ slot }) => {
       const before = this.#owners[slot];
       return this.#states[slot] === 'none' && before !== undefined && before.node !== this.me;
@@ -369,7 +389,7 @@ export class Placement {
     this.#k.outbox.acquire(slots);
     this.#k.timers.acquire(slots);
     this.#k.projector.acquire(slots);
-    this.#k.router?.unpark(slots);
+    this.#k.router?.moved(slots);
   }
 
   #lose(slots: readonly number[], reason: string): void {
@@ -405,21 +425,13 @@ export class Placement {
     if (slots.length === 0) return;
     this.#moving = true;
     this.#movedAt = now;
-    void this.#move(slots.slice(0, this.#database.answers ? MOVES : SLOTS)).finally(() => {
-      this.#moving = false;
-    });
+    void this.#move(slots.slice(0, this.#database.answers ? MOVES : SLOTS)).finally(() => (this.#moving = false));
   }
 
   async #move(slots: readonly number[]): Promise<void> {
-    const byNode = new Map<string, number[]>();
-    for (const slot of slots) {
-      const to = this.#members.target[slot];
-      if (to === undefined || to === this.me) continue;
-      const list = byNode.get(to);
-      if (list === undefined) byNode.set(to, [slot]);
-      else list.push(slot);
-    }
+    const byNode = grouped(slots, (slot) => this.#members.target[slot]);
     for (const [to, list] of byNode) {
+      if (to === undefined || to === this.me) continue;
       for (let i = 0; i < list.length; i += MOVES) await this.#hand(list.slice(i, i + MOVES), to, 'moved');
     }
   }
@@ -440,10 +452,8 @@ export class Placement {
     for (const { slot, epoch } of moved) this.#owners[slot] = { node: to, epoch };
     this.#k.interests?.moved(moved.map((g) => g.slot));
     // What was not transferred, or nobody knows whether it was: the table will tell.
-    this.#lose(
-      given.map((g) => g.slot),
-      reason,
-    );
+    const leaving = given.map((g) => g.slot);
+    this.#lose(leaving, reason);
     if (moved.length < given.length) this.refresh();
   }
 
@@ -482,8 +492,7 @@ export class Placement {
       if (this.#state !== 'running' || this.leaseLeft === 0 || !(await this.#suspicion.confirm(node))) return;
       if (tell) this.#o.bus.broadcast({ f: 'suspect', node }).catch(() => undefined);
       this.#meet(this.#members.list);
-      const wanted = this.#owners.flatMap((owner, slot) => (owner?.node === node && this.#members.target[slot] === this.me ? [slot] : []));
-      await this.#take(wanted, node);
+      await this.#claim();
     } catch (error) {
       this.#k.log.warn({ err: error, node }, 'the slots of a lost node could not be taken');
     }

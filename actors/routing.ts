@@ -49,7 +49,9 @@ export class Router {
   readonly #placement: Placement;
   readonly #bus: Bus;
   readonly #serving: Serving;
-  readonly #pending = new Map<number, (answer: Answer) => void>();
+  readonly #pending = new Map<number, { readonly to: string; readonly end: (outcome: Outcome) => void }>();
+  /** questions that wait before they are sent again, by slot */
+  readonly #asleep = new Map<number, Set<() => void>>();
   readonly #parked = new Map<number, { readonly from: string; readonly question: Question; readonly until: number }[]>();
   #rid = 0;
 
@@ -94,15 +96,36 @@ export class Router {
         } else if (outcome !== 'down' && outcome.owner !== null) this.#placement.hear(r.slot, outcome.owner);
       }
       if (tries > 0 && wait > 0) this.#placement.refresh();
-      await this.#sleep(Math.min(wait, end - this.#k.clock.mono()));
+      await this.#sleep(r.slot, Math.min(wait, end - this.#k.clock.mono()));
     }
   }
 
-  #sleep(ms: number): Promise<void> {
+  /** Waits, but not longer than until the slot has changed hands. */
+  #sleep(slot: number, ms: number): Promise<void> {
     return new Promise((resolve) => {
-      if (ms <= 0) resolve();
-      else this.#k.clock.setTimer(ms, resolve);
+      if (ms <= 0) return resolve();
+      const asleep = this.#asleep.get(slot) ?? new Set();
+      this.#asleep.set(slot, asleep);
+      const wake = (): void => {
+        this.#k.clock.clearTimer(timer);
+        asleep.delete(wake);
+        if (asleep.size === 0) this.#asleep.delete(slot);
+        resolve();
+      };
+      const timer = this.#k.clock.setTimer(ms, wake);
+      asleep.add(wake);
     });
+  }
+
+  /** Slots have changed hands: what waits for them goes on, what came too early is answered. */
+  moved(slots: readonly number[]): void {
+    for (const slot of slots) for (const wake of this.#asleep.get(slot) ?? []) wake();
+    this.unpark(slots);
+  }
+
+  /** The node answers no more: whoever waits for it asks whoever has its slots now. */
+  lost(node: string): void {
+    for (const { to, end } of this.#pending.values()) if (to === node) end('silent');
   }
 
   #exchange(
@@ -123,7 +146,7 @@ export class Router {
         resolve(outcome);
       };
       const timer = this.#k.clock.setTimer(patience, () => end('silent'));
-      this.#pending.set(rid, end);
+      this.#pending.set(rid, { to, end });
       const sent = (receivers: number): void => void (receivers === 0 && end('absent'));
       this.#bus.send(to, r.frame({ rid, slot: r.slot, epoch, left })).then(sent, () => end('down'));
     });
@@ -141,7 +164,7 @@ export class Router {
       case 'nak':
       case 'replies':
       case 'moved':
-        return this.#pending.get(frame.rid)?.(frame);
+        return this.#pending.get(frame.rid)?.end(frame);
       case 'table':
         return this.#placement.refresh();
       case 'coming':
