@@ -40,8 +40,11 @@ export class Kills {
     const n = (this.reached.get(name) ?? 0) + 1;
     this.reached.set(name, n);
     if (this.done || this.#kill === undefined || this.#kill.at !== name || n < this.#kill.nth) return value;
-    if (this.#kill.when === 'while') return this.#dies() ? never : value;
-    return this.#after(value);
+    if (this.#kill.when === 'after') return this.#after(value);
+    if (!this.#dies()) return value;
+    // the dead hear of no failure
+    Promise.resolve(value).catch(() => undefined);
+    return never;
   };
 
   async #after(value: unknown): Promise<unknown> {
