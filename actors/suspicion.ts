@@ -44,12 +44,8 @@ export class Suspicion {
   watch(nodes: readonly NodeInfo[], me: string, lost: (node: string) => void): void {
     const next = nodes[(nodes.findIndex(({ id }) => id === me) + 1) % nodes.length];
     if (next === undefined || next.id === me) return;
-    this.#listens(next.id).then(
-      (yes) => {
-        if (!yes) this.raise(next.id, () => lost(next.id));
-      },
-      () => undefined,
-    );
+    const heard = (yes: boolean): void => void (yes || this.raise(next.id, () => lost(next.id)));
+    this.#listens(next.id).then(heard, () => undefined);
   }
 
   /** Nobody has received what was sent to the node: `lost` is called if that is so half a second later, too. */

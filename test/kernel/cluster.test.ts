@@ -115,7 +115,7 @@ test('the slots of a node that is killed are taken when its lease ends, and its 
   t.true(taken[0]?.includes(slotOf(actorIdOf(ref))));
   await c.clock.advance(500);
   const types = rows(c, ref).map((row) => row.split(' ')[1]);
-  t.deepEqual(types.slice(2).toSorted(), ['counter.add', 'fired']);
+  t.deepEqual(new Set(types.slice(2)), new Set(['counter.add', 'fired']));
   t.is(owned(c).get(a.id), SLOTS);
   t.like(await answered(c, add(a, other)), { ok: true });
 });
