@@ -1,11 +1,9 @@
 import anyTest from 'ava';
 import type { TestFn } from 'ava';
-import { spawn, spawnSync } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Bare } from '../support/bare.ts';
 import { faultProxy } from '../support/proxy.ts';
 import { system } from '../support/kernel.ts';
+import { pythonTest, receiver } from '../support/python.ts';
 import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 import { liveWorld } from './setup.ts';
@@ -24,26 +22,8 @@ const send = async (w: World, ref: string, command: { type: string; [field: stri
   if (!reply.ok) throw new Error(reply.error.code);
 };
 
-/** The first interpreter that has the packages: Debian installs them for its own. */
-const interpreter = ['python3', '/usr/bin/python3'].find((path) => spawnSync(path, ['-c', 'import socketio, websocket']).status === 0);
-const python = interpreter === undefined ? test.skip : test;
-if (interpreter === undefined)
-  test('the Python receiver is skipped: python3-socketio and python3-websocket are not installed', (t) => t.pass());
-
-type Line = { n?: number; s?: number; view?: { n: number }; user?: string };
-
-function receiver(url: string, topic: string, token: string): { lines: Line[]; errors: () => string; end: () => void } {
-  const script = fileURLToPath(new URL('../../../docs/examples/receiver.py', import.meta.url));
-  const child = spawn(interpreter ?? 'python3', [script, url, topic, token]);
-  const lines: Line[] = [];
-  let errors = '';
-  createInterface(child.stdout).on('line', (line) => lines.push(JSON.parse(line) as Line));
-  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-  return { lines, errors: () => errors, end: () => child.kill('SIGKILL') };
-}
-
-python('a Python client that is cut off goes on with its cursor: every item once and in order, and the newest view (56)', async (t) => {
-  const { w } = t.context;
+pythonTest('a Python client that is cut off goes on with its cursor: every item once and in order, and the newest view (56)', async (t) => {
+  const { w } = t.context as { w: World };
   const { token, id } = await w.person();
   await send(w, 'counter:py', { type: 'counter.emit', items: 3 });
   await send(w, 'counter:py', { type: 'counter.add', by: 1 });

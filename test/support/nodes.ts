@@ -29,6 +29,8 @@ export interface TestNodes {
 export async function testNodes(o: {
   readonly nodes?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** the way of the i-th node to Redis */
+  readonly redisOf?: (url: string, i: number) => Promise<string>;
 }): Promise<TestNodes | { skip: string }> {
   const stores = await clusterStores();
   if ('skip' in stores) return stores;
@@ -38,7 +40,10 @@ export async function testNodes(o: {
   const secrets = await newSecrets(Date.now());
   const env = { DATABASE_URL: databaseUrl, REDIS_URL: redis.url, REDIS_NAMESPACE: namespace(), ...o.env };
   const effects = { counter: { work: async () => ({ done: 1 }) } };
-  const start = (): Promise<World> => makeWorld({ kinds, effects, store, secrets, listen: true, env });
+  const start = async (_: unknown, i: number): Promise<World> => {
+    const own = o.redisOf === undefined ? env : { ...env, REDIS_URL: await o.redisOf(redis.url, i) };
+    return makeWorld({ kinds, effects, store, secrets, listen: true, env: own });
+  };
   const worlds = await Promise.all(Array.from({ length: o.nodes ?? 2 }, start));
   const used = new Set<ActorRef>();
 

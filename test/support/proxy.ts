@@ -11,6 +11,8 @@ export interface FaultProxy {
   freeze(): void;
   /** what the server sends is lost on the way from now on, for the connections that there are */
   deafen(): void;
+  /** where connections that come from now on end */
+  retarget(url: string): void;
   /** bytes a second to the client, 0: as fast as it goes; for new connections too */
   throttle(bytesPerSecond: number): void;
   close(): Promise<void>;
@@ -26,7 +28,7 @@ interface Pair {
 const SLICE_MS = 20;
 
 export async function faultProxy(target: string): Promise<FaultProxy> {
-  const { hostname, port } = new URL(target);
+  let { hostname, port } = new URL(target);
   const pairs = new Set<Pair>();
   let rate = 0;
 
@@ -80,6 +82,9 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
     },
     deafen() {
       for (const p of pairs) p.deaf = true;
+    },
+    retarget(url) {
+      ({ hostname, port } = new URL(url));
     },
     throttle(bytesPerSecond) {
       rate = bytesPerSecond;
