@@ -29,6 +29,7 @@ import { createHttp } from './http/app.ts';
 import type { Route } from './http/route.ts';
 import { actorRoutes } from './http/routes/actors.ts';
 import { adminRoutes } from './http/routes/admin/admin.ts';
+import { breakerRoutes } from './http/routes/admin/breakers.ts';
 import { anomalyRoutes } from './http/routes/anomaly.ts';
 import { authRoutes } from './http/routes/auth.ts';
 import { demoRoutes } from './http/routes/demo.ts';
@@ -73,6 +74,8 @@ import { createNotify } from './notify/notify.ts';
 import { createLog } from './observe/log.ts';
 import { loopMetric, watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
+import { createCircuits } from './outgoing/circuits.ts';
+import { redisChannel } from './redis/channel.ts';
 import { createClusterNode } from './redis/cluster.ts';
 import { createRedisRoster } from './redis/roster.ts';
 import { createWebhooks } from './webhooks/sender.ts';
@@ -172,8 +175,18 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const companions = registryOf(kinds);
   const store = deps.store?.(companions) ?? createPgStore(database, companions, node);
   let url: string | undefined;
+  const circuits = createCircuits({
+    actors: () => actors,
+    clock,
+    random,
+    newId,
+    log,
+    registry,
+    ...(cluster === undefined ? {} : { news: redisChannel(cluster.client, cluster.keys.circuits) }),
+  });
   const biosync = createBiosync({
     knex: database.knex,
+    circuits,
     clock,
     random,
     newId,
@@ -205,6 +218,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     secret: secrets.operator,
     subject: config.vapidSubject ?? (config.publicUrl.startsWith('https:') ? config.publicUrl : 'mailto:operator@localhost.invalid'),
     allowPrivate: config.pushAllowPrivate === 'on',
+    circuits,
+    random,
     accounts: await pushAccounts(config, clock),
     mailer: config.smtpUrl === undefined ? logMailer(log) : smtpMailer({ url: config.smtpUrl, from: config.mailFrom }),
     publicUrl: config.publicUrl,
@@ -278,6 +293,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);
   const redactor = createRedactor(kinds);
+  const admin = { inspect: actors.inspect, operate: actors.operate, erasures, redactor };
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
@@ -290,7 +306,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...webhookRoutes({ webhooks }),
     ...pushRoutes({ notify, knex: database.knex, tests: newLimiter('push-tests', { perSecond: 0.1, burst: 5 }) }),
     ...mailRoutes({ addresses: notify.addresses, asks: newLimiter('mail-confirm', { perSecond: 3 / 3_600, burst: 3 }) }),
-    ...adminRoutes({ inspect: actors.inspect, operate: actors.operate, erasures, redactor }, version),
+    ...adminRoutes(admin, version),
+    ...breakerRoutes({ ...admin, circuits, actors }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({
@@ -384,6 +401,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     await presence.stop();
     elsewhere?.stop();
     notify.stop();
+    circuits.stop();
     loop.stop();
     await closed;
     cluster?.client.close();
@@ -412,6 +430,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       loop.start();
       if (cluster !== undefined && !(await cluster.client.reached())) log.warn({ node }, 'starting without redis');
       await actors.start();
+      circuits.start();
       await identity.sessions.load();
       elsewhere?.start();
       await new Promise<void>((resolve, reject) => {

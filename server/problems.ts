@@ -30,6 +30,10 @@ export const problems = {
   NOT_READY: { status: 503, title: 'The server is not ready', retryable: true },
   INTERNAL: { status: 500, title: 'Something failed on our side', retryable: true },
 
+  // other systems that the server needs (readings 4)
+  CIRCUIT_OPEN: { status: 503, title: 'A system that is needed for this does not work now', retryable: true },
+  REMOTE_SATURATED: { status: 503, title: 'Too many calls wait for a system that is needed for this', retryable: true },
+
   // booking
   SLOT_UNAVAILABLE: { status: 409, title: 'The slot is not free', retryable: false },
   CLAIM_CONFLICT: { status: 409, title: 'Another writer has taken the slot', retryable: true },

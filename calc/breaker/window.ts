@@ -48,20 +48,23 @@ export const addCounts = (a: Counts, b: Counts): Counts => ({
   slow: a.slow + b.slow,
 });
 
-const bucketAt = (r: Rules, at: number): number => Math.floor(at / (r.windowMs / BUCKETS));
+/** All that the window itself needs of the rules. */
+export type Window = Pick<Rules, 'windowMs'>;
+
+const bucketAt = (r: Window, at: number): number => Math.floor(at / (r.windowMs / BUCKETS));
 
 /**
  * The window with more calls in its newest bucket, without the buckets that have left it.
  *
  * @param now ms of any clock that does not go back
  */
-export function counted(buckets: Buckets, r: Rules, now: number, more: Counts): Buckets {
+export function counted(buckets: Buckets, r: Window, now: number, more: Counts): Buckets {
   const newest = bucketAt(r, now);
   const kept = Object.entries(buckets).filter(([key]) => Number(key) > newest - BUCKETS);
   return { ...Object.fromEntries(kept), [newest]: addCounts(buckets[newest] ?? noCounts, more) };
 }
 
-export function totalOf(buckets: Buckets, r: Rules, now: number): Counts {
+export function totalOf(buckets: Buckets, r: Window, now: number): Counts {
   const newest = bucketAt(r, now);
   return Object.entries(buckets).reduce((sum, [key, one]) => (Number(key) > newest - BUCKETS ? addCounts(sum, one) : sum), noCounts);
 }

@@ -176,7 +176,7 @@ export const deviceMachine = setup({
     /** D4 */
     limit: assign(({ event }) => {
       const wait = T.rateWaitMs(bad(event).retryAfterS);
-      return { backoffMs: wait, rateUntil: now() + wait, error: 'RATE_LIMITED' };
+      return { backoffMs: wait, rateUntil: now() + wait, error: bad(event).code };
     }),
     loseGrant: assign({ error: 'REAUTH_REQUIRED' }),
     closeRun: assign({ run: undefined }),

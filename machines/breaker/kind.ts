@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Principal, Snap } from '../../actors/define.ts';
 import { command, defineActor, defineTopic, platformOnly, query } from '../../actors/define.ts';
 import { breakerMachine } from './machine.ts';
-import { BreakerContext, Change, Nothing, Reported, Standing } from './schema.ts';
+import { BreakerContext, Change, Nothing, Probe, Reported, Standing } from './schema.ts';
 import type { BreakerState } from './schema.ts';
 
 const staff = (p: Principal): boolean => platformOnly(p) || p.roles.includes('staff') || p.roles.includes('admin');
@@ -24,10 +24,11 @@ export const changes = defineTopic({
 const fact = (input: z.ZodType) => command({ input, reply: Standing, allow: platformOnly });
 const act = command({ input: Nothing, reply: Standing, allow: operators });
 
-const standingOf = ({ value, context: { until, openings } }: Snap<BreakerContext>): Standing => ({
+const standingOf = ({ value, context: { until, openings, rev } }: Snap<BreakerContext>): Standing => ({
   state: value as BreakerState,
   ...(until === undefined ? {} : { until }),
   openings,
+  rev,
 });
 
 /** The circuit of one dependency: `breaker:{first 20 hex digits of the SHA-256 of its name}`. */
@@ -41,8 +42,8 @@ export const breaker = defineActor<BreakerContext>({
   visible: staff,
   commands: {
     'calls.reported': fact(Reported),
-    'probe.succeeded': fact(Nothing),
-    'probe.failed': fact(Nothing),
+    'probe.succeeded': fact(Probe),
+    'probe.failed': fact(Probe),
     'breaker.isolate': act,
     'breaker.reset': act,
     'breaker.force': act,

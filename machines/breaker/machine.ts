@@ -12,7 +12,7 @@ import { from, now, rnd } from '../../actors/scope.ts';
 import { counted, totalOf, trips, waitMs } from '../../calc/breaker/window.ts';
 import { ruleSets } from './rules.ts';
 import type { RuleSet } from './rules.ts';
-import type { BreakerContext, BreakerEvent, BreakerState, Change, Reported } from './schema.ts';
+import type { BreakerContext, BreakerEvent, BreakerState, Change, Probe, Reported } from './schema.ts';
 
 /** the breaker is off for at most so long */
 const FORCED_MS = 3_600_000;
@@ -25,6 +25,7 @@ interface Given {
 
 const rulesOf = (c: BreakerContext) => ruleSets[c.rules];
 const report = (event: unknown): Reported => event as Reported;
+const probe = (event: unknown): Probe => event as Probe;
 
 const withReport = (c: BreakerContext, r: Reported): Pick<BreakerContext, 'buckets' | 'streak'> => ({
   buckets: counted(c.buckets, rulesOf(c), now(), { calls: r.calls, failures: r.failures, slow: r.slow }),
@@ -32,16 +33,18 @@ const withReport = (c: BreakerContext, r: Reported): Pick<BreakerContext, 'bucke
 });
 
 const quiet = { buckets: {}, streak: 0, probes: 0 } as const;
+/** Of every change of state. */
+const fresh = (c: BreakerContext) => ({ ...quiet, rev: c.rev + 1 });
 
 /** The answer to every report and command: how the circuit stands then. */
 const standing = (state: BreakerState) => ({
   type: 'reply' as const,
-  params: ({ context: { until, openings } }: Given) => ({ state, ...(until === undefined ? {} : { until }), openings }),
+  params: ({ context: { until, openings, rev } }: Given) => ({ state, ...(until === undefined ? {} : { until }), openings, rev }),
 });
 
 const changed = (state: BreakerState, why: Change['why']) => ({
   type: 'publish' as const,
-  params: ({ context: { name, until, openings } }: Given) => ({
+  params: ({ context: { name, until, openings, rev } }: Given) => ({
     view: 'changes',
     item: {
       at: now(),
@@ -49,6 +52,7 @@ const changed = (state: BreakerState, why: Change['why']) => ({
       state,
       ...(until === undefined ? {} : { until }),
       openings,
+      rev,
       why,
       ...(why === 'operator' ? { by: from().id } : {}),
     } satisfies Change,
@@ -69,6 +73,9 @@ const force = (told: Tells) =>
     actions: ['force', changed('forced_closed', 'operator'), ...tells[told], standing('forced_closed')],
   }) as const;
 
+const closing = ['close', changed('closed', 'healthy'), 'tellClosed', standing('closed')] as const;
+const reopening = ['open', changed('open', 'probe failed'), standing('open')] as const;
+
 const late = (state: BreakerState) => ({ actions: standing(state) });
 
 export const breakerMachine = setup({
@@ -85,6 +92,13 @@ export const breakerMachine = setup({
       const { buckets, streak } = withReport(context, r);
       return r.tripped || trips(rulesOf(context), totalOf(buckets, rulesOf(context), now()), streak);
     },
+    tripped: ({ event }) => report(event).tripped,
+    /** calls of a node that has no open circuit any more */
+    works: ({ event }) => report(event).calls > 0 && report(event).failures === 0,
+    isHealthCheck: ({ event }) => probe(event).of === null,
+    /** a node's wait was over before ours */
+    isEarly: ({ context, event }) => probe(event).of === context.rev,
+    isEarlyAndLast: ({ context, event }) => probe(event).of === context.rev && rulesOf(context).probes === 1,
     lastProbe: ({ context }) => context.probes + 1 >= rulesOf(context).probes,
     mayListen: ({ context }) => context.subscribers[from().id] === true || Object.keys(context.subscribers).length < MOST_SUBSCRIBERS,
   },
@@ -95,13 +109,13 @@ export const breakerMachine = setup({
     open: assign(({ context: c }) => {
       const calm = c.closedAt !== undefined && now() - c.closedAt >= rulesOf(c).calmMs;
       const openings = calm ? 1 : c.openings + 1;
-      return { ...quiet, openings, closedAt: undefined, until: now() + waitMs(rulesOf(c), openings, rnd()) };
+      return { ...fresh(c), openings, closedAt: undefined, until: now() + waitMs(rulesOf(c), openings, rnd()) };
     }),
-    close: assign(() => ({ ...quiet, until: undefined, closedAt: now() })),
-    tryOut: assign(() => ({ ...quiet, until: undefined })),
+    close: assign(({ context }) => ({ ...fresh(context), until: undefined, closedAt: now() })),
+    tryOut: assign(({ context }) => ({ ...fresh(context), until: undefined })),
     countProbe: assign(({ context }) => ({ probes: context.probes + 1 })),
-    isolate: assign(() => ({ ...quiet, until: undefined, closedAt: undefined })),
-    force: assign(() => ({ ...quiet, until: now() + FORCED_MS })),
+    isolate: assign(({ context }) => ({ ...fresh(context), until: undefined, closedAt: undefined })),
+    force: assign(({ context }) => ({ ...fresh(context), until: now() + FORCED_MS })),
     subscribe: assign(({ context }) => ({ subscribers: { ...context.subscribers, [from().id]: true as const } })),
     unsubscribe: assign(({ context }) => ({
       subscribers: Object.fromEntries(Object.entries(context.subscribers).filter(([ref]) => ref !== from().id)),
@@ -122,6 +136,7 @@ export const breakerMachine = setup({
     name: input.name ?? '',
     rules: input.rules ?? 'remote',
     openings: 0,
+    rev: 0,
     subscribers: {},
   }),
   on: {
@@ -150,8 +165,17 @@ export const breakerMachine = setup({
       after: { WAIT: { target: 'half_open', actions: ['tryOut', changed('half_open', 'wait is over')] } },
       on: {
         'calls.reported': late('open'),
-        'probe.succeeded': { target: 'half_open', actions: ['tryOut', changed('half_open', 'healthy'), standing('half_open')] },
-        'probe.failed': late('open'),
+        'probe.succeeded': [
+          { guard: 'isHealthCheck', target: 'half_open', actions: ['tryOut', changed('half_open', 'healthy'), standing('half_open')] },
+          { guard: 'isEarlyAndLast', target: 'closed', actions: closing },
+          {
+            guard: 'isEarly',
+            target: 'half_open',
+            actions: ['tryOut', 'countProbe', changed('half_open', 'wait is over'), standing('half_open')],
+          },
+          late('open'),
+        ],
+        'probe.failed': [{ guard: 'isEarly', target: 'open', reenter: true, actions: reopening }, late('open')],
         'breaker.isolate': isolate('nobody'),
         'breaker.reset': reset('closed'),
         'breaker.force': force('closed'),
@@ -160,12 +184,13 @@ export const breakerMachine = setup({
     half_open: {
       meta: { resting: 'until somebody calls: the next calls are the probes' },
       on: {
-        'calls.reported': late('half_open'),
-        'probe.succeeded': [
-          { guard: 'lastProbe', target: 'closed', actions: ['close', changed('closed', 'healthy'), 'tellClosed', standing('closed')] },
-          { actions: ['countProbe', standing('half_open')] },
+        'calls.reported': [
+          { guard: 'tripped', target: 'open', actions: ['open', changed('open', 'failures'), standing('open')] },
+          { guard: 'works', target: 'closed', actions: closing },
+          late('half_open'),
         ],
-        'probe.failed': { target: 'open', actions: ['open', changed('open', 'probe failed'), standing('open')] },
+        'probe.succeeded': [{ guard: 'lastProbe', target: 'closed', actions: closing }, { actions: ['countProbe', standing('half_open')] }],
+        'probe.failed': { target: 'open', actions: reopening },
         'breaker.isolate': isolate('nobody'),
         'breaker.reset': reset('closed'),
         'breaker.force': force('closed'),

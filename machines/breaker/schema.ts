@@ -9,7 +9,7 @@ const Counts = z.strictObject({ calls: count, failures: count, slow: count });
 /** what the circuit guards, as operators read it: `provider:simulator`, `push:fcm` */
 export const Name = z
   .string()
-  .regex(/^[a-z][a-z0-9-]*(:[A-Za-z0-9._-]+)*$/)
+  .regex(/^[a-z][A-Za-z0-9.:_-]*$/)
   .max(120);
 const Rules = z.enum(ruleSetNames);
 
@@ -25,11 +25,18 @@ export const Reported = Counts.extend({
 });
 export type Reported = z.infer<typeof Reported>;
 
+/** A single call that tried whether it works again. */
+export const Probe = z.strictObject({
+  of: z.int().nullable().describe('`rev` of the change that let it through; null: a health check beside the calls'),
+});
+export type Probe = z.infer<typeof Probe>;
+
 /** How a circuit stands. `until`: end of the wait, or of the time without a breaker, epoch ms. */
 export const Standing = z.strictObject({
   state: z.enum(states),
   until: z.number().optional(),
   openings: z.int().describe('in a row, without ten quiet minutes between them'),
+  rev: z.int().describe('number of its last change'),
 });
 export type Standing = z.infer<typeof Standing>;
 
@@ -50,6 +57,7 @@ export const BreakerContext = z.object({
   rules: Rules,
   buckets: z.record(z.string(), Counts),
   streak: z.number(),
+  rev: z.number(),
   openings: z.number(),
   /** epoch ms */
   until: z.number().optional(),
@@ -64,13 +72,5 @@ export type BreakerContext = z.infer<typeof BreakerContext>;
 type With<T extends string, S extends z.ZodType> = { readonly type: T } & z.infer<S>;
 export type BreakerEvent =
   | With<'calls.reported', typeof Reported>
-  | With<
-      | 'probe.succeeded'
-      | 'probe.failed'
-      | 'breaker.isolate'
-      | 'breaker.reset'
-      | 'breaker.force'
-      | 'breaker.subscribe'
-      | 'breaker.unsubscribe',
-      typeof Nothing
-    >;
+  | With<'probe.succeeded' | 'probe.failed', typeof Probe>
+  | With<'breaker.isolate' | 'breaker.reset' | 'breaker.force' | 'breaker.subscribe' | 'breaker.unsubscribe', typeof Nothing>;

@@ -13,6 +13,8 @@ import { jobKind } from '../jobs/jobs.ts';
 import type { AnyJobKind } from '../jobs/jobs.ts';
 import { secretOf } from '../webhooks/signature.ts';
 import { createConnector } from './connect.ts';
+import { guarded } from './guarded.ts';
+import type { Circuits } from '../outgoing/circuits.ts';
 import { createIngest } from './ingest.ts';
 import { createIntake } from './intake.ts';
 import type { Intake } from './intake.ts';
@@ -43,6 +45,7 @@ export interface BiosyncDeps {
   /** origin of this process as it reaches itself, known once it listens; undefined before */
   readonly selfUrl: () => string | undefined;
   readonly actors: () => ActorSystem;
+  readonly circuits: Circuits;
   readonly fetch?: typeof fetch;
 }
 
@@ -77,7 +80,7 @@ export function createBiosync(d: BiosyncDeps): Biosync {
     ...(d.simulator ? [simulator] : []),
     ...(d.standardSecrets.length > 0 ? [standardProvider(d.standardSecrets)] : []),
   ];
-  const providers = new Map(list.map((p) => [p.id as string, p]));
+  const providers = new Map(list.map((p) => [p.id as string, guarded(p, d)]));
   const { actors } = d;
   const intake = createIntake({ knex, clock, newId, log, registry: d.registry, providers, actors });
   const ingest = createIngest({ knex, clock, providers, actors });

@@ -114,7 +114,7 @@ export function createConnector({ knex, clock, newId, log, publicUrl, providers,
         return { ...where, status: 'denied' };
       }
       try {
-        const identity = await provider.exchange(code, row.verifier, redirectUri(name));
+        const identity = await provider.exchange(code, row.verifier, redirectUri(name), new AbortController().signal);
         const status = await succeed(provider, { deviceId: row.device_id, userId: row.user_id, ...identity, key });
         return { ...where, status };
       } catch (cause) {

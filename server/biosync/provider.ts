@@ -37,6 +37,9 @@ export interface AuthorizeInput {
   readonly challenge: string;
 }
 
+/** The provider works, and does not want to. */
+export class ProviderRefused extends Error {}
+
 export interface Identity {
   readonly providerUserId: string;
   readonly scopes: readonly string[];
@@ -66,9 +69,13 @@ export interface Provider {
   normalise(payload: unknown): { readonly source: Source; readonly records: readonly CanonicalRecord[] } | undefined;
   /** Page at the provider where the person grants access. Absent: the account is named by the person (`standard`). */
   authorize?(input: AuthorizeInput): string;
-  exchange?(code: string, verifier: string, redirectUri: string): Promise<Identity>;
+  /** @throws ProviderRefused */
+  exchange?(code: string, verifier: string, redirectUri: string, signal: AbortSignal): Promise<Identity>;
   fetch?(target: FetchTarget): Promise<Page>;
-  deregister?(providerUserId: string): Promise<void>;
+  /** @throws ProviderRefused */
+  deregister?(providerUserId: string, signal: AbortSignal): Promise<void>;
+  /** Whether the provider answers at all; rejects when not. */
+  health?(signal: AbortSignal): Promise<void>;
 }
 
 export type Providers = ReadonlyMap<string, Provider>;

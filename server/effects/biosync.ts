@@ -43,9 +43,9 @@ export function biosyncEffects({ knex, clock, newId, providers, ingest }: Biosyn
   return {
     device: {
       fetchPage: ({ input, key, signal }) => fetchPage(input as FetchInput, key, signal),
-      deregister: async ({ input }) => {
+      deregister: async ({ input, signal }) => {
         const { provider, providerUserId } = input as { provider: string; providerUserId: string };
-        if (providerUserId !== '') await providers.get(provider)?.deregister?.(providerUserId);
+        if (providerUserId !== '') await providers.get(provider)?.deregister?.(providerUserId, signal);
         return null;
       },
     },

@@ -2,14 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../actors/types.ts';
 import type { Config } from '../config.ts';
-import type { PushProvider } from './provider.ts';
+import type { VendorProvider } from './provider.ts';
 import { apnsProvider } from './providers/apns.ts';
 import { fcmProvider, ServiceAccount } from './providers/fcm.ts';
 
 /** @throws Error naming the setting whose file cannot be used */
-export async function pushAccounts(config: Config, clock: Clock): Promise<PushProvider[]> {
+export async function pushAccounts(config: Config, clock: Clock): Promise<VendorProvider[]> {
   const { fcmServiceAccount, apnsKey, apnsKeyId, apnsTeamId } = config;
-  const list: PushProvider[] = [];
+  const list: VendorProvider[] = [];
   if (fcmServiceAccount !== undefined) {
     const account = await load('FCM_SERVICE_ACCOUNT', fcmServiceAccount, (text) => ServiceAccount.parse(JSON.parse(text)));
     list.push(fcmProvider({ account, clock }));

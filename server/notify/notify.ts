@@ -12,9 +12,11 @@ import { createAddresses } from './addresses.ts';
 import type { Addresses } from './addresses.ts';
 import { createEndpoints } from './endpoints.ts';
 import type { Endpoints } from './endpoints.ts';
+import { guarded } from './guarded.ts';
+import type { Circuits } from '../outgoing/circuits.ts';
 import { createLinks } from './links.ts';
 import type { Mailer } from './mail.ts';
-import type { ProviderId, PushProvider } from './provider.ts';
+import type { ProviderId, PushProvider, VendorProvider } from './provider.ts';
 import { emailProvider } from './providers/email.ts';
 import { logProvider } from './providers/log.ts';
 import { webPushProvider } from './providers/webpush.ts';
@@ -33,8 +35,10 @@ export interface NotifyDeps {
   /** under which push services reach the operator */
   readonly subject: string;
   readonly allowPrivate: boolean;
+  readonly circuits: Circuits;
+  readonly random: () => number;
   /** those that need an account */
-  readonly accounts: readonly PushProvider[];
+  readonly accounts: readonly VendorProvider[];
   readonly mailer: Mailer;
   /** origin of our pages */
   readonly publicUrl: string;
@@ -74,12 +78,10 @@ export function createNotify(d: NotifyDeps): Notify {
     });
     return keys;
   };
-  const list = [
-    webPushProvider({ keys: vapid, subject: d.subject, clock, allowPrivate: d.allowPrivate }),
-    ...d.accounts,
-    emailProvider({ mailer: d.mailer, links, publicUrl: d.publicUrl }),
-    logProvider(d.log),
-  ];
+  const remote = [webPushProvider({ keys: vapid, subject: d.subject, clock, allowPrivate: d.allowPrivate }), ...d.accounts].map(
+    (provider) => guarded(provider, d),
+  );
+  const list: PushProvider[] = [...remote, emailProvider({ mailer: d.mailer, links, publicUrl: d.publicUrl }), logProvider(d.log)];
   const providers = new Map(list.map((p) => [p.id, p] as const));
   const endpoints = createEndpoints({ knex, vault, clock, newId: d.newId, allowPlain: d.allowPrivate, actors: d.actors });
   const delivery = createDelivery({ knex, clock, newId: d.newId, registry: d.registry, endpoints, providers, actors: d.actors });

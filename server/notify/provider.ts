@@ -51,6 +51,12 @@ export interface PushProvider {
   close?(): void;
 }
 
+/** One that is reached over the network. */
+export interface VendorProvider extends PushProvider {
+  /** host that is called for the target, with its port where that is not the usual one */
+  hostOf(target: Target): string;
+}
+
 /** `Retry-After` in seconds or as a date. */
 export function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;

@@ -27,6 +27,8 @@ export interface RedisKeys {
   readonly presenceFacts: (subject: string) => string;
   /** channel: whose connections have changed */
   readonly presenceTold: string;
+  /** channel of the changes of circuits */
+  readonly circuits: string;
   /** what the names of all channels of the socket adapter begin with */
   readonly io: string;
 }
@@ -48,6 +50,7 @@ export function redisKeys(namespace: string): RedisKeys {
       subject.startsWith('user:') ? `${own}:presence:${subject.slice('user:'.length)}` : `${own}:presence-${subject}`,
     presenceFacts: (subject) => `${own}:presence-facts:${subject}`,
     presenceTold: `${own}:presence-told`,
+    circuits: `${own}:circuits`,
     io: `${own}:io`,
   };
 }

@@ -7,7 +7,7 @@ import { sign } from '../../server/webhooks/signature.ts';
 const ZONE = 'Europe/Berlin';
 
 async function until<T>(what: string, fn: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const value = await fn();
     if (value !== undefined && value !== false) return value;

@@ -113,7 +113,7 @@ const breaker: Samples<BreakerContext> = {
   ],
   id: (n) => n.toString(16).padStart(20, '0'),
   people: () => [person('coach', 'staff'), person('boss', 'admin'), { kind: 'actor', id: 'device:x', roles: [] }],
-  inputs: () => {
+  inputs: ({ context: c }) => {
     const batch = { name: 'provider:test', rules: 'remote', slow: 0, broken: true, tripped: false };
     return {
       'calls.reported': each(
@@ -121,6 +121,8 @@ const breaker: Samples<BreakerContext> = {
         { ...batch, calls: 5, failures: 5, streak: 5, broken: false },
         { ...batch, calls: 1, failures: 1, streak: 1, tripped: true },
       ),
+      'probe.succeeded': each({ of: null }, { of: c.rev ?? 0 }),
+      'probe.failed': each({ of: null }, { of: c.rev ?? 0 }),
     };
   },
 };

@@ -201,10 +201,10 @@ async function circuit(k: TestKernel, send: Send): Promise<void> {
   await send(CIRCUIT, 'calls.reported', { ...batch, calls: 4, failures: 4, streak: 4, broken: false });
   await send(CIRCUIT, 'calls.reported', { ...batch, calls: 1, failures: 1, streak: 1, broken: false });
   await k.clock.advance(30_000);
-  await send(CIRCUIT, 'probe.succeeded');
-  await send(CIRCUIT, 'probe.failed');
-  await send(CIRCUIT, 'probe.succeeded');
-  for (let n = 0; n < 3; n += 1) await send(CIRCUIT, 'probe.succeeded');
+  await send(CIRCUIT, 'probe.succeeded', { of: 2 });
+  await send(CIRCUIT, 'probe.failed', { of: 2 });
+  await send(CIRCUIT, 'probe.succeeded', { of: 2 });
+  for (let n = 0; n < 3; n += 1) await send(CIRCUIT, 'probe.succeeded', { of: 2 });
   await send(CIRCUIT, 'calls.reported', { ...batch, calls: 1, failures: 1, streak: 1, tripped: true });
   await send(CIRCUIT, 'breaker.isolate', {}, boss);
   await send(CIRCUIT, 'breaker.reset', {}, boss);

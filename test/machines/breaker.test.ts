@@ -15,6 +15,7 @@ import { settle } from '../support/clock.ts';
 const REF = 'breaker:0123456789abcdef0123';
 const START = Date.UTC(2027, 2, 1, 8);
 const batch = { name: 'push:fcm', rules: 'remote', calls: 1, failures: 0, slow: 0, streak: 0, broken: true, tripped: false };
+const health = { of: null };
 const failed = (n: number) => ({ ...batch, calls: n, failures: n, streak: n, broken: false });
 
 const stateOf = (chart: Statechart<BreakerContext>): string => chart.value as unknown as string;
@@ -57,10 +58,10 @@ test('it waits 15 s, lets three probes try, and closes when all succeed (C3)', a
   const { until } = await send('calls.reported', failed(5));
   t.true(until! - k.clock.wall() >= 12_000 && until! - k.clock.wall() <= 18_000);
   await k.clock.advance(until! - k.clock.wall());
-  t.deepEqual(await read(), { state: 'half_open', openings: 1 });
-  t.is((await send('probe.succeeded')).state, 'half_open');
-  t.is((await send('probe.succeeded')).state, 'half_open');
-  t.is((await send('probe.succeeded')).state, 'closed');
+  t.deepEqual(await read(), { state: 'half_open', openings: 1, rev: 2 });
+  t.is((await send('probe.succeeded', health)).state, 'half_open');
+  t.is((await send('probe.succeeded', health)).state, 'half_open');
+  t.is((await send('probe.succeeded', health)).state, 'closed');
 });
 
 test('each failed probe doubles the wait up to five minutes, and ten quiet minutes make the next opening the first (C4)', async (t) => {
@@ -70,10 +71,10 @@ test('each failed probe doubles the wait up to five minutes, and ten quiet minut
     const left = standing.until! - k.clock.wall();
     t.true(left >= wait * 0.8 && left <= wait * 1.2, `${left} for ${wait}`);
     await k.clock.advance(left);
-    standing = await send('probe.failed');
+    standing = await send('probe.failed', { of: standing.rev });
   }
   await k.clock.advance(standing.until! - k.clock.wall());
-  for (let n = 0; n < 3; n += 1) standing = await send('probe.succeeded');
+  for (let n = 0; n < 3; n += 1) standing = await send('probe.succeeded', health);
   t.is(standing.openings, 8);
   t.is((await send('calls.reported', failed(5))).openings, 9);
   await send('breaker.reset', {}, user('boss', 'admin'));
@@ -84,8 +85,28 @@ test('each failed probe doubles the wait up to five minutes, and ten quiet minut
 test('a health check that succeeds ends the wait early', async (t) => {
   const { send } = await rig();
   await send('calls.reported', failed(5));
-  t.is((await send('probe.failed')).state, 'open');
-  t.deepEqual(await send('probe.succeeded'), { state: 'half_open', openings: 1 });
+  t.is((await send('probe.failed', health)).state, 'open');
+  t.deepEqual(await send('probe.succeeded', health), { state: 'half_open', openings: 1, rev: 2 });
+});
+
+test('probes of a node whose wait is over before the timer fires count, those that a former opening let through do not', async (t) => {
+  const { send } = await rig('provider');
+  const { rev } = await send('calls.reported', { ...failed(1), rules: 'provider', tripped: true });
+  const again = await send('probe.failed', { of: rev });
+  t.deepEqual([again.state, again.openings], ['open', 2]);
+  t.is((await send('probe.failed', { of: rev })).openings, 2, 'of another node, after the same wait');
+  t.is((await send('probe.succeeded', { of: rev })).state, 'open');
+  t.is((await send('probe.succeeded', { of: again.rev })).state, 'closed');
+});
+
+test('half open, it closes when a node reports calls that work, and opens when a node opens', async (t) => {
+  const { send } = await rig();
+  await send('calls.reported', failed(5));
+  await send('probe.succeeded', health);
+  t.is((await send('calls.reported', { ...batch, calls: 0 })).state, 'half_open');
+  t.is((await send('calls.reported', { ...failed(1), tripped: true })).state, 'open');
+  await send('probe.succeeded', health);
+  t.is((await send('calls.reported', batch)).state, 'closed');
 });
 
 test('what an operator has isolated stays so, whatever is reported, until an operator resets it (C2)', async (t) => {
@@ -93,7 +114,7 @@ test('what an operator has isolated stays so, whatever is reported, until an ope
   const boss = user('boss', 'admin');
   await send('breaker.isolate', {}, boss);
   await k.clock.advance(86_400_000);
-  for (const type of ['probe.succeeded', 'probe.failed']) t.is((await send(type)).state, 'isolated');
+  for (const type of ['probe.succeeded', 'probe.failed']) t.is((await send(type, health)).state, 'isolated');
   t.is((await send('calls.reported', failed(50))).state, 'isolated');
   t.is((await send('breaker.reset', {}, boss)).state, 'closed');
 });
@@ -157,9 +178,9 @@ test('subscribers are told when calls stop and when they flow again, once each (
   await send('ear:one', 'ear.open');
   await send(REF, 'calls.reported', failed(5));
   await k.clock.advance(20_000);
-  await send(REF, 'probe.failed');
+  await send(REF, 'probe.failed', health);
   await k.clock.advance(60_000);
-  for (let n = 0; n < 3; n += 1) await send(REF, 'probe.succeeded');
+  for (let n = 0; n < 3; n += 1) await send(REF, 'probe.succeeded', health);
   const { value } = await k.system.read('ear:one', 'heard', {}, { from: system });
   t.deepEqual(value, ['breaker.opened', 'breaker.closed']);
 });
@@ -170,7 +191,7 @@ test('any course of reports, probes, acts and time keeps the invariants', (t) =>
       weight: 6,
       arbitrary: record({ do: constantFrom('report' as const), ok: integer({ min: 0, max: 6 }), bad: integer({ min: 0, max: 6 }) }),
     },
-    { weight: 4, arbitrary: record({ do: constantFrom('probe' as const), good: boolean() }) },
+    { weight: 4, arbitrary: record({ do: constantFrom('probe' as const), good: boolean(), of: integer({ min: -1, max: 2 }) }) },
     { weight: 4, arbitrary: record({ do: constantFrom('wait' as const), ms: constantFrom(500, 5_000, 20_000, 400_000, 700_000) }) },
     record({ do: constantFrom('act' as const), type: constantFrom('breaker.isolate', 'breaker.reset', 'breaker.force') }),
   );
@@ -178,12 +199,12 @@ test('any course of reports, probes, acts and time keeps the invariants', (t) =>
     property(array(move, { maxLength: 60 }), (moves) => {
       const chart = new Statechart<BreakerContext>(breakerMachine, REF, START);
       const { remote } = ruleSets;
-      let successes = 0;
       for (const m of moves) {
         const [before, was] = [stateOf(chart), chart.context];
         if (m.do === 'wait') chart.advance(m.ms);
         else if (m.do === 'act') chart.send({ type: m.type });
-        else if (m.do === 'probe') chart.send({ type: m.good ? 'probe.succeeded' : 'probe.failed' });
+        else if (m.do === 'probe')
+          chart.send({ type: m.good ? 'probe.succeeded' : 'probe.failed', of: m.of === -1 ? null : was.rev - m.of });
         else {
           const { ok, bad } = m;
           chart.send({ type: 'calls.reported', ...batch, calls: ok + bad, failures: bad, streak: bad, broken: ok > 0 });
@@ -194,13 +215,10 @@ test('any course of reports, probes, acts and time keeps the invariants', (t) =>
         // C2
         if (before === 'isolated' && state !== 'isolated' && m.do !== 'act') return false;
         // C3
-        if (before !== 'half_open' || was.until !== undefined) successes = 0;
-        if (before === 'half_open' && m.do === 'probe') {
-          successes = m.good ? successes + 1 : 0;
-          if (state !== (m.good ? (successes === 3 ? 'closed' : 'half_open') : 'open')) return false;
-        }
+        if (before === 'half_open' && m.do === 'probe' && state !== (m.good ? (was.probes === 2 ? 'closed' : 'half_open') : 'open'))
+          return false;
         // C4
-        if (state === 'open' && before !== 'open') {
+        if (state === 'open' && c.rev !== was.rev) {
           const wait = Math.min(remote.mostMs, remote.openMs * 2 ** (c.openings - 1));
           if (c.until! - chart.now < wait * 0.8 - 1 || c.until! - chart.now > wait * 1.2 + 1) return false;
         }

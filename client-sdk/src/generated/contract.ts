@@ -181,6 +181,8 @@ export interface Topics {
       until?: number;
       /** in a row, without ten quiet minutes between them */
       openings: number;
+      /** number of its last change */
+      rev: number;
       at: number;
       name: string;
       why: 'failures' | 'probe failed' | 'wait is over' | 'healthy' | 'operator' | 'time is over';
@@ -581,6 +583,8 @@ export interface Commands {
         until?: number;
         /** in a row, without ten quiet minutes between them */
         openings: number;
+        /** number of its last change */
+        rev: number;
       };
       rejects: never;
     };
@@ -591,6 +595,8 @@ export interface Commands {
         until?: number;
         /** in a row, without ten quiet minutes between them */
         openings: number;
+        /** number of its last change */
+        rev: number;
       };
       rejects: never;
     };
@@ -601,6 +607,8 @@ export interface Commands {
         until?: number;
         /** in a row, without ten quiet minutes between them */
         openings: number;
+        /** number of its last change */
+        rev: number;
       };
       rejects: never;
     };
@@ -931,6 +939,7 @@ export type ProblemCode =
   | 'BACKFILL_GAP'
   | 'BEYOND_HORIZON'
   | 'BOOKING_NOT_FOUND'
+  | 'CIRCUIT_OPEN'
   | 'CLAIM_CONFLICT'
   | 'COMMIT_UNKNOWN'
   | 'CSRF'
@@ -969,6 +978,7 @@ export type ProblemCode =
   | 'PUSH_PROVIDER_OFF'
   | 'RATE_LIMITED'
   | 'REFRESH_REUSED'
+  | 'REMOTE_SATURATED'
   | 'RESOURCE_CLAIM_LIMIT'
   | 'RESOURCE_EXISTS'
   | 'RESOURCE_IN_USE'

@@ -1,6 +1,7 @@
 /** The simulator as a client sees it: everything goes over HTTP, as to a provider elsewhere. */
 import { z } from 'zod';
 import { CanonicalBatch } from '../canonical.ts';
+import { ProviderRefused } from '../provider.ts';
 import type { FetchTarget, Identity, Page, Provider } from '../provider.ts';
 import { normaliseCanonical, parseCanonical, verifyStandard } from '../standard.ts';
 
@@ -11,6 +12,9 @@ const DataPage = z.object({ batches: z.array(CanonicalBatch), cursor: z.string()
 
 /** Names the credentials of the client; `Authorization` belongs to the people of this server, which hosts the provider. */
 export const SECRET_HEADER = 'x-client-secret';
+
+const refusal = ({ status }: Response, what: string): Error =>
+  new (status < 500 && status !== 429 ? ProviderRefused : Error)(`the simulator refused ${what}: ${status}`);
 
 export interface SimulatorProviderDeps {
   /** origin of the simulator as this process reaches it */
@@ -24,12 +28,11 @@ export interface SimulatorProviderDeps {
 }
 
 export function simulatorProvider({ baseUrl, publicUrl, clientSecret, webhookSecrets, fetch }: SimulatorProviderDeps): Provider {
-  const call = (path: string, init: RequestInit = {}): Promise<Response> =>
+  const call = (path: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> =>
     fetch(new URL(path, baseUrl()), {
       redirect: 'error',
       ...init,
       headers: { [SECRET_HEADER]: clientSecret, ...(init.body === undefined ? {} : { 'content-type': 'application/json' }) },
-      signal: init.signal ?? AbortSignal.timeout(20_000),
     });
 
   /** Failure classes of B3.7. */
@@ -42,7 +45,7 @@ export function simulatorProvider({ baseUrl, publicUrl, clientSecret, webhookSec
     });
     let res: Response;
     try {
-      res = await call(`/v1/simulator/api/data?${query.toString()}`, { signal: AbortSignal.any([t.signal, AbortSignal.timeout(20_000)]) });
+      res = await call(`/v1/simulator/api/data?${query.toString()}`, { signal: t.signal });
     } catch {
       return { ok: false, class: 'transient', code: 'PROVIDER_UNREACHABLE' };
     }
@@ -79,16 +82,24 @@ export function simulatorProvider({ baseUrl, publicUrl, clientSecret, webhookSec
       });
       return `${publicUrl}/v1/simulator/authorize?${query.toString()}`;
     },
-    async exchange(code, verifier, redirectUri): Promise<Identity> {
-      const res = await call('/v1/simulator/oauth/token', { method: 'POST', body: JSON.stringify({ code, verifier, redirectUri }) });
-      if (!res.ok) throw new Error(`the simulator refused the code: ${res.status}`);
+    async exchange(code, verifier, redirectUri, signal): Promise<Identity> {
+      const res = await call('/v1/simulator/oauth/token', {
+        method: 'POST',
+        body: JSON.stringify({ code, verifier, redirectUri }),
+        signal,
+      });
+      if (!res.ok) throw refusal(res, 'the code');
       const token = Token.parse(await res.json());
       return { providerUserId: token.user, scopes: token.scopes };
     },
     fetch: page,
-    async deregister(providerUserId) {
-      const res = await call('/v1/simulator/oauth/revoke', { method: 'POST', body: JSON.stringify({ user: providerUserId }) });
-      if (!res.ok && res.status !== 404) throw new Error(`the simulator refused to deregister: ${res.status}`);
+    async deregister(providerUserId, signal) {
+      const res = await call('/v1/simulator/oauth/revoke', { method: 'POST', body: JSON.stringify({ user: providerUserId }), signal });
+      if (!res.ok && res.status !== 404) throw refusal(res, 'to deregister');
+    },
+    async health(signal) {
+      const res = await call('/healthz', { signal });
+      if (!res.ok) throw new Error(`the simulator is not well: ${res.status}`);
     },
   };
 }

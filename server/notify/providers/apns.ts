@@ -4,7 +4,7 @@ import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2';
 import { importPKCS8, SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../../../actors/types.ts';
-import type { Outcome, PushMessage, PushProvider, Target } from '../provider.ts';
+import type { Outcome, PushMessage, VendorProvider, Target } from '../provider.ts';
 
 export interface ApnsAccount {
   /** PEM of the .p8 file */
@@ -16,7 +16,6 @@ export interface ApnsAccount {
 const HOSTS = { production: 'https://api.push.apple.com', sandbox: 'https://api.sandbox.push.apple.com' } as const;
 /** Apple takes a token for 20 to 60 minutes and refuses too many new ones */
 const RENEW_MS = 40 * 60_000;
-const TIMEOUT_MS = 10_000;
 const MOST_BODY = 4_096;
 
 const Failure = z.object({ reason: z.string(), timestamp: z.number().optional() });
@@ -25,10 +24,12 @@ export function apnsProvider(o: {
   readonly account: ApnsAccount;
   readonly clock: Clock;
   readonly hosts?: { readonly production: string; readonly sandbox: string };
-}): PushProvider {
+}): VendorProvider {
   const { account, clock, hosts = HOSTS } = o;
   const sessions = new Map<string, ClientHttp2Session>();
   let provider: { readonly token: Promise<string>; readonly until: number } | undefined;
+
+  const originOf = (target: Target): string => hosts[target.env ?? 'production'];
 
   function providerToken(): Promise<string> {
     const now = clock.wall();
@@ -60,9 +61,9 @@ export function apnsProvider(o: {
     return fresh;
   }
 
-  function request(origin: string, headers: { readonly [name: string]: string | number }, body: string, outer: AbortSignal) {
+  function request(origin: string, headers: { readonly [name: string]: string | number }, body: string, signal: AbortSignal) {
     return new Promise<{ status: number; headers: IncomingHttpHeaders; text: string }>((resolve, reject) => {
-      const stream = session(origin).request(headers, { signal: AbortSignal.any([outer, AbortSignal.timeout(TIMEOUT_MS)]) });
+      const stream = session(origin).request(headers, { signal });
       let head: IncomingHttpHeaders = {};
       let text = '';
       stream.setEncoding('utf8');
@@ -88,7 +89,7 @@ export function apnsProvider(o: {
     if (Buffer.byteLength(body) > MOST_BODY) return { kind: 'too_large' };
     try {
       const reply = await request(
-        hosts[target.env ?? 'production'],
+        originOf(target),
         {
           ':method': 'POST',
           ':path': `/3/device/${target.token}`,
@@ -131,6 +132,7 @@ export function apnsProvider(o: {
 
   return {
     id: 'apns',
+    hostOf: (target) => new URL(originOf(target)).host,
     send: (target, m, signal) =>
       call(
         target,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Clock } from '../../../actors/types.ts';
 import type { Category } from '../../../machines/notifications/schema.ts';
 import { retryAfterMs } from '../provider.ts';
-import type { Outcome, PushMessage, PushProvider, Target } from '../provider.ts';
+import type { Outcome, PushMessage, VendorProvider, Target } from '../provider.ts';
 
 /** The fields of a service account's key file that are used. */
 export const ServiceAccount = z.object({
@@ -27,7 +27,6 @@ const Failure = z.object({
 });
 
 const SCOPE = 'https://www.googleapis.com/auth/firebase.messaging';
-const TIMEOUT_MS = 10_000;
 /** an access token is replaced so long before it ends */
 const AHEAD_MS = 300_000;
 
@@ -47,7 +46,7 @@ const dataOf = (m: PushMessage): { readonly [key: string]: string } => ({
   ...(m.generic ? { fetch: '1' } : {}),
 });
 
-export function fcmProvider(o: { readonly account: ServiceAccount; readonly clock: Clock; readonly url?: string }): PushProvider {
+export function fcmProvider(o: { readonly account: ServiceAccount; readonly clock: Clock; readonly url?: string }): VendorProvider {
   const { account, clock } = o;
   const url = `${o.url ?? 'https://fcm.googleapis.com'}/v1/projects/${account.project_id}/messages:send`;
   let access: { readonly token: string; readonly until: number } | undefined;
@@ -74,8 +73,7 @@ export function fcmProvider(o: { readonly account: ServiceAccount; readonly cloc
     return token;
   }
 
-  async function call(message: object, outer: AbortSignal): Promise<Outcome> {
-    const signal = AbortSignal.any([outer, AbortSignal.timeout(TIMEOUT_MS)]);
+  async function call(message: object, signal: AbortSignal): Promise<Outcome> {
     try {
       const reply = await fetch(url, {
         method: 'POST',
@@ -108,6 +106,7 @@ export function fcmProvider(o: { readonly account: ServiceAccount; readonly cloc
 
   return {
     id: 'fcm',
+    hostOf: () => new URL(url).host,
     send: ({ token }: Target, m, signal) =>
       call(
         {

@@ -3,7 +3,7 @@ import webPush from 'web-push';
 import type { Clock } from '../../../actors/types.ts';
 import { post } from '../../webhooks/post.ts';
 import { retryAfterMs } from '../provider.ts';
-import type { Outcome, PushMessage, PushProvider } from '../provider.ts';
+import type { Outcome, PushMessage, VendorProvider } from '../provider.ts';
 import type { VapidKeys } from '../vapid.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -18,9 +18,10 @@ export function webPushProvider(o: {
   readonly subject: string;
   readonly clock: Clock;
   readonly allowPrivate: boolean;
-}): PushProvider {
+}): VendorProvider {
   return {
     id: 'webpush',
+    hostOf: ({ token }) => new URL(token).host,
     async send({ token, p256dh = '', auth = '' }, message, signal): Promise<Outcome> {
       const request = webPush.generateRequestDetails({ endpoint: token, keys: { p256dh, auth } }, payloadOf(message), {
         vapidDetails: { subject: o.subject, ...(await o.keys()) },

@@ -325,6 +325,27 @@ export interface Replies {
       detail: { [key: string]: unknown };
     }[];
   };
+  'GET /v1/admin/breakers': {
+    items: {
+      /** of the actor breaker:{id} */
+      id: string;
+      name: string;
+      rules: 'remote' | 'provider' | 'dependency';
+      /** of all nodes together; null: nothing has been reported yet */
+      state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed' | null;
+      /** end of the wait */
+      until: string | null;
+      /** in a row */
+      openings: number;
+      /** at the node that answers, with the calls of its window */
+      here: {
+        state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+        calls: number;
+        failures: number;
+        slow: number;
+      };
+    }[];
+  };
   'GET /v1/admin/cluster': {
     mode: 'solo' | 'cluster';
     /** of this build */
@@ -1111,6 +1132,30 @@ export interface Replies {
   'POST /v1/admin/anomalies/monitors/:id/mute': { until: number };
   'POST /v1/admin/anomalies/monitors/:id/reset': null;
   'POST /v1/admin/anomalies/monitors/:id/unmute': null;
+  'POST /v1/admin/breakers/:id/force': {
+    state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+    /** in a row, without ten quiet minutes between them */
+    openings: number;
+    /** number of its last change */
+    rev: number;
+    until: string | null;
+  };
+  'POST /v1/admin/breakers/:id/isolate': {
+    state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+    /** in a row, without ten quiet minutes between them */
+    openings: number;
+    /** number of its last change */
+    rev: number;
+    until: string | null;
+  };
+  'POST /v1/admin/breakers/:id/reset': {
+    state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
+    /** in a row, without ten quiet minutes between them */
+    openings: number;
+    /** number of its last change */
+    rev: number;
+    until: string | null;
+  };
   'POST /v1/admin/dead/:id/retry': {
     seq: number;
     /** it had been applied before */
