@@ -161,13 +161,14 @@ function slotsAsked({ node: self, placement }: Kernel, node: string | undefined,
 }
 
 /** A single node as a cluster would tell of it. */
-const alone = ({ node: id, kinds, started }: Kernel): NodeInfo => ({
+const alone = ({ node: id, kinds, started, skew }: Kernel): NodeInfo => ({
   id,
   started,
   build: 0,
   versions: Object.fromEntries([...kinds.values()].map(({ def }) => [def.kind, def.version])),
   weight: 1,
   database: true,
+  clock: skew.fit,
   address: '',
 });
 

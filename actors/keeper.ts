@@ -32,8 +32,8 @@ export class Keeper {
   readonly #snapshots = new Map<string, Activation>();
   readonly #handles = new Map<string, unknown>();
   readonly #coverage: Coverage;
-  /** as the store told it last: dead letters that nobody has resolved, and by how much this node's clock is ahead */
-  vitals = { dead: 0, skewMs: 0 };
+  /** dead letters that nobody has resolved, as the store told it last */
+  deadUnresolved = 0;
   #stopped = false;
 
   readonly #retention: Retention | undefined;
@@ -57,7 +57,7 @@ export class Keeper {
     this.#k.projector.start();
     this.#coverage.start();
     this.#every('coverage', COVERAGE_MS, () => this.#coverage.save());
-    this.#every('vitals', VITALS_MS, () => this.#look());
+    this.#every('vitals', VITALS_MS, () => this.look());
     // The word of another node about a pause may have been lost.
     this.#every('pauses', VITALS_MS, () => followPauses(this.#k, this.#residents));
     this.#every('passivation', SWEEP_MS, () => this.#sweep());
@@ -66,12 +66,12 @@ export class Keeper {
     this.#every('data id', DATA_ID_MS, () => this.#checkDataId());
   }
 
-  /** Asks the store how it is; the middle of the question is when its clock was read. */
-  async #look(): Promise<void> {
-    const { clock, store } = this.#k;
-    const before = clock.wall();
-    const { dead, wall } = await store.admin.vitals();
-    this.vitals = { dead, skewMs: wall === undefined ? 0 : (before + clock.wall()) / 2 - wall };
+  /** Asks the store how it is, and what time. */
+  async look(): Promise<void> {
+    const asked = this.#k.clock.mono();
+    const { dead, wall } = await this.#k.store.admin.vitals();
+    this.deadUnresolved = dead;
+    this.#k.skew.told(wall, asked);
   }
 
   stop(): void {

@@ -15,6 +15,7 @@ import type { Outbox } from './outbox.ts';
 import type { Pauses } from './pause.ts';
 import type { Projector } from './projector.ts';
 import type { JournalStore } from './store/store.ts';
+import type { Skew } from './skew.ts';
 import type { Timers } from './timers.ts';
 import type { Topics } from './topics.ts';
 import type { ActorRef, Clock, Log } from './types.ts';
@@ -37,6 +38,7 @@ export interface Kernel {
   readonly outbox: Outbox;
   readonly timers: Timers;
   readonly feed: Feed;
+  readonly skew: Skew;
   readonly projector: Projector;
   /** absent when every message goes by the outbox */
   readonly fusion: Fusion | undefined;

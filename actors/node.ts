@@ -1,7 +1,6 @@
 import type { Activation } from './activation.ts';
 import { allowedTo, visibleTo } from './access.ts';
 import { servingOf } from './cluster.ts';
-import { laneOf } from './cluster-view.ts';
 import type { Front } from './cluster-view.ts';
 import { frontOf, glanceAt } from './glance.ts';
 import type { Glance } from './glance.ts';
@@ -17,7 +16,7 @@ import type { Envelope } from './envelope.ts';
 import { eraseActor } from './erase.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, SLOTS, slotOf, splitRef } from './ids.ts';
+import { actorIdOf, slotOf, splitRef } from './ids.ts';
 import { Interests } from './interests.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
@@ -28,6 +27,7 @@ import { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
 import { defaultLimits } from './limits.ts';
 import type { NodeLimits } from './limits.ts';
+import { levelsOf } from './levels.ts';
 import { Loader } from './loader.ts';
 import { createMetrics } from './metrics.ts';
 import type { Levels } from './metrics.ts';
@@ -49,6 +49,7 @@ import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { runtimeNamed } from './target.ts';
 import { Scheduler } from './scheduler.ts';
+import { Skew } from './skew.ts';
 import { Standstill } from './standstill.ts';
 import type { EffectId, JournalStore } from './store/store.ts';
 import { Timers } from './timers.ts';
@@ -90,6 +91,7 @@ export class Node implements ActorSystem, Kernel {
   readonly outbox: Outbox;
   readonly timers: Timers;
   readonly feed: Feed;
+  readonly skew: Skew;
   readonly projector: Projector;
   readonly fusion: Fusion | undefined;
   readonly pauses = new Pauses();
@@ -139,33 +141,18 @@ export class Node implements ActorSystem, Kernel {
     this.clock = o.clock;
     this.started = o.clock.wall();
     this.feed = new Feed(o.clock);
+    this.skew = new Skew(o.clock, o.log);
     this.random = o.random;
     this.log = o.log;
     this.freeze = o.freeze ?? false;
     this.onJob = o.onJob ?? (() => undefined);
-    this.#levels = {
-      activations: () => ({ hot: this.#residents.hot.size, warm: this.#residents.warm }),
-      activationBytes: () => this.#residents.bytes,
-      inflight: () => this.#overload.inflight,
-      inflightBytes: () => this.#overload.bytes,
-      queueAge: () => this.#overload.age,
-      shedProbability: () => this.#overload.probability,
-      loadsWaiting: () => [...this.#loader.pending()].length,
-      ringBytes: () => this.topics.ringBytes,
-      bounds: () => this.limits,
-      lanes: () => this.#committers.map((c) => laneOf(c, this.clock.mono())),
-      outboxPending: () => this.outbox.pending,
-      timersPending: () => this.timers.pending,
-      mailboxMax: () => this.#residents.longestMailbox,
-      coverage: () => [...this.kinds.values()].map((rt) => [rt.def.kind, rt.transitions.share] as const),
-      projections: () => this.projector,
-      slots: () => this.placement?.slots.length ?? SLOTS,
-      leaseLeft: () => (this.placement?.leaseLeft ?? 0) / 1_000,
-      roaming: () => (this.placement?.roaming === true ? 1 : 0),
-      macrosteps: () => [...this.kinds.values()].map((rt) => [rt.def.kind, rt.runner.steps] as const),
-      deadUnresolved: () => this.#keeper.vitals.dead,
-      clockSkewMs: () => this.#keeper.vitals.skewMs,
-    };
+    this.#levels = levelsOf(this, () => ({
+      residents: this.#residents,
+      overload: this.#overload,
+      loader: this.#loader,
+      keeper: this.#keeper,
+      committers: this.#committers,
+    }));
     this.metrics = createMetrics(o.metrics, this.#levels);
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
     this.#overload = new Overload({ limits: this.limits, random: o.random, metrics: this.metrics });
@@ -424,6 +411,7 @@ export class Node implements ActorSystem, Kernel {
       if (ended > 0) this.log.info({ connections: ended }, 'connections of a former process were ended');
     }
     await this.pauses.reload(() => this.store.admin.pauses());
+    await this.#keeper.look();
     await this.topics.start();
     for (let number = 0; number < this.#lanes; number += 1) await this.#open(number, false);
     const relaxed = this.store.relaxes && [...this.kinds.values()].some((rt) => rt.relaxed);

@@ -216,8 +216,11 @@ export class Placement {
     if (this.#state === 'running') this.#rebalance();
   }
 
+  /** A node that cannot reach its database, or whose clock is wrong, gives up its slots to those that are better off; if none is, nothing would be gained. */
   #info(): NodeInfo {
-    const cut = !this.#database.answers && this.#members.list.some((n) => n.id !== this.me && n.database && n.weight > 0);
+    const { fit } = this.#k.skew;
+    const others = this.#members.list.filter((n) => n.id !== this.me && n.weight > 0);
+    const cut = (!this.#database.answers && others.some((n) => n.database)) || (!fit && others.some((n) => n.clock));
     return {
       id: this.me,
       started: this.#started,
@@ -225,6 +228,7 @@ export class Placement {
       versions: Object.fromEntries([...this.#k.kinds.values()].map(({ def }) => [def.kind, def.version])),
       weight: this.#state === 'running' && !cut ? (this.#o.weight ?? 1) : 0,
       database: this.#database.answers,
+      clock: fit,
       address: this.#o.address ?? '',
     };
   }

@@ -300,10 +300,11 @@ export class Projector {
 
   /** Everything before the oldest event that is not shown, or not even committed, is shown. */
   async #advance(): Promise<void> {
-    const { clock, store, placement } = this.#k;
+    const { clock, store, placement, skew } = this.#k;
     // Others may write to the slots that are ours, or have them already.
     if (placement !== undefined && (placement.roaming || placement.leaseLeft === 0)) return;
-    let at = Math.min(clock.wall(), this.#unlisted.oldest, this.#unshown.oldest);
+    // By the clock that all nodes have in common: those of others may be behind this one's.
+    let at = Math.min(clock.wall(), skew.now, this.#unlisted.oldest, this.#unshown.oldest);
     for (const a of this.#residents.hot.values()) if (a.uncommitted > 0) at = Math.min(at, a.oldestUncommitted);
     const all = clock.mono() - this.#allAt >= ALL_CURSORS_MS;
     const touched = [...this.#touched];

@@ -23,6 +23,8 @@ export interface NodeInfo {
   readonly weight: number;
   /** whether its database answers */
   readonly database: boolean;
+  /** whether its clock is that of the database, within five seconds */
+  readonly clock: boolean;
   /** for humans */
   readonly address: string;
 }

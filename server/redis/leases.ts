@@ -13,6 +13,7 @@ const Info = z.object({
   versions: z.record(z.string(), z.number()),
   weight: z.number().min(0),
   database: z.boolean(),
+  clock: z.boolean().default(true),
   address: z.string(),
 });
 

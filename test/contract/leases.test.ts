@@ -92,6 +92,7 @@ const info = (id: string, o: Partial<NodeInfo> = {}): NodeInfo => ({
   versions: { room: 2 },
   weight: 1,
   database: true,
+  clock: true,
   address: id,
   ...o,
 });

@@ -26,12 +26,14 @@ class NodeClock implements Clock {
   readonly #held: (() => void)[] = [];
   #paused = false;
   alive = true;
+  /** ms by which its wall clock is ahead */
+  ahead = 0;
 
   constructor(clock: FakeClock) {
     this.#clock = clock;
   }
 
-  wall = (): number => this.#clock.wall();
+  wall = (): number => this.#clock.wall() + this.ahead;
   mono = (): number => this.#clock.mono();
   clearTimer = (handle: TimerHandle): void => this.#clock.clearTimer(handle);
 
@@ -199,6 +201,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
 function storeOf(store: MemoryStore, clock: NodeClock, commit: NodeOptions['commit'], takeovers: string[]): JournalStore {
   return {
     ...store,
+    admin: { ...store.admin, vitals: async () => ({ ...(await store.admin.vitals()), wall: clock.wall() - clock.ahead }) },
     fence: async (former) => {
       takeovers.push(`fence ${former?.nodes.join() ?? 'all'}`);
       return store.fence(former);

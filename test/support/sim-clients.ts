@@ -6,6 +6,7 @@ import type { StateTopic } from '../../actors/define.ts';
 import type { ActorRef, Json, Principal, Reply } from '../../actors/types.ts';
 import { merge } from '../../calc/merge-patch.ts';
 import { CLAIM_CONFLICT } from './sim-claims.ts';
+import { peek } from './sim-reads.ts';
 import { kinds } from './sim-world.ts';
 import type { World } from './sim-world.ts';
 import { holds, sorted } from './sim-witness.ts';
@@ -145,7 +146,7 @@ export async function client(w: World, h: History, who: number, ops: number): Pr
     }
     if (w.chance.below(name, 3) === 0) {
       const ref = w.chance.pick(name, w.witness.refs);
-      if (ref !== undefined) sent.push(w.peek(ref, from, w.chance.pick(name, ['eventual', 'session', 'linearizable']), h.last(ref)));
+      if (ref !== undefined) sent.push(peek(w, ref, from, w.chance.pick(name, ['eventual', 'session', 'linearizable']), h.last(ref)));
     }
     await Promise.all(sent);
     const pause = w.chance.below(name, 40) === 0 ? 8_000 : 60;

@@ -14,6 +14,8 @@ export interface SimStoreOptions {
   readonly intensity: number;
   /** keys that a load gives back: what the journal remembers beyond them is found by its index alone */
   readonly memory: number;
+  /** epoch ms by the clock of the database */
+  readonly wall: () => number;
   /** whether the database is out of reach now */
   readonly down: () => boolean;
   /** statements of former processes that are still under way */
@@ -183,7 +185,8 @@ export function simStore(o: SimStoreOptions): JournalStore {
       (...args: unknown[]) => call(name, () => inner(...args)),
     ]),
   );
-  const { lifecycle } = store;
+  const { lifecycle, admin } = store;
+  wrapped['admin'] = { ...admin, vitals: () => call('vitals', async () => ({ ...(await admin.vitals()), wall: o.wall() })) };
   wrapped['lifecycle'] = {
     ...lifecycle,
     prune: (actors: Parameters<typeof lifecycle.prune>[0]) =>

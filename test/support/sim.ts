@@ -4,6 +4,7 @@ import { SLOTS } from '../../actors/ids.ts';
 import { runtimeOf } from '../../actors/runtime.ts';
 import type { JournalStore } from '../../actors/store/store.ts';
 import { client, followed, History, open, Subscriber } from './sim-clients.ts';
+import { lookBack } from './sim-reads.ts';
 import { Kills } from './sim-kill.ts';
 import type { Kill } from './sim-kill.ts';
 import { Violation } from './sim-witness.ts';
@@ -104,10 +105,10 @@ async function nextDay(w: World, h: History): Promise<void> {
   await w.nextDay();
   await until(w, w.loop.time + 40_000 + w.chance.below('days', 20_000));
   w.reopen();
-  const lookBack = (): void => {
-    if (w.loop.steps % 50 === 0) w.lookBack().catch((error: unknown) => w.fail(error));
+  const also = (): void => {
+    if (w.loop.steps % 50 === 0) lookBack(w).catch((error: unknown) => w.fail(error));
   };
-  await work(w, h, { who: 10, ready: Promise.resolve(), also: lookBack });
+  await work(w, h, { who: 10, ready: Promise.resolve(), also });
 }
 
 async function live(w: World, quietMs: number): Promise<void> {

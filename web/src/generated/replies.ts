@@ -363,6 +363,8 @@ export interface Replies {
       weight: number;
       /** whether its database answers */
       database: boolean;
+      /** whether its clock is that of the database, within five seconds; if not, it gives up its slots */
+      clock: boolean;
       /** that it serves */
       slots: number;
       /** null: it did not answer within two seconds */

@@ -33,6 +33,7 @@ const Node = z.strictObject({
   versions: z.record(z.string(), z.int()).describe('of the kinds that it can run'),
   weight: z.number(),
   database: z.boolean().describe('whether its database answers'),
+  clock: z.boolean().describe('whether its clock is that of the database, within five seconds; if not, it gives up its slots'),
   slots: z.int().describe('that it serves'),
   load: Load.nullable().describe('null: it did not answer within two seconds'),
 });
