@@ -1,5 +1,6 @@
-/** Whether the database has answered lately. */
+/** Whether the database has answered lately, and what follows when it has not. */
 import type { Kernel } from './kernel.ts';
+import type { NodeInfo } from './shard/leases.ts';
 
 const DATABASE_MS = 10_000;
 
@@ -14,6 +15,12 @@ export class DatabaseWatch {
 
   get answers(): boolean {
     return this.#k.clock.mono() - this.#answeredAt < DATABASE_MS;
+  }
+
+  /** A node that cannot reach its database, or whose clock is not the database's, leaves its slots to those that are better off, if there are any. */
+  givesWay(nodes: readonly NodeInfo[]): boolean {
+    const others = nodes.filter((n) => n.id !== this.#k.node && n.weight > 0);
+    return (!this.answers && others.some((n) => n.database)) || (!this.#k.skew.fit && others.some((n) => n.clock));
   }
 
   ask(): void {

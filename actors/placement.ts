@@ -216,19 +216,15 @@ export class Placement {
     if (this.#state === 'running') this.#rebalance();
   }
 
-  /** A node that cannot reach its database, or whose clock is wrong, gives up its slots to those that are better off; if none is, nothing would be gained. */
   #info(): NodeInfo {
-    const { fit } = this.#k.skew;
-    const others = this.#members.list.filter((n) => n.id !== this.me && n.weight > 0);
-    const cut = (!this.#database.answers && others.some((n) => n.database)) || (!fit && others.some((n) => n.clock));
     return {
       id: this.me,
       started: this.#started,
       build: this.#o.build,
       versions: Object.fromEntries([...this.#k.kinds.values()].map(({ def }) => [def.kind, def.version])),
-      weight: this.#state === 'running' && !cut ? (this.#o.weight ?? 1) : 0,
+      weight: this.#state === 'running' && !this.#database.givesWay(this.#members.list) ? (this.#o.weight ?? 1) : 0,
       database: this.#database.answers,
-      clock: fit,
+      clock: this.#k.skew.fit,
       address: this.#o.address ?? '',
     };
   }
