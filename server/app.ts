@@ -47,7 +47,7 @@ import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { createFeed } from './inspector/feed.ts';
 import { createRedactor } from './inspector/redact.ts';
-import type { Jobs } from './jobs/jobs.ts';
+import type { AnyJobKind, Jobs } from './jobs/jobs.ts';
 import { queueMetrics } from './jobs/metrics.ts';
 import { pruneJob } from './jobs/prune.ts';
 import type { RunnerDeps } from './jobs/runner.ts';
@@ -87,6 +87,8 @@ export interface AppDeps {
   readonly random?: () => number;
   readonly kinds?: readonly ActorKind[];
   readonly effects?: EffectFunctions;
+  /** beside those of the product */
+  readonly jobs?: (knex: Database['knex']) => readonly AnyJobKind[];
   readonly store?: (companions: Companions) => JournalStore;
   readonly secrets?: Secrets;
   /** the database under the running server was replaced by a restored one: the process must start afresh */
@@ -229,7 +231,13 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   });
   const runner: RunnerDeps = {
     knex: database.knex,
-    kinds: [...biosync.jobs, pruneJob({ knex: database.knex, clock }), ...webhooks.jobs, ...notify.jobs],
+    kinds: [
+      ...biosync.jobs,
+      pruneJob({ knex: database.knex, clock }),
+      ...webhooks.jobs,
+      ...notify.jobs,
+      ...(deps.jobs?.(database.knex) ?? []),
+    ],
     clock,
     random,
     newId,

@@ -9,7 +9,7 @@ import { kinds as product } from '../../machines/kinds.ts';
 import { hold } from '../support/sim-hold.ts';
 import { account, list } from '../support/sim-kinds.ts';
 
-/** Errands: up to four timers that are set and cancelled; each that ends is an alert of the log `errand:<id>/done`. */
+/** Errands: up to four timers that are set and cancelled; each that ends is an alert of the log `errand:<id>/done` and a job. */
 export interface ErrandContext {
   /** place of the timer -> whose it is and when it is due, epoch ms */
   armed: Record<string, { name: string; due: number }>;
@@ -52,6 +52,7 @@ const errandMachine = setup({
       const timer = context.armed[place];
       const fine = timer !== undefined && now() >= timer.due;
       enqueue({ type: 'publish', params: { view: 'done', item: { name: timer?.name ?? '', due: timer?.due ?? 0, at: now() } } });
+      enqueue({ type: 'job', params: { queue: 'chaos', name: 'chaos.errand', data: { name: timer?.name ?? '' } } });
       enqueue.assign({ armed: without(context.armed, place), done: context.done + 1, wrong: context.wrong + (fine ? 0 : 1) });
     }),
   },
@@ -126,8 +127,9 @@ function tableOf({ table, key, columns, stamp }: Companion): string {
   return `create table ${table} (${list.join(', ')}, primary key (${key.map((k) => `"${k}"`).join(', ')}));`;
 }
 
-/** Tables of the actors that no migration knows, and where the effect notes that it ran. */
+/** Tables of the actors that no migration knows, and where the effect and the job note that they ran. */
 export const CHAOS_TABLES = [
   ...[...registryOf([account, errand, hold, list]).values()].filter((c) => c.table.startsWith('sim_')).map(tableOf),
+  'create table chaos_jobs (job_id uuid not null, name text not null, node text not null, at timestamptz not null default now());',
   'create table chaos_effects (key text not null, token int not null, node text not null, at timestamptz not null default now());',
 ].join('\n');

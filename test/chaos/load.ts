@@ -49,6 +49,8 @@ export interface Load {
   readonly ops: readonly Op[];
   readonly reads: readonly Seen[];
   readonly wishes: readonly Wish[];
+  /** points of monitored series that were taken */
+  readonly points: readonly { readonly ref: string; readonly t: number }[];
   /** State of a booking as its owner sees it. */
   booking(id: string): Promise<string>;
   /** the longest time between the first sending of a command and its answer, ms */
@@ -62,6 +64,10 @@ export const ACCOUNTS = 12;
 export const ERRANDS = 12;
 export const HOLDS = 8;
 export const ROOMS = 4;
+/** the monitored series of each room: utilization by day */
+export const seriesOf = (room: number): string => `anomaly:resource:room-${room}:utilization`;
+const LEARNED_DAYS = 30;
+const SPIKE_DAYS = 10;
 export const OPENED = 1_000;
 const ATTEMPT_MS = 6_000;
 /** so long a client insists after the end of the run */
@@ -81,6 +87,7 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
   const ops: Op[] = [];
   const reads: Seen[] = [];
   const wishes: Wish[] = [];
+  const points: { ref: string; t: number }[] = [];
   const stop = new AbortController();
   let deadline = Infinity;
 
@@ -222,6 +229,25 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     reads.push({ ref, began, ended: performance.now(), seq });
   };
 
+  const firstDay = Math.floor(Date.now() / (24 * HOUR)) - 3_000;
+  /** Tells a point until some node has taken it. */
+  async function tell(room: number, day: number, v: number, next: () => number): Promise<void> {
+    const point = { ref: seriesOf(room), t: (firstDay + day) * 24 * HOUR };
+    while (performance.now() < deadline) {
+      const node = stage.nodes[Math.floor(next() * stage.nodes.length)];
+      const door = `http://127.0.0.1:${node?.door}/${point.ref}?t=${point.t}&v=${v}`;
+      const response = await fetch(door, { method: 'POST', signal: AbortSignal.timeout(ATTEMPT_MS) }).catch(() => undefined);
+      if (response?.ok === true) return void points.push(point);
+      await pause(100);
+    }
+  }
+
+  /** One series each, a day at each turn: calm weeks at first, then a day that is far too busy now and then. */
+  const observations: Turn = (client, n, next) => {
+    const busy = n > LEARNED_DAYS && n % SPIKE_DAYS === 0;
+    return tell(client % ROOMS, n, busy ? 0.97 : 0.4 + next() * 0.05, next);
+  };
+
   for (let i = 0; i < ACCOUNTS; i += 1) await command(0, `account:a${i}`, 'account.open', { amount: OPENED });
   // nobody can follow what does not exist
   for (let i = 0; i < LISTS; i += 1) await command(0, `list:l${i}`, 'list.append', { x: 'first' });
@@ -230,6 +256,7 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     const body = { resourceId: `room-${i}`, name: `Room ${i}`, slotStepMin: 30 };
     const made = await insist('POST', '/v1/booking/resources', { key: `${o.seed}-room-${i}`, token, body });
     if (made?.status !== 201) throw new Error(`no room: ${JSON.stringify(made)}`);
+    await tell(i, 0, 0.42, () => 0);
   }
 
   const shares: readonly (readonly [Turn, number])[] = [
@@ -239,6 +266,7 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     [effects, 8],
     [bookings, 8],
     [readLists, 4],
+    [observations, ROOMS],
   ];
   const turns = shares.flatMap(([turn, n]) => Array.from({ length: Math.max(1, Math.round((n * o.clients) / 64)) }, () => turn));
 
@@ -255,6 +283,7 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     ops,
     reads,
     wishes,
+    points,
     async booking(id) {
       const answer = await send('GET', `/v1/booking/bookings/${id}`, { token });
       return answer.status === 200 ? String(answer.body['state']) : `${answer.status} ${String(answer.body['code'])}`;

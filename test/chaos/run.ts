@@ -1,7 +1,7 @@
 /** One run: stage, load, faults, rest, verdict, report. */
 import { finalStates, untilQuiet, verdict } from './verdict.ts';
 import type { Check } from './verdict.ts';
-import { chance, ERRANDS, LISTS, startLoad } from './load.ts';
+import { chance, ERRANDS, LISTS, ROOMS, seriesOf, startLoad } from './load.ts';
 import { nemesis } from './nemesis.ts';
 import type { Deed } from './nemesis.ts';
 import { openStage } from './stage.ts';
@@ -39,6 +39,8 @@ export async function chaos(o: ChaosOptions): Promise<Chaos | undefined> {
     const logs = [
       ...Array.from({ length: LISTS }, (_, i) => `list:l${i}/entries`),
       ...Array.from({ length: ERRANDS }, (_, i) => `errand:e${i}/done`),
+      ...Array.from({ length: ROOMS }, (_, i) => `resource:room-${i}/anomalies`),
+      ...Array.from({ length: ROOMS }, (_, i) => `${seriesOf(i)}/alerts`),
     ];
     const views = Array.from({ length: LISTS }, (_, i) => `list:l${i}/head`);
     const watchers = startWatchers(stage, { token: load.token, watchers: o.watchers, logs, views });
@@ -62,6 +64,7 @@ export async function chaos(o: ChaosOptions): Promise<Chaos | undefined> {
         'slowest answer, ms': Math.round(load.slowest()),
         bookings: load.wishes.filter((w) => w.bookingId !== undefined).length,
         reads: load.reads.length,
+        'points of series': load.points.length,
         'items seen': watchers.logs.reduce((s, w) => s + w.numbers.length, 0),
         faults: deeds.length,
       };

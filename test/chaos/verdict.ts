@@ -25,7 +25,7 @@ export interface Check {
 
 const QUIET_MS = 180_000;
 
-interface Item {
+export interface Item {
   readonly topic: string;
   readonly n: number;
   readonly item: Record<string, unknown>;
@@ -47,8 +47,9 @@ export async function untilQuiet(stage: Stage, watchers: Watchers): Promise<Chec
   const end = performance.now() + QUIET_MS;
   for (;;) {
     const left = await withClient(stage, async (query) => {
-      const [row] = await query<{ outbox: number; timers: number }>(
+      const [row] = await query<{ outbox: number; timers: number; jobs: number }>(
         `select (select count(*)::int from thrum_outbox where state = 'pending') as outbox,
+                (select count(*)::int from jobs where queue = 'chaos' and status in ('waiting', 'delayed', 'active')) as jobs,
                 (select count(*)::int from thrum_timer t join thrum_actor a using (actor_id) where a.kind = 'errand') as timers`,
       );
       const tails = await query<{ topic: string; n: number }>(
@@ -62,6 +63,7 @@ export async function untilQuiet(stage: Stage, watchers: Watchers): Promise<Chec
     const faults = [
       ...(left.outbox === 0 ? [] : [`${left.outbox} messages and effects are still on their way`]),
       ...(left.timers === 0 ? [] : [`${left.timers} timers did not fire`]),
+      ...(left.jobs === 0 ? [] : [`${left.jobs} jobs are not finished`]),
       ...left.behind.map((topic) => `a subscriber of ${topic} waits for items`),
       ...left.late.map((topic) => `a subscriber of ${topic} waits for the newest view`),
     ];
@@ -88,7 +90,7 @@ export async function finalStates(stage: Stage, load: Load): Promise<{ peeked: M
 const names = (kind: string, many: number): string[] => Array.from({ length: many }, (_, i) => `${kind}:${kind[0]}${i}`);
 const said = (faults: readonly Fault[]): string[] => faults.map((f) => `${f.invariant}: ${f.what}`);
 
-function checkSums(peeked: ReadonlyMap<string, unknown>): string[] {
+export function checkSums(peeked: ReadonlyMap<string, unknown>): string[] {
   const accounts = names('account', ACCOUNTS).map((ref) => peeked.get(ref) as AccountContext | undefined);
   const sum = accounts.reduce((s, a) => s + (a?.balance ?? 0), 0);
   const waiting = accounts.reduce((s, a) => s + Object.keys(a?.pending ?? {}).length, 0);
@@ -98,7 +100,7 @@ function checkSums(peeked: ReadonlyMap<string, unknown>): string[] {
   ];
 }
 
-const checkWrong = (peeked: ReadonlyMap<string, unknown>): string[] =>
+export const checkWrong = (peeked: ReadonlyMap<string, unknown>): string[] =>
   [...peeked].flatMap(([ref, state]) => {
     const { wrong = 0 } = state as Partial<ErrandContext>;
     return wrong === 0 ? [] : [`${ref} noticed ${wrong} events that it may not get`];
@@ -129,8 +131,81 @@ export function checkTimers(ops: readonly Op[], items: readonly Item[]): string[
   return faults;
 }
 
+/** A job as the table has it, with how often its work was done. */
+export interface JobRow {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly reason: string | null;
+  /** the last error that was noted */
+  readonly error: string | null;
+  readonly runs: number;
+}
+
+/** Every errand that ended has one job, which is done, and was carried out, or is dead, with a reason. */
+export function checkJobs(items: readonly Item[], jobs: readonly JobRow[]): string[] {
+  const byName = new Map<string, JobRow[]>();
+  for (const job of jobs) byName.set(job.name, [...(byName.get(job.name) ?? []), job]);
+  const ended = items.filter((i) => i.topic.endsWith('/done')).map((i) => String(i.item['name']));
+  const known = new Set(ended);
+  const faults: string[] = [];
+  for (const name of ended) {
+    const own = byName.get(name) ?? [];
+    if (own.length !== 1) faults.push(`the errand ${name} has ${own.length} jobs`);
+  }
+  for (const { id, name, status, reason, error, runs } of jobs) {
+    if (!known.has(name)) faults.push(`the job ${id} belongs to no errand that ended`);
+    if (status === 'dead' ? reason === null || error === null : status !== 'done')
+      faults.push(`the job ${id} is ${status} (${reason}, ${error})`);
+    if (status === 'done' && runs === 0) faults.push(`the job ${id} is done, and nobody did it`);
+  }
+  return faults;
+}
+
+/** Every alert of a monitor is once in its owner's log, in the same words, and the table has its last state. */
+export function checkAlerts(items: readonly Item[], rows: readonly { readonly id: string; readonly status: string }[]): string[] {
+  const faults: string[] = [];
+  const mine = items.filter((i) => i.topic.endsWith('/alerts') && 'type' in i.item && String(i.item['type']).startsWith('alert.'));
+  const theirs = new Map<string, number>();
+  for (const i of items.filter((x) => x.topic.endsWith('/anomalies'))) theirs.set(sorted(i.item), (theirs.get(sorted(i.item)) ?? 0) + 1);
+  const last = new Map<string, string>();
+  for (const { topic, n, item } of mine.toSorted((a, b) => a.n - b.n)) {
+    const told = theirs.get(sorted(item)) ?? 0;
+    theirs.delete(sorted(item));
+    if (told !== 1) faults.push(`item ${n} of ${topic} (${String(item['type'])}) reached its owner ${told} times`);
+    last.set(String(item['id']), String(item['status']));
+  }
+  for (const text of theirs.keys()) faults.push(`an owner has an item that no monitor told: ${text.slice(0, 200)}`);
+  const stored = new Map(rows.map((r) => [r.id, r.status]));
+  for (const [id, status] of last)
+    if (stored.get(id) !== status) faults.push(`the alert ${id} is ${status}, the table says ${stored.get(id)}`);
+  for (const id of stored.keys()) if (!last.has(id)) faults.push(`the table has the alert ${id}, and no monitor told it`);
+  return faults;
+}
+
+/** The end of an effect as the journal has it, with how often an effect of that key gave that token. */
+export interface ResultRow {
+  readonly ref: string;
+  readonly seq: number;
+  readonly key: string;
+  readonly ran: number;
+}
+
+/** Every result is that of an effect that ran, and no effect has two. */
+export function checkResults(results: readonly ResultRow[]): string[] {
+  const seen = new Set<string>();
+  return results.flatMap(({ ref, seq, key, ran }) => {
+    const again = seen.has(key);
+    seen.add(key);
+    return [
+      ...(ran === 0 ? [`${ref} event ${seq} is the result of an effect that did not run`] : []),
+      ...(again ? [`${ref} event ${seq} is a second result of the effect ${key}`] : []),
+    ];
+  });
+}
+
 /** Every subscriber saw every item of its logs once, in order, as it is stored. */
-function checkWatchers(watchers: Watchers, items: readonly Item[]): string[] {
+export function checkWatchers(watchers: Pick<Watchers, 'logs' | 'views'>, items: readonly Item[]): string[] {
   const byTopic = new Map<string, Item[]>();
   for (const i of items) byTopic.set(i.topic, [...(byTopic.get(i.topic) ?? []), i]);
   const faults = watchers.logs.flatMap((w) => {
@@ -138,9 +213,8 @@ function checkWatchers(watchers: Watchers, items: readonly Item[]): string[] {
     const found = w.faults.map((f) => `subscriber ${w.watcher} of ${w.topic}: ${f}`);
     if (w.numbers.length !== stored.length)
       found.push(`subscriber ${w.watcher} of ${w.topic} saw ${w.numbers.length} of ${stored.length} items`);
-    const other = stored.findIndex(({ item }, i) => sorted(item) !== sorted(w.items[i] as object));
-    if (other >= 0 && w.items.length === stored.length)
-      found.push(`subscriber ${w.watcher} of ${w.topic} saw another item ${other + 1} than is stored`);
+    const other = w.items.length === stored.length ? stored.findIndex(({ item }, i) => sorted(item) !== sorted(w.items[i] as object)) : -1;
+    if (other >= 0) found.push(`subscriber ${w.watcher} of ${w.topic} saw another item ${other + 1} than is stored`);
     return found;
   });
   return [...faults, ...watchers.views.flatMap((w) => w.faults.map((f) => `${w.topic}: ${f}`))];
@@ -187,18 +261,24 @@ export async function verdict(
     );
     const items = await query<Item>(
       `select a.kind || ':' || a.id || '/' || i.view as topic, i.n::int as n, i.item from thrum_topic_item i join thrum_actor a using (actor_id)
-        where a.kind in ${mine}`,
+        where a.kind in ${mine} or i.view in ('alerts', 'anomalies')`,
     );
     const overlaps = await query<{ what: string }>(
       `select a.booking_id || ' and ' || b.booking_id as what from booking_claims a join booking_claims b
          on a.resource_no = b.resource_no and a.booking_id < b.booking_id and a.during && b.during
         where a.state in ('held', 'confirmed') and b.state in ('held', 'confirmed')`,
     );
-    const effects = await query<{ what: string }>(
-      `select a.kind || ':' || a.id || ' event ' || j.seq as what from thrum_journal j join thrum_actor a using (actor_id)
-        where j.type = 'xstate.done.actor.capture' and not exists (
-          select 1 from chaos_effects e where e.key = j.meta->>'cause' and e.token = (j.event->'output'->>'token')::int)`,
+    const results = await query<ResultRow>(
+      `select a.kind || ':' || a.id as ref, j.seq::int as seq, j.meta->>'cause' as key,
+              (select count(*)::int from chaos_effects e where e.key = j.meta->>'cause' and e.token = (j.event->'output'->>'token')::int) as ran
+         from thrum_journal j join thrum_actor a using (actor_id) where j.type = 'xstate.done.actor.capture' order by j.at`,
     );
+    const jobs = await query<JobRow>(
+      `select j.job_id as id, j.payload->>'name' as name, j.status, j.dead_reason as reason, j.errors->-1->>'code' as error,
+              (select count(*)::int from chaos_jobs c where c.job_id = j.job_id) as runs
+         from jobs j where j.queue = 'chaos'`,
+    );
+    const alerts = await query<{ id: string; status: string }>('select alert_id as id, status from alerts');
     const directory = await query<{ id: string; state: string }>(`select id, state from thrum_actor where kind = 'booking'`);
     const stale = directory.filter(({ id, state }) => bookings.has(id) && !`${state}|`.startsWith(`life.${bookings.get(id)}|`));
     const dead = await query<{ what: string }>(
@@ -217,11 +297,9 @@ export async function verdict(
     );
     add('no actor has noticed an event that it may not get', peeked.size, checkWrong(peeked));
     add('every timer fired once and not early (I6)', items.filter((i) => i.topic.endsWith('/done')).length, checkTimers(load.ops, items));
-    add(
-      'every result belongs to an effect that ran (I8)',
-      rows.filter((r) => r.type.startsWith('xstate.done')).length,
-      effects.map((e) => e.what),
-    );
+    add('every result belongs to an effect that ran, and is the only one (I8)', results.length, checkResults(results));
+    add('every job is done, or dead with a reason', jobs.length, checkJobs(items, jobs));
+    add('every alert of a series is told once and stored', alerts.length, checkAlerts(items, alerts));
     add(
       'subscribers saw every item once and in order',
       watchers.logs.reduce((s, w) => s + w.numbers.length, 0),
