@@ -74,6 +74,7 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
       up = true;
     });
     opened.push(redis);
+    if (kind === 'blocking') connectsQuietly(redis);
     if (kind === 'subscriber') {
       subscribers.push(redis);
       keepSubscribed(redis);
@@ -101,6 +102,15 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
       for (const redis of opened) redis.disconnect();
     },
   };
+}
+
+/**
+ * Asked to connect while it does so already, or in vain, the connection does not reject: it goes on trying by itself. (Bull reconnects when it pauses
+ * and when it closes, and looks at the outcome only when its jobs have ended: a rejection would have ended the process before.)
+ */
+function connectsQuietly(redis: Redis): void {
+  const connect = redis.connect.bind(redis);
+  redis.connect = () => connect().catch(() => undefined);
 }
 
 const SUBSCRIPTIONS = [

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { JobFailure, jobKind } from '../../server/jobs/jobs.ts';
 import type { AnyJobKind } from '../../server/jobs/jobs.ts';
 import { failingAt, openRunners } from '../support/job-runners.ts';
-import { clientOf } from '../support/redis.ts';
+import { clientOf, redisUnderTest } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
 const { each, cluster } = await openRunners(test);
@@ -287,4 +287,18 @@ cluster('dead jobs are listed in Redis too, the last first', async (t, r) => {
   } finally {
     client.close();
   }
+});
+
+test('a connection that waits for work may be asked to connect while it is connected: nobody hears of it, and it works on', async (t) => {
+  const server = await redisUnderTest();
+  if ('skip' in server) return t.pass(`skipped: ${server.skip}`);
+  const client = await clientOf(server);
+  t.teardown(async () => {
+    client.close();
+    await server.stop();
+  });
+  const waiting = client.connect('jobs-x', 'blocking');
+  await waiting.ping();
+  await t.notThrowsAsync(waiting.connect());
+  t.is(await waiting.ping(), 'PONG');
 });
