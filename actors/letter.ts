@@ -12,6 +12,7 @@ const Sender = z.object({
   kind: z.enum(['user', 'anonymous', 'actor', 'webhook', 'operator', 'system']),
   id: z.string(),
   roles: z.array(z.string()),
+  reason: z.string().exactOptional(),
 });
 const Event = { type: z.string(), payload: z.record(z.string(), z.unknown()) };
 const Id = z.object({ actorId: z.string(), seq: z.number(), n: z.number() });
@@ -29,8 +30,9 @@ export function letterOf(e: Envelope): Json {
   const event = { type: e.type, payload: e.payload as Json };
   if (e.kind === 'result') return { ...event, invoke: e.call.invoke };
   if (e.kind !== 'command' && e.kind !== 'tell') return event;
-  const { kind, id, roles } = e.from;
-  const sent = { ...event, from: { kind, id, roles }, idem: e.idem, chk: e.chk };
+  const { kind, id, roles, reason } = e.from;
+  const from = { kind, id, roles, ...(reason === undefined ? {} : { reason }) };
+  const sent = { ...event, from, idem: e.idem, chk: e.chk };
   return e.cause === undefined ? sent : { ...sent, cause: e.cause };
 }
 

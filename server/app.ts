@@ -302,6 +302,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const topics = withComputed(actors, computed);
   const redactor = createRedactor(kinds);
   const admin = { inspect: actors.inspect, operate: actors.operate, erasures, redactor };
+  const settler = createSettler(actors, clock);
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
@@ -309,7 +310,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...actorRoutes(topics),
     ...anomalyRoutes({ knex: database.knex }),
     ...biosync.routes,
-    ...bookingRoutes({ knex: database.knex, clock, newId, settler: createSettler(actors, clock) }),
+    ...bookingRoutes({ knex: database.knex, clock, newId, settler }),
     ...resourceRoutes({ knex: database.knex, actors, newId }),
     ...webhookRoutes({ webhooks }),
     ...pushRoutes({ notify, knex: database.knex, tests: newLimiter('push-tests', { perSecond: 0.1, burst: 5 }) }),
@@ -369,6 +370,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     log,
     registry,
     presence,
+    settler,
     loop,
     nodes,
     inspector,

@@ -1,27 +1,29 @@
 /**
  * Waits until an actor has come to rest. The kernel has no answers that arrive later than the commit of their command; a saga of several
- * messages has its outcome in the state. The wait follows the publications of a topic of the actor, so it costs no polling, and reads the
- * state after each, so nothing depends on the topic's content. Outcome and waiting are separate: who stops waiting changes nothing.
+ * messages has its outcome in the state. The wait follows the commits of the actor, of which the node that serves it tells those that have asked for
+ * one of its topics, so it costs no polling, and reads the state after each. Outcome and waiting are separate: who stops waiting changes nothing.
  */
-import type { ActorSystem, Publication } from '../../actors/system.ts';
-import type { Clock } from '../../actors/types.ts';
+import type { ActorSystem } from '../../actors/system.ts';
+import type { ActorRef, Clock } from '../../actors/types.ts';
 
 export interface Settler {
+  /** The actor has changed, here or at another node. */
+  changed(ref: ActorRef): void;
   /**
-   * Reads until `done` gives something other than undefined, at first at once and then after each publication of the topic.
+   * Reads until `done` gives something other than undefined, at first at once and then after each change of the topic's actor.
    *
    * @returns undefined when `ms` have passed
    */
   settled<T>(topic: string, done: () => Promise<T | undefined>, ms: number): Promise<T | undefined>;
 }
 
-export function createSettler(actors: ActorSystem, clock: Clock): Settler {
-  const waiting = new Map<string, Set<() => void>>();
-  actors.onPublish((p: Publication) => {
-    for (const wake of waiting.get(p.t) ?? []) wake();
-  });
+export function createSettler(actors: Pick<ActorSystem, 'slice'>, clock: Clock): Settler {
+  const waiting = new Map<ActorRef, Set<() => void>>();
 
   return {
+    changed(ref) {
+      for (const wake of waiting.get(ref) ?? []) wake();
+    },
     async settled(topic, done, ms) {
       let moved = false;
       let over = false;
@@ -30,14 +32,15 @@ export function createSettler(actors: ActorSystem, clock: Clock): Settler {
         moved = true;
         wake();
       };
-      const list = waiting.get(topic) ?? new Set();
-      waiting.set(topic, list.add(notice));
+      const ref = topic.slice(0, topic.indexOf('/'));
+      const list = waiting.get(ref) ?? new Set();
+      waiting.set(ref, list.add(notice));
       const timer = clock.setTimer(ms, () => {
         over = true;
         wake();
       });
       try {
-        await actors.slice(topic); // from here on the topic is hot and every commit that changes it is published
+        await actors.slice(topic); // from here on the node that serves the actor tells of its commits
         for (;;) {
           moved = false;
           const value = await done();
@@ -52,7 +55,7 @@ export function createSettler(actors: ActorSystem, clock: Clock): Settler {
       } finally {
         clock.clearTimer(timer);
         list.delete(notice);
-        if (list.size === 0) waiting.delete(topic);
+        if (list.size === 0) waiting.delete(ref);
       }
     },
   };

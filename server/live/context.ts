@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { z } from 'zod';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Clock, Log } from '../../actors/types.ts';
+import type { Settler } from '../booking/settle.ts';
 import type { Config } from '../config.ts';
 import { jsonFault } from '../http/body.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -32,6 +33,8 @@ export interface GatewayDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly presence: Presence;
+  /** hears of actors that have changed */
+  readonly settler: Pick<Settler, 'changed'>;
   readonly newLimiter: NewLimiter;
   readonly loop: LoopDelay;
   readonly newId: NewId;

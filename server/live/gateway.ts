@@ -225,6 +225,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     changed(ref) {
       rights.changed(ref);
       d.presence.changed(ref);
+      d.settler.changed(ref);
     },
     *topics() {
       yield* rooms.topics();

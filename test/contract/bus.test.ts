@@ -82,7 +82,9 @@ const command: Frame = {
     text: '{"text":"quotes \' \\" \\\\ 😀","deep":[1,null,{"a":1.5}]}',
     idem: 'ab'.repeat(16),
     chk: 4_294_967_295,
-    from: { kind: 'user', id: 'u', roles: ['user', 'staff'] },
+    from: { kind: 'operator', id: 'u', roles: ['user', 'staff'], org: 'acme', reason: 'because "it" hangs 😀' },
+    expect: 41,
+    trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   },
 };
 

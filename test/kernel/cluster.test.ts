@@ -1,6 +1,8 @@
 import test from 'ava';
 import { actorIdOf, SLOTS, slotOf } from '../../actors/ids.ts';
-import type { Reply } from '../../actors/types.ts';
+import type { Frame } from '../../actors/bus/bus.ts';
+import type { Principal, Reply } from '../../actors/types.ts';
+import { createSettler } from '../../server/booking/settle.ts';
 import { settle } from '../support/clock.ts';
 import { testCluster } from '../support/cluster.ts';
 import type { TestCluster, TestNode } from '../support/cluster.ts';
@@ -80,6 +82,61 @@ test('refusals, unknown names and repeated keys cross nodes unchanged', async (t
     [...refused].map(([p, why]) => [p.id, why.code]),
     [['eve', 'FORBIDDEN']],
   );
+});
+
+test('who sends a command and why, its key, its expectation, its trace and the time that is left cross nodes unchanged', async (t) => {
+  const frames: Frame[] = [];
+  const c = await testCluster({ kinds, effects, drop: ({ frame }) => (frames.push(frame), false) });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const ref = c.refOf(b, 'counter');
+  t.like(await answered(c, add(b, ref)), { seq: 2 });
+  frames.length = 0;
+  const from: Principal = { kind: 'operator', id: 'eve', roles: ['admin'], org: 'acme', reason: 'a customer called' };
+  const o = { from, key: 'the-key', seq: 2, trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', deadline: 7_000 };
+  const send = (node: TestNode, by: number, more: object = {}): Promise<Reply> =>
+    answered(c, node.system.ask(ref, { type: 'counter.add', by }, { ...o, ...more }));
+  const reply = await send(a, 1);
+  t.like(reply, { ok: true, seq: 3, reply: { n: 2 } });
+
+  const question = frames.find((f) => f.f === 'cmd');
+  t.like(question, { f: 'cmd', command: { ref, type: 'counter.add', text: '{"by":1}', from, expect: 2, trace: o.trace } });
+  t.true(question?.f === 'cmd' && question.left > 0 && question.left <= 7_000, 'the time that is left');
+  const row = c.store.journal(actorIdOf(ref)).at(-1);
+  t.like(JSON.parse(row?.meta ?? '{}'), { from: 'operator:eve', roles: ['admin'], reason: 'a customer called', cause: o.trace });
+  const audits = await c.store.admin.audits({ limit: 10 });
+  t.like(audits[0], { admin: 'eve', reason: 'a customer called', actorId: actorIdOf(ref), beforeSeq: 2, afterSeq: 3 });
+
+  for (const node of [a, b]) {
+    t.deepEqual(await send(node, 1), { ...reply, dup: true }, 'the same key at either node');
+    t.like(await send(node, 2), { ok: false, error: { code: 'IDEMPOTENCY_MISMATCH' } });
+    t.like(await send(node, 1, { key: 'another' }), { ok: false, error: { code: 'SEQ_MISMATCH' } });
+  }
+  t.deepEqual(rows(c, ref).slice(1), ['2 counter.add', '3 counter.add']);
+});
+
+test('who waits for an actor of another node to come to rest hears of its commits', async (t) => {
+  const c = await testCluster({ kinds, effects });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const ref = c.refOf(b, 'counter');
+  await answered(c, add(a, ref));
+  const settler = createSettler(a.system, c.clock);
+  const nobody = { of: () => [], topics: () => [], announce: () => undefined };
+  a.system.follow({ ...nobody, changed: (changed) => settler.changed(changed) });
+  b.system.follow({ ...nobody, changed: () => undefined });
+  const n = async (): Promise<number> => (await a.system.read(ref, 'n', {}, { from: alice })).value as number;
+  const looked: number[] = [];
+  const settled = settler.settled(`${ref}/value`, async () => (looked.push(await n()), looked.at(-1) === 3 ? 'three' : undefined), 10_000);
+  const heard: unknown[] = [];
+  void settled.then((value) => heard.push(value));
+  await c.clock.advance(1_000);
+  t.deepEqual(looked, [1]);
+  await answered(c, add(b, ref));
+  await c.clock.advance(500);
+  t.deepEqual(looked, [1, 2]);
+  await answered(c, add(b, ref));
+  await c.clock.advance(500);
+  t.deepEqual(heard, ['three'], 'long before its time is over');
+  t.is(await settler.settled(`${ref}/value`, async () => 'at once', 10_000), 'at once');
 });
 
 test('messages between actors of different nodes arrive in order, are refused and reported', async (t) => {
