@@ -307,7 +307,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
     ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
     ...demoRoutes({ config, identity }),
-    ...actorRoutes(topics),
+    ...actorRoutes(topics, config),
     ...anomalyRoutes({ knex: database.knex }),
     ...biosync.routes,
     ...bookingRoutes({ knex: database.knex, clock, newId, settler }),

@@ -179,6 +179,12 @@ export const settings = {
     default: '65536',
     unit: 'bytes',
   }),
+  jsonDepth: setting('JSON_DEPTH', int(4, 256), 'How deep the JSON of a request or a message may be nested.', { default: '16' }),
+  jsonKeys: setting('JSON_KEYS', int(16, 1_000_000), 'Keys that one object of it may have.', { default: '1000' }),
+  commandBytes: setting('COMMAND_BYTES', int(1_024, 16_777_216), 'Greatest payload of a command, from a socket or a request.', {
+    default: '32768',
+    unit: 'bytes',
+  }),
   webhookBytes: setting('WEBHOOK_MAX_BYTES', int(1_024, 67_108_864), 'Greatest body of an incoming webhook.', {
     default: '10485760',
     unit: 'bytes',

@@ -119,7 +119,7 @@ export function createHttp(d: HttpDeps): Koa<State> {
     const c: RouteContext = {
       params: r.params === undefined ? checkParams(params) : check(r.params, params, 'path'),
       query: r.query === undefined ? undefined : check(r.query, rename(queryObject(ctx.querystring), r.rename), 'query'),
-      body: r.body === undefined ? undefined : check(r.body, rename(parseJson(raw, headers['content-type']), r.rename), ''),
+      body: r.body === undefined ? undefined : check(r.body, rename(parseJson(raw, headers['content-type'], d.config), r.rename), ''),
       raw,
       header: (name) => headers[name]?.toString(),
       caller: principal,

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { Config } from '../config.ts';
 import { invalid, Problem } from '../problems.ts';
 
 const DRAIN_BYTES = 4_194_304;
-const MOST_DEPTH = 16;
-const MOST_KEYS = 1_000;
+/** How deep any incoming JSON may be, and how many keys an object of it may have (realtime R9). */
+export type JsonLimits = Pick<Config, 'jsonDepth' | 'jsonKeys'>;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -55,7 +57,7 @@ function discard(req: IncomingMessage): void {
  *
  * @throws Problem UNSUPPORTED_MEDIA_TYPE unless JSON in UTF-8; VALIDATION when malformed, too deep or with too many keys
  */
-export function parseJson(raw: Buffer, contentType: string | undefined): unknown {
+export function parseJson(raw: Buffer, contentType: string | undefined, limits: JsonLimits): unknown {
   if (raw.length === 0) return {};
   if (contentType !== 'application/json' && !isJson(contentType ?? '')) throw new Problem('UNSUPPORTED_MEDIA_TYPE');
   let value: unknown;
@@ -64,7 +66,7 @@ export function parseJson(raw: Buffer, contentType: string | undefined): unknown
   } catch (cause) {
     throw new Problem('VALIDATION', 'the body is not JSON', { issues: [{ path: '', message: 'not JSON in UTF-8' }] }, { cause });
   }
-  const fault = jsonFault(value);
+  const fault = jsonFault(value, limits);
   if (fault !== undefined) throw invalid([{ path: '', message: fault }]);
   return value;
 }
@@ -76,21 +78,21 @@ function isJson(contentType: string): boolean {
 }
 
 /** What is wrong with the shape of any incoming JSON value (realtime R9), or nothing. */
-export function jsonFault(value: unknown, depth = 0): string | undefined {
+export function jsonFault(value: unknown, limits: JsonLimits, depth = 0): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  if (depth >= MOST_DEPTH) return `nested deeper than ${MOST_DEPTH}`;
+  if (depth >= limits.jsonDepth) return `nested deeper than ${limits.jsonDepth}`;
   if (Array.isArray(value)) {
     for (const item of value) {
-      const fault = jsonFault(item, depth + 1);
+      const fault = jsonFault(item, limits, depth + 1);
       if (fault !== undefined) return fault;
     }
     return undefined;
   }
   const keys = Object.keys(value);
-  if (keys.length > MOST_KEYS) return `more than ${MOST_KEYS} keys in one object`;
+  if (keys.length > limits.jsonKeys) return `more than ${limits.jsonKeys} keys in one object`;
   for (const key of keys) {
     if (key === '__proto__') return 'the key __proto__ is not accepted';
-    const fault = jsonFault((value as Record<string, unknown>)[key], depth + 1);
+    const fault = jsonFault((value as Record<string, unknown>)[key], limits, depth + 1);
     if (fault !== undefined) return fault;
   }
   return undefined;

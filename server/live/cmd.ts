@@ -24,7 +24,7 @@ export async function handleCommand(x: LiveContext, socket: LiveSocket, payload:
     try {
       const { id, to, type, d, seq, ms } = cmd;
       const from = c.caller.principal;
-      const reply = await runCommand(x.actors, { key: id, to, type, payload: d, seq, deadline: ms, from, trace: requestId });
+      const reply = await runCommand(x.actors, x.config, { key: id, to, type, payload: d, seq, deadline: ms, from, trace: requestId });
       x.metrics.commands.inc({ outcome: reply.ok ? 'ok' : 'refused' });
       if (!reply.ok) return { ok: false, id, error: document(reply.error, requestId), seq: reply.seq };
       const { ok: _, ...rest } = reply;

@@ -1,10 +1,8 @@
 /** One pipeline for commands from sockets and from `POST /v1/actors/:kind/:id/commands/:type` (realtime R7). */
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Principal, Reply } from '../../actors/types.ts';
-import { jsonFault } from '../http/body.ts';
+import type { Config } from '../config.ts';
 import { invalid, Problem } from '../problems.ts';
-
-export const MOST_PAYLOAD_BYTES = 32_768;
 
 export interface CommandRequest {
   readonly key: string;
@@ -25,17 +23,17 @@ export function resolveMe(ref: string, from: Principal): string {
 }
 
 /**
- * Sends the command and waits for its commit; refusals by the kernel are answers.
+ * Sends the command, whose shape was checked where it came in, and waits for its commit; refusals by the kernel are answers.
  *
  * @throws Problem PAYLOAD_TOO_LARGE, VALIDATION, UNAUTHENTICATED before the kernel sees it
  */
-export async function runCommand(actors: Pick<ActorSystem, 'ask'>, c: CommandRequest): Promise<Reply> {
+export async function runCommand(
+  actors: Pick<ActorSystem, 'ask'>,
+  { commandBytes: limit }: Pick<Config, 'commandBytes'>,
+  c: CommandRequest,
+): Promise<Reply> {
   const size = Buffer.byteLength(JSON.stringify(c.payload));
-  if (size > MOST_PAYLOAD_BYTES) {
-    throw new Problem('PAYLOAD_TOO_LARGE', `a payload may have ${MOST_PAYLOAD_BYTES} bytes`, { limit: MOST_PAYLOAD_BYTES, size });
-  }
-  const fault = jsonFault(c.payload);
-  if (fault !== undefined) throw invalid([{ path: '', message: fault }]);
+  if (size > limit) throw new Problem('PAYLOAD_TOO_LARGE', `a payload may have ${limit} bytes`, { limit, size });
   for (const reserved of ['type', '$']) if (reserved in c.payload) throw invalid([{ path: reserved, message: 'this field is reserved' }]);
   const command = { ...c.payload, type: c.type };
   return actors.ask(resolveMe(c.to, c.from), command, { key: c.key, from: c.from, seq: c.seq, deadline: c.deadline, trace: c.trace });

@@ -71,7 +71,7 @@ export function limited(verdict: Verdict): void {
 /** Reads a message. Ten of a wrong shape in a minute end the connection. @throws Problem VALIDATION */
 export function parse<S extends z.ZodType>(x: LiveContext, socket: LiveSocket, schema: S, payload: unknown): z.output<S> {
   const result = schema.safeParse(payload);
-  const fault = result.success ? jsonFault(payload) : undefined;
+  const fault = result.success ? jsonFault(payload, x.config) : undefined;
   if (result.success && fault === undefined) return result.data;
   countMalformed(x, socket);
   if (result.success) throw invalid([{ path: '', message: fault ?? 'malformed' }]);

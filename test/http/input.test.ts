@@ -1,5 +1,6 @@
 import test from 'ava';
 import { z } from 'zod';
+import { readConfig } from '../../server/config.ts';
 import { jsonFault, parseJson } from '../../server/http/body.ts';
 import { check, idempotencyKey, ifMatch, queryObject, rename } from '../../server/http/input.ts';
 import { Problem } from '../../server/problems.ts';
@@ -12,6 +13,8 @@ const code = (fn: () => unknown): string | undefined => {
   }
   return undefined;
 };
+
+const LIMITS = readConfig({});
 
 test('repeated query keys and keys with brackets become arrays', (t) => {
   t.deepEqual(queryObject('a=1&b=2&b=3&c[]=4'), { a: '1', b: ['2', '3'], c: ['4'] });
@@ -37,37 +40,39 @@ test('issues name the path of each field, unknown ones too', (t) => {
 });
 
 test('a body must be JSON in UTF-8 and of a sane shape', (t) => {
-  t.deepEqual(parseJson(Buffer.from('{"a":1}'), 'application/json; charset=UTF-8'), { a: 1 });
-  t.deepEqual(parseJson(Buffer.alloc(0), undefined), {});
+  t.deepEqual(parseJson(Buffer.from('{"a":1}'), 'application/json; charset=UTF-8', LIMITS), { a: 1 });
+  t.deepEqual(parseJson(Buffer.alloc(0), undefined, LIMITS), {});
   t.is(
-    code(() => parseJson(Buffer.from('{"a":'), 'application/json')),
+    code(() => parseJson(Buffer.from('{"a":'), 'application/json', LIMITS)),
     'VALIDATION',
   );
   t.is(
-    code(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), 'application/json')),
+    code(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), 'application/json', LIMITS)),
     'VALIDATION',
   );
   t.is(
-    code(() => parseJson(Buffer.from('{"__proto__":{"a":1}}'), 'application/json')),
+    code(() => parseJson(Buffer.from('{"__proto__":{"a":1}}'), 'application/json', LIMITS)),
     'VALIDATION',
   );
   t.is(
-    code(() => parseJson(Buffer.from('{}'), 'text/plain')),
+    code(() => parseJson(Buffer.from('{}'), 'text/plain', LIMITS)),
     'UNSUPPORTED_MEDIA_TYPE',
   );
   t.is(
-    code(() => parseJson(Buffer.from('{}'), 'application/json; charset=latin1')),
+    code(() => parseJson(Buffer.from('{}'), 'application/json; charset=latin1', LIMITS)),
     'UNSUPPORTED_MEDIA_TYPE',
   );
 });
 
 test('JSON may be 16 levels deep and have 1,000 keys in one object (R9)', (t) => {
   const deep = (n: number): unknown => (n === 0 ? 1 : { a: deep(n - 1) });
-  t.is(jsonFault(deep(16)), undefined);
-  t.regex(jsonFault(deep(17)) ?? '', /deeper/);
+  t.is(jsonFault(deep(16), LIMITS), undefined);
+  t.regex(jsonFault(deep(17), LIMITS) ?? '', /deeper/);
   const wide = (n: number): object => Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, i]));
-  t.is(jsonFault(wide(1_000)), undefined);
-  t.regex(jsonFault({ a: [wide(1_001)] }) ?? '', /keys/);
+  t.is(jsonFault(wide(1_000), LIMITS), undefined);
+  t.regex(jsonFault({ a: [wide(1_001)] }, LIMITS) ?? '', /keys/);
+  t.regex(jsonFault(deep(5), { ...LIMITS, jsonDepth: 4 }) ?? '', /deeper than 4/);
+  t.regex(jsonFault(wide(3), { ...LIMITS, jsonKeys: 2 }) ?? '', /more than 2 keys/);
 });
 
 test('If-Match takes a version in quotes, and an idempotency key visible ASCII', (t) => {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Cursor } from '../../../actors/system.ts';
 import type { TopicSource } from '../../live/computed.ts';
+import type { Config } from '../../config.ts';
 import { resolveMe, runCommand } from '../../live/commands.ts';
 import { Problem } from '../../problems.ts';
 import { answer, route } from '../route.ts';
@@ -40,7 +41,7 @@ const topicOf = (subject: string, view: string, query: object): string => {
   return `${subject}/${view}${search === '' ? '' : `?${search}`}`;
 };
 
-export const actorRoutes = (topics: TopicSource): Route[] => [
+export const actorRoutes = (topics: TopicSource, limits: Pick<Config, 'commandBytes'>): Route[] => [
   route({
     method: 'POST',
     path: '/v1/actors/:kind/:id/commands/:type',
@@ -54,7 +55,7 @@ export const actorRoutes = (topics: TopicSource): Route[] => [
     problems: ['NOT_FOUND', 'UNKNOWN_KIND', 'UNKNOWN_COMMAND', 'NOT_ALLOWED', 'FORBIDDEN', 'UNAUTHENTICATED', 'MAILBOX_FULL', 'TIMEOUT'],
     run: async (c) => {
       const { kind, id, type } = c.params;
-      const reply = await runCommand(c.actors, {
+      const reply = await runCommand(c.actors, limits, {
         key: c.key,
         to: `${kind}:${id}`,
         type,
