@@ -13,7 +13,7 @@ import type { Caller } from '../identity/caller.ts';
 import { accessCookie, readCookie } from '../identity/cookies.ts';
 import { callerOf } from '../identity/identity.ts';
 import type { InspectSpace } from '../inspector/feed.ts';
-import { liveMetrics } from '../observe/metrics.ts';
+import { liveMetrics, topicsGauge } from '../observe/metrics.ts';
 import { isProblem, Problem, toProblem } from '../problems.ts';
 import { createAdmission } from './admission.ts';
 import { watchCongestion } from './congestion.ts';
@@ -70,6 +70,7 @@ export function createGateway(d: GatewayDeps): Gateway {
   });
   const space = io.of('/');
   const rooms = watchRooms(io);
+  topicsGauge(d.registry, () => rooms.count());
   const congestion = watchCongestion({ clock, metrics, bye });
   const rights = watchRights(d, rooms, (socket, topic) => forget({ metrics, congestion }, socket, topic));
   const context: LiveContext = {

@@ -8,6 +8,8 @@ export interface Rooms {
   of(ref: ActorRef): Iterable<string>;
   /** all topics that somebody here follows */
   topics(): Iterable<string>;
+  /** how many they are */
+  count(): number;
   /** sockets that follow the topic */
   size(topic: string): number;
   sockets(room: string): LiveSocket[];
@@ -44,6 +46,7 @@ export function watchRooms(io: LiveServer): Rooms {
     *topics() {
       for (const topics of byActor.values()) yield* topics;
     },
+    count: () => [...byActor.values()].reduce((sum, topics) => sum + topics.size, 0),
     size: (topic) => adapter.rooms.get(topicRoom(topic))?.size ?? 0,
     sockets: (room) =>
       [...(adapter.rooms.get(room) ?? [])].flatMap((id) => {

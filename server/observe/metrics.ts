@@ -80,3 +80,14 @@ export const liveMetrics = (registry: Registry): LiveMetrics => {
     }),
   };
 };
+
+/** @param count asked at each scrape */
+export const topicsGauge = (registry: Registry, count: () => number): Gauge =>
+  new Gauge({
+    name: 'thrum_rt_topics',
+    help: 'Topics that somebody on this node follows',
+    registers: [registry],
+    collect() {
+      this.set(count());
+    },
+  });
