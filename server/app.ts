@@ -16,6 +16,7 @@ import { createActorSystem } from '../actors/system.ts';
 import type { ActorSystem } from '../actors/system.ts';
 import type { Clock, Log } from '../actors/types.ts';
 import { kinds as allKinds } from '../machines/kinds.ts';
+import { createAudit } from './audit/audit.ts';
 import { createBiosync } from './biosync/biosync.ts';
 import { createSettler } from './booking/settle.ts';
 import { systemClock } from './clock.ts';
@@ -42,7 +43,7 @@ import { webhookRoutes } from './http/routes/webhooks.ts';
 import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Identity } from './identity/identity.ts';
-import { erasureKey, loadSecrets } from './identity/keys.ts';
+import { auditKey, erasureKey, loadSecrets } from './identity/keys.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { createFeed } from './inspector/feed.ts';
@@ -176,6 +177,14 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
   const store = deps.store?.(companions) ?? createPgStore(database, companions, node);
+  const audit = createAudit({
+    knex: database.knex,
+    clock,
+    log,
+    registry,
+    key: auditKey(secrets),
+    retentionDays: config.auditRetentionDays,
+  });
   let url: string | undefined;
   const circuits = createCircuits({
     actors: () => actors,
@@ -236,6 +245,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       pruneJob({ knex: database.knex, clock }),
       ...webhooks.jobs,
       ...notify.jobs,
+      ...audit.jobs,
       ...(deps.jobs?.(database.knex) ?? []),
     ],
     clock,
@@ -281,7 +291,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   });
   countAlerts(actors, registry);
   const erasures = createErasures({ actors, key: erasureKey(secrets), dataDir: config.dataDir, clock });
-  const identity = await createIdentity({ config, knex: database.knex, actors, secrets, clock, newId, newLimiter });
+  const identity = await createIdentity({ config, knex: database.knex, actors, audit, secrets, clock, newId, newLimiter });
 
   const relaxed = store.relaxes ? kinds.filter((kind) => kind.durability === 'relaxed').map(({ kind }) => kind) : [];
   const health = createHealth({ clock, durability: store.durability, relaxed, version });
@@ -301,7 +311,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);
   const redactor = createRedactor(kinds);
-  const admin = { inspect: actors.inspect, operate: actors.operate, erasures, redactor };
+  const admin = { inspect: actors.inspect, operate: actors.operate, audit, erasures, redactor };
   const settler = createSettler(actors, clock);
   const routes: readonly Route[] = [
     ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
@@ -406,6 +416,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     await actors.drain(ACTOR_DRAIN_MS);
     await jobs.stop();
     await store.stop();
+    await audit.stop();
     http.closeAllConnections();
     await gateway.close();
     await presence.stop();
@@ -442,6 +453,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       await actors.start();
       circuits.start();
       await identity.sessions.load();
+      audit.start();
       elsewhere?.start();
       await new Promise<void>((resolve, reject) => {
         http.once('error', reject);

@@ -123,6 +123,10 @@ export const settings = {
     'Whether history that is no longer kept is removed in the background: events and snapshots as their kinds say, items of log topics as their topics say, actors that ended long ago.',
     { default: 'on' },
   ),
+  auditRetentionDays: setting('AUDIT_RETENTION_DAYS', int(1, 36_500), 'How long entries of the audit log are kept.', {
+    default: '730',
+    unit: 'days',
+  }),
   kernelAnchorDays: setting(
     'KERNEL_ANCHOR_DAYS',
     int(1, 36_500),

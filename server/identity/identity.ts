@@ -1,7 +1,9 @@
 /** Who somebody is: logins, sessions, tokens. The rest of the server asks {@link Identity.authenticate} and nothing else. */
+import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Clock } from '../../actors/types.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { Config } from '../config.ts';
 import type { NewLimiter } from '../limits/limiter.ts';
 import { Problem } from '../problems.ts';
@@ -51,6 +53,7 @@ export interface IdentityDeps {
   readonly config: Config;
   readonly knex: Knex;
   readonly actors: ActorSystem;
+  readonly audit: Pick<Audit, 'write'>;
   readonly secrets: Secrets;
   readonly newLimiter: NewLimiter;
   readonly clock: Clock;
@@ -120,6 +123,7 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
       const right = await passwords.verify(password, row?.password_hash ?? undefined);
       if (!right || row === undefined || row.status !== 'active') {
         attempts.failed(name, address);
+        await refusedLogin(d, name, row);
         throw new Problem('UNAUTHENTICATED', 'e-mail or password is wrong');
       }
       attempts.succeeded(name, address);
@@ -143,6 +147,13 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
       return pair(row, await sessions.start(row.id, 'local script'), org);
     },
   };
+}
+
+/** Names of nobody are kept as a hash: somebody may have typed a password there. */
+function refusedLogin({ audit }: IdentityDeps, name: string, row: UserRow | undefined): Promise<void> {
+  const who = row?.id ?? createHash('sha256').update(name).digest('hex').slice(0, 16);
+  const target = row === undefined ? { targetType: 'login', targetId: who } : { targetType: 'user', targetId: who, subjectUserId: who };
+  return audit.write({ actorType: 'user', action: 'auth.login_failed', ...target, outcome: 'refused' });
 }
 
 /** Tells the person on every device; a person who cannot be told is no reason to keep the session. */

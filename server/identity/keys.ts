@@ -64,6 +64,9 @@ export async function loadSecrets(dataDir: string, now: number): Promise<Secrets
 /** Key of the hashes that stand for erased actors; who holds the data directory can connect them with names, nobody else. */
 export const erasureKey = ({ operator }: Secrets): string => createHmac('sha256', operator).update('erasure').digest('base64url');
 
+/** Key of the signatures of the audit log's heads. */
+export const auditKey = ({ operator }: Secrets): string => createHmac('sha256', operator).update('audit').digest('base64url');
+
 /** The stored secrets, or undefined before the first start. */
 export async function readSecrets(dataDir: string): Promise<Secrets | undefined> {
   try {

@@ -129,3 +129,29 @@ test('one actor is told with where it is served, what waits and what failed; the
     { id: one.node, self: true, slots: 1_024, weight: 1, load: { lanes: [{ troubledMs: 0 }], roaming: false, conflicts: 0 } },
   ]);
 });
+
+test('the audit log tells of acts, logins and their ends, is read by administrators only, and is found intact', async (t) => {
+  const { w, user, admin } = t.context;
+  const log = async (query: string) =>
+    (await w.inject({ url: `/v1/admin/audit/log?${query}`, token: admin.token })).json<{
+      items: { action: string; targetId: string; at: string }[];
+      nextCursor?: string;
+    }>();
+  t.is((await w.inject({ url: '/v1/admin/audit/log', token: user.token })).statusCode, 403);
+  t.is((await w.inject({ method: 'POST', url: '/v1/admin/audit/verify', token: user.token })).statusCode, 403);
+  const nobody = { email: 'nobody-at-all@example.test', password: 'my secret by mistake' };
+  await w.inject({ method: 'POST', url: '/v1/auth/login', payload: { email: user.email, password: 'wrong' } });
+  await w.inject({ method: 'POST', url: '/v1/auth/login', payload: nobody });
+  t.is((await log('action=auth.login_failed')).items.length, 2);
+  t.is((await log(`target=user:${user.id}&action=auth.login`)).items.length, 1);
+  const all = await log('limit=2');
+  t.is(all.items.length, 2);
+  const more = await log(`limit=2&cursor=${all.nextCursor}`);
+  t.true((more.items[0]?.at ?? '') <= (all.items[1]?.at ?? ''));
+  t.true((await log(`actor=${admin.id}&action=audit.read`)).items.length > 0, 'reading it is an entry too');
+  const verified = await w.inject({ method: 'POST', url: '/v1/admin/audit/verify', token: admin.token });
+  t.like(verified.json(), { ok: true, faults: [], waiting: 0 });
+  const text = JSON.stringify(await log('limit=200'));
+  for (const personal of [nobody.email, nobody.password, user.email]) t.false(text.includes(personal));
+  t.is((await w.inject({ url: '/v1/admin/audit/log?cursor=x', token: admin.token })).statusCode, 400);
+});

@@ -325,6 +325,26 @@ export interface Replies {
       detail: { [key: string]: unknown };
     }[];
   };
+  'GET /v1/admin/audit/log': {
+    items: {
+      chain: string;
+      seq: number;
+      at: string;
+      /** user, key, admin, system or job */
+      actorType: string;
+      actorId: string | null;
+      action: string;
+      targetType: string;
+      targetId: string;
+      subjectUserId: string | null;
+      outcome: string;
+      reason: string | null;
+      requestId: string | null;
+      meta: { [key: string]: unknown };
+      hash: string;
+    }[];
+    nextCursor?: string;
+  };
   'GET /v1/admin/breakers': {
     items: {
       /** of the actor breaker:{id} */
@@ -1134,6 +1154,15 @@ export interface Replies {
   'POST /v1/admin/anomalies/monitors/:id/mute': { until: number };
   'POST /v1/admin/anomalies/monitors/:id/reset': null;
   'POST /v1/admin/anomalies/monitors/:id/unmute': null;
+  'POST /v1/admin/audit/verify': {
+    ok: boolean;
+    chains: number;
+    rows: number;
+    /** the first fault of each broken chain */
+    faults: { chain: string; seq: number; what: string }[];
+    /** entries that nobody has sealed for more than 10 s */
+    waiting: number;
+  };
   'POST /v1/admin/breakers/:id/force': {
     state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed';
     /** in a row, without ten quiet minutes between them */

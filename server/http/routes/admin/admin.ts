@@ -2,6 +2,7 @@
 import type { Route } from '../../route.ts';
 import { actorListRoutes } from './actors.ts';
 import { auditRoutes } from './audit.ts';
+import { auditLogRoutes } from './audit-log.ts';
 import { clusterRoutes } from './cluster.ts';
 import type { AdminDeps } from './deps.ts';
 import { deadRoutes } from './dead.ts';
@@ -28,6 +29,7 @@ export function adminRoutes(d: AdminDeps, version: string): Route[] {
     ...deadRoutes(d),
     ...projectionRoutes(d),
     ...auditRoutes(d),
+    ...auditLogRoutes(d),
     ...eraseRoutes(d),
     ...clusterRoutes(d, version),
   ];

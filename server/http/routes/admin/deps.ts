@@ -1,6 +1,7 @@
 import type { Inspect } from '../../../../actors/inspect.ts';
 import type { Operate, Operator } from '../../../../actors/operate.ts';
 import type { Reply } from '../../../../actors/types.ts';
+import type { Audit } from '../../../audit/audit.ts';
 import { Problem } from '../../../problems.ts';
 import type { ProblemCode } from '../../../problems.ts';
 import type { Erasures } from '../../../lifecycle/erasures.ts';
@@ -11,6 +12,7 @@ import type { RouteContext } from '../../route.ts';
 
 /** What the routes of the inspector work with. */
 export interface AdminDeps {
+  readonly audit: Audit;
   readonly inspect: Inspect;
   readonly operate: Operate;
   readonly erasures: Erasures;
