@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { defineConfig } from 'vite';
+import { websocketOnly } from '../scripts/websocket-only.mjs';
 
 const outDir = new URL('../dist/web/', import.meta.url).pathname;
 
@@ -24,6 +25,7 @@ export default defineConfig({
     },
   },
   plugins: [
+    websocketOnly(),
     {
       name: 'mark-built',
       // scripts/build.mjs compares the age of this file with the sources

@@ -8,12 +8,7 @@ export const socketIo: Dial = (url, events) => {
   const on = (name: string, event: keyof WireEvents): void => {
     socket.on(name, events[event] as (...args: unknown[]) => void);
   };
-  on('hello', 'hello');
-  on('bye', 'bye');
-  on('pub', 'pub');
-  on('head', 'head');
-  on('resync', 'resync');
-  on('unsub', 'unsub');
+  for (const name of ['hello', 'bye', 'pub', 'head', 'resync', 'unsub'] as const) on(name, name);
   on('auth.expiring', 'expiring');
   socket.on('connect_error', (error: Error & { data?: Problem }) => events.refused(error.data));
   socket.on('disconnect', () => events.down());
