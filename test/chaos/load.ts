@@ -64,10 +64,12 @@ export const ACCOUNTS = 12;
 export const ERRANDS = 12;
 export const HOLDS = 8;
 export const ROOMS = 4;
-/** the monitored series of each room: utilization by day */
+/** the monitored series of each room */
 export const seriesOf = (room: number): string => `anomaly:resource:room-${room}:utilization`;
-const LEARNED_DAYS = 30;
-const SPIKE_DAYS = 10;
+const LEARNED_POINTS = 20;
+const BUSY_EVERY = 9;
+/** a point of a bucket that is long over alarms nobody */
+const FIRST_POINT_MS = 20 * 3_600_000;
 export const OPENED = 1_000;
 const ATTEMPT_MS = 6_000;
 /** so long a client insists after the end of the run */
@@ -229,10 +231,10 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     reads.push({ ref, began, ended: performance.now(), seq });
   };
 
-  const firstDay = Math.floor(Date.now() / (24 * HOUR)) - 3_000;
+  const firstPoint = Math.floor((Date.now() - FIRST_POINT_MS) / 60_000) * 60_000;
   /** Tells a point until some node has taken it. */
-  async function tell(room: number, day: number, v: number, next: () => number): Promise<void> {
-    const point = { ref: seriesOf(room), t: (firstDay + day) * 24 * HOUR };
+  async function tell(room: number, minute: number, v: number, next: () => number): Promise<void> {
+    const point = { ref: seriesOf(room), t: firstPoint + minute * 60_000 };
     while (performance.now() < deadline) {
       const node = stage.nodes[Math.floor(next() * stage.nodes.length)];
       const door = `http://127.0.0.1:${node?.door}/${point.ref}?t=${point.t}&v=${v}`;
@@ -242,9 +244,9 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     }
   }
 
-  /** One series each, a day at each turn: calm weeks at first, then a day that is far too busy now and then. */
+  /** One series each, a point at each turn: calm at first, then one that is far too busy now and then. */
   const observations: Turn = (client, n, next) => {
-    const busy = n > LEARNED_DAYS && n % SPIKE_DAYS === 0;
+    const busy = n > LEARNED_POINTS && n % BUSY_EVERY === 0;
     return tell(client % ROOMS, n, busy ? 0.97 : 0.4 + next() * 0.05, next);
   };
 

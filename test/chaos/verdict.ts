@@ -162,10 +162,13 @@ export function checkJobs(items: readonly Item[], jobs: readonly JobRow[]): stri
   return faults;
 }
 
+/** what a monitor tells its owner; what it keeps to itself, because it is muted or cooling down, stands in its own log only */
+const TOLD = new Set(['alert.opened', 'alert.updated', 'alert.closed']);
+
 /** Every alert of a monitor is once in its owner's log, in the same words, and the table has its last state. */
 export function checkAlerts(items: readonly Item[], rows: readonly { readonly id: string; readonly status: string }[]): string[] {
   const faults: string[] = [];
-  const mine = items.filter((i) => i.topic.endsWith('/alerts') && 'type' in i.item && String(i.item['type']).startsWith('alert.'));
+  const mine = items.filter((i) => i.topic.endsWith('/alerts') && TOLD.has(String(i.item['type'])));
   const theirs = new Map<string, number>();
   for (const i of items.filter((x) => x.topic.endsWith('/anomalies'))) theirs.set(sorted(i.item), (theirs.get(sorted(i.item)) ?? 0) + 1);
   const last = new Map<string, string>();
