@@ -30,6 +30,7 @@ import { createHttp } from './http/app.ts';
 import type { Route } from './http/route.ts';
 import { actorRoutes } from './http/routes/actors.ts';
 import { adminRoutes } from './http/routes/admin/admin.ts';
+import { queueRoutes } from './http/routes/admin/queues.ts';
 import { breakerRoutes } from './http/routes/admin/breakers.ts';
 import { anomalyRoutes } from './http/routes/anomaly.ts';
 import { authRoutes } from './http/routes/auth.ts';
@@ -327,6 +328,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...mailRoutes({ addresses: notify.addresses, asks: newLimiter('mail-confirm', { perSecond: 3 / 3_600, burst: 3 }) }),
     ...adminRoutes(admin, version),
     ...breakerRoutes({ ...admin, circuits, actors }),
+    ...queueRoutes({ ...admin, jobs, knex: database.knex, clock }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({

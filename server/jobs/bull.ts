@@ -175,10 +175,35 @@ export function createBullJobs(deps: BullDeps): Jobs {
     if (timer !== undefined) clock.clearTimer(timer);
   }
 
+  /** The job is dead no more: its entry leaves the list. */
+  async function unmirror(queue: string, jobId: string): Promise<void> {
+    const key = keys.deadJobs(queue);
+    try {
+      for (const entry of await redis.commands.lrange(key, 0, -1))
+        if ((JSON.parse(entry) as { jobId: string }).jobId === jobId) await redis.commands.lrem(key, 1, entry);
+    } catch (error) {
+      log.warn({ err: error, queue, jobId }, 'a job that is dead no more is still in the list of Redis; the table is right');
+    }
+  }
+
+  const wake = (queue: string): void => {
+    if (runner.queues.has(queue)) relay().catch((err: unknown) => log.warn({ err, queue }, 'jobs cannot be relayed'));
+  };
+
   return {
     enqueue: (tx, job) => runner.enqueue(tx, job),
-    wake: (queue) => {
-      if (runner.queues.has(queue)) relay().catch((err: unknown) => log.warn({ err, queue }, 'jobs cannot be relayed'));
+    wake,
+    queues: names,
+    async replay(queue, jobId, runAt) {
+      const replay = await runner.replay(queue, jobId, runAt);
+      if (replay.is === 'replayed') await unmirror(queue, jobId);
+      wake(queue);
+      return replay;
+    },
+    async discard(queue, jobId) {
+      const discarded = await runner.discard(queue, jobId);
+      if (discarded) await unmirror(queue, jobId);
+      return discarded;
     },
     async start() {
       await runner.start();

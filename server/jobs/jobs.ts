@@ -5,6 +5,7 @@
 import type { Knex } from 'knex';
 import type { z } from 'zod';
 import type { Log } from '../../actors/types.ts';
+import type { Replay } from './dead.ts';
 
 export interface NewJob {
   readonly queue: string;
@@ -86,6 +87,12 @@ export interface Jobs {
   enqueue(tx: Knex, job: NewJob): Promise<string | undefined>;
   /** There may be work in this queue. */
   wake(queue: string): void;
+  /** Queues of the kinds that this process runs. */
+  readonly queues: readonly string[];
+  /** Does what a dead job could not, as a new job, not before `runAt` (epoch ms). */
+  replay(queue: string, jobId: string, runAt: number): Promise<Replay>;
+  /** Gives a dead job up for good; false when there is none. */
+  discard(queue: string, jobId: string): Promise<boolean>;
   start(): Promise<void>;
   /** Takes no more jobs and waits at most `ms` for those that run; the rest is aborted and goes back to the queue. */
   drain(ms: number): Promise<void>;

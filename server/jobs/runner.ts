@@ -3,6 +3,8 @@ import type { Knex } from 'knex';
 import { z } from 'zod';
 import type { Clock, Log, TimerHandle } from '../../actors/types.ts';
 import { attemptsOf, backoffMs } from './backoff.ts';
+import { discardDead, replayDead } from './dead.ts';
+import type { Replay } from './dead.ts';
 import { JobFailure } from './jobs.ts';
 import type { AnyJobKind, NewJob } from './jobs.ts';
 import { again, bury, finish, insertJob, release, renew, takeOver, unstick } from './rows.ts';
@@ -40,6 +42,8 @@ export interface Runner {
   readonly queues: ReadonlyMap<string, number>;
   readonly running: boolean;
   enqueue(tx: Knex, job: NewJob): Promise<string | undefined>;
+  replay(queue: string, jobId: string, runAt: number): Promise<Replay>;
+  discard(queue: string, jobId: string): Promise<boolean>;
   /** One attempt of a job that was claimed for {@link Runner.node}. Does not reject. */
   perform(job: Claimed): Promise<Outcome>;
   /** The runner has stopped only when this has ended. */
@@ -228,6 +232,8 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
       return state === 'running';
     },
     enqueue,
+    replay: (queue, jobId, runAt) => replayDead(knex, { queue, jobId, newId: deps.newId(), runAt, now: clock.wall() }),
+    discard: (queue, jobId) => discardDead(knex, { queue, jobId, now: clock.wall() }),
     perform,
     asked,
     cycle,

@@ -55,6 +55,13 @@ export function createTableJobs(deps: RunnerDeps): Jobs {
   return {
     enqueue: (tx, job) => runner.enqueue(tx, job),
     wake: (queue) => void pump(queue),
+    queues: [...queues.keys()],
+    async replay(queue, jobId, runAt) {
+      const replay = await runner.replay(queue, jobId, runAt);
+      void pump(queue);
+      return replay;
+    },
+    discard: (queue, jobId) => runner.discard(queue, jobId),
     async start() {
       await runner.start();
       runner.cycle(deps.pollMs ?? 1_000, poll);

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { z } from 'zod';
+import { deadJobs, queueHealth } from '../../server/jobs/dead.ts';
 import { JobFailure, jobKind } from '../../server/jobs/jobs.ts';
 import type { AnyJobKind } from '../../server/jobs/jobs.ts';
 import { failingAt, openRunners } from '../support/job-runners.ts';
@@ -304,4 +305,77 @@ test('a connection that waits for work may be asked to connect while it is conne
   await waiting.ping();
   await t.notThrowsAsync(waiting.connect());
   t.is(await waiting.ping(), 'PONG');
+});
+
+each('a dead job that is replayed does its work as a new one, once; a discarded one never runs again', async (t, r) => {
+  const ran: number[] = [];
+  let works = false;
+  const { jobs } = await r.node([
+    kind(
+      async ({ payload }) => {
+        if (!works) throw new JobFailure('BROKEN', 'no', { retryable: false });
+        ran.push(payload.n);
+      },
+      { attempts: 1 },
+    ),
+  ]);
+  const { knex } = r.database;
+  const first = (await jobs.enqueue(knex, { ...job(1), dedupeKey: 'd' }))!;
+  const second = (await jobs.enqueue(knex, job(2)))!;
+  await r.settled('dead');
+  const health = async () => (await queueHealth(knex, jobs.queues, Date.now())).find((q) => q.queue === 'q')!;
+  t.like(await health(), { status: 'yellow', dead: 2, waiting: 0, active: 0 });
+  t.deepEqual((await deadJobs(knex, { queue: 'q', limit: 9 })).map((d) => d.jobId).toSorted(), [first, second].toSorted());
+  t.is((await deadJobs(knex, { queue: 'q', limit: 1 })).length, 1);
+  const [newest] = await deadJobs(knex, { queue: 'q', limit: 1 });
+  t.is((await deadJobs(knex, { queue: 'q', before: newest!.jobId, limit: 9 })).length, 1, r.name);
+
+  const client = r.redis === undefined ? undefined : await clientOf(r.redis);
+  const listed = async (): Promise<number | undefined> => client?.commands.llen(r.keys.deadJobs('q'));
+  await until(async () => client === undefined || (await listed()) === 2, 'the list of dead jobs');
+  works = true;
+  const replay = await jobs.replay('q', first, Date.now());
+  t.is(replay.is, 'replayed');
+  t.deepEqual(await jobs.replay('q', first, Date.now()), { is: 'unknown' }, 'only once');
+  t.deepEqual(await jobs.replay('other', second, Date.now()), { is: 'unknown' }, 'of its own queue only');
+  t.true(await jobs.discard('q', second));
+  t.false(await jobs.discard('q', second));
+  t.deepEqual(await jobs.replay('q', second, Date.now()), { is: 'unknown' });
+  const rows = await r.settled('done', 'cancelled');
+  t.deepEqual(ran, [1], r.name);
+  const done = rows.find((row) => row['status'] === 'done')!;
+  t.like(done, { replay_of: first, attempts: 1, dedupe_key: 'd' });
+  t.is(rows.find((row) => row['job_id'] === first)!['replayed_by'], done['job_id']);
+  t.like(await health(), { status: 'green', dead: 0, perMinute: 1 });
+  t.is(await listed(), client === undefined ? undefined : 0);
+  client?.close();
+});
+
+each('a dead job is not replayed while another one with its dedupe key is unfinished, nor before its time', async (t, r) => {
+  const at: number[] = [];
+  const { jobs } = await r.node([
+    kind(async ({ payload }) => {
+      at.push(Date.now());
+      if (payload.n === 1 && at.length === 1) throw new JobFailure('BROKEN', 'no', { retryable: false });
+    }),
+  ]);
+  const { knex } = r.database;
+  const dead = (await jobs.enqueue(knex, { ...job(1), dedupeKey: 'd' }))!;
+  await r.settled('dead');
+  const other = (await jobs.enqueue(knex, { ...job(2), dedupeKey: 'd', runAt: Date.now() + 3_600_000 }))!;
+  t.deepEqual(await jobs.replay('q', dead, Date.now()), { is: 'waiting' });
+  await knex.raw('delete from jobs where job_id = ?', [other]);
+  const due = Date.now() + 300;
+  t.is((await jobs.replay('q', dead, due)).is, 'replayed');
+  await r.settled('done', 'cancelled');
+  t.true(at[1]! >= due, r.name);
+});
+
+each('a queue is red when a job has been due for five minutes, yellow after one', async (t, r) => {
+  const { jobs } = await r.node([kind(async () => undefined)], { start: false });
+  await jobs.enqueue(r.database.knex, job(1));
+  const statusIn = async (ms: number) => (await queueHealth(r.database.knex, ['idle', 'q'], Date.now() + ms)).map((q) => q.status);
+  t.deepEqual(await statusIn(1_000), ['green', 'green']);
+  t.deepEqual(await statusIn(62_000), ['green', 'yellow']);
+  t.deepEqual(await statusIn(302_000), ['green', 'red'], r.name);
 });

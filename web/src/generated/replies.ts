@@ -497,6 +497,41 @@ export interface Replies {
       failed: number;
     }[];
   };
+  'GET /v1/admin/queues': {
+    items: {
+      queue: string;
+      /** red: a job has been due for five minutes, or more than a hundred have died in ten; yellow: for one minute, or there are dead ones */
+      status: 'green' | 'yellow' | 'red';
+      /** due and not begun */
+      waiting: number;
+      /** not due yet */
+      delayed: number;
+      active: number;
+      dead: number;
+      oldestWaitingAgeS: number;
+      waitingAgeP50S: number;
+      waitingAgeP95S: number;
+      deadOldestAgeS: number;
+      /** unfinished ones that have lost their runner before */
+      stalled: number;
+      /** done within the last minute; standing jobs are never done */
+      perMinute: number;
+      /** the same over fifteen minutes */
+      perMinute15: number;
+    }[];
+  };
+  'GET /v1/admin/queues/:queue/dlq': {
+    items: {
+      jobId: string;
+      kind: string;
+      attempts: number;
+      /** max_attempts, non_retryable, expired, poison */
+      reason: string;
+      at: string;
+      createdAt: string;
+      errors: { at: number; code: string; message: string; durationMs: number }[];
+    }[];
+  };
   'GET /v1/admin/resources/anomaly-severity': {
     tier: 'none' | 'low' | 'medium' | 'high' | 'critical';
     level: number;
@@ -1191,6 +1226,15 @@ export interface Replies {
     seq: number;
     /** it had been applied before */
     repeated: boolean;
+  };
+  'POST /v1/admin/queues/:queue/dlq/:jobId/replay': {
+    /** of the new job */
+    jobId: string;
+  };
+  'POST /v1/admin/queues/:queue/dlq/replay': {
+    replayed: number;
+    /** of those: another job that does the same is not finished */
+    left: number;
   };
   'POST /v1/admin/resources/anomaly-severity': {
     tier: 'none' | 'low' | 'medium' | 'high' | 'critical';

@@ -1,0 +1,55 @@
+/** Operators and the queues of background jobs. */
+import test from 'ava';
+import { randomUUID } from 'node:crypto';
+import { makeWorld } from '../support/world.ts';
+
+test('an operator sees the queues, replays a dead job and discards another, each with an audit entry', async (t) => {
+  const w = await makeWorld();
+  t.teardown(w.close);
+  const admin = await w.person({ roles: ['admin'] });
+  const staff = await w.person({ roles: ['staff'] });
+  const { knex } = w.app.database;
+  const call = (method: 'GET' | 'POST' | 'DELETE', url: string, token = admin.token, payload?: object) =>
+    w.inject({ method, url: `/v1/admin/queues${url}`, token, ...(payload === undefined ? {} : { payload }) });
+  const bury = async (): Promise<string> => {
+    const jobId = randomUUID();
+    await knex.raw(
+      `insert into jobs (job_id, queue, kind, payload, status, attempts, run_at, dead_at, dead_reason, finished_at, errors)
+       values (?, 'archive', 'archive.write', '{}', 'dead', 8, now(), now(), 'max_attempts', now(), '[{"at":1,"code":"FAILED","message":"no","durationMs":2}]')`,
+      [jobId],
+    );
+    return jobId;
+  };
+  const [one, two, three, four] = [await bury(), await bury(), await bury(), await bury()];
+  const health = async () =>
+    (await call('GET', '', staff.token)).json<{ items: { queue: string; dead: number; status: string }[] }>().items;
+  t.like(
+    (await health()).find((q) => q.queue === 'archive'),
+    { dead: 4, status: 'yellow' },
+  );
+  t.like(
+    (await health()).find((q) => q.queue === 'maintenance'),
+    { dead: 0, status: 'green' },
+  );
+  const dlq = (await call('GET', '/archive/dlq', staff.token)).json<{ items: { jobId: string; reason: string }[] }>().items;
+  t.deepEqual(dlq.map((d) => d.jobId).toSorted(), [one, two, three, four].toSorted());
+
+  const reason = 'the disk is there again';
+  t.is((await call('POST', `/archive/dlq/${one}/replay`, staff.token, { reason })).statusCode, 403);
+  t.is((await call('POST', `/archive/dlq/${one}/replay`, admin.token, {})).statusCode, 400);
+  const replayed = await call('POST', `/archive/dlq/${one}/replay`, admin.token, { reason });
+  t.is(replayed.statusCode, 200);
+  t.is((await call('POST', `/archive/dlq/${one}/replay`, admin.token, { reason })).statusCode, 404);
+  t.is((await call('DELETE', `/archive/dlq/${two}?reason=${encodeURIComponent(reason)}`)).statusCode, 204);
+  t.is((await call('DELETE', `/archive/dlq/${two}`)).statusCode, 400);
+  t.deepEqual((await call('POST', '/archive/dlq/replay', admin.token, { reason })).json(), { replayed: 2, left: 0 });
+
+  const rows = (await knex.raw(`select status, replay_of from jobs where queue = 'archive' and replay_of is not null order by run_at`))
+    .rows as {
+    replay_of: string;
+  }[];
+  t.deepEqual(rows.map((r) => r.replay_of).toSorted(), [one, three, four].toSorted());
+  const audit = await w.inject({ method: 'GET', url: '/v1/admin/audit', token: admin.token });
+  const actions = audit.json<{ items: { action: string; reason: string }[] }>().items.filter((e) => e.reason === reason);
+  t.deepEqual(actions.map((e) => e.action).toSorted(), ['job.discard', 'job.replay', 'job.replay', 'job.replay']);
+});
