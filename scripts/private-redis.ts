@@ -47,14 +47,14 @@ const pause = (ms: number): Promise<void> =>
     setTimeout(resolve, ms);
   });
 
-interface Running {
+export interface Running {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly ended: Promise<void>;
 }
 
 /** The shell ends the server when its input ends, so that nothing is left behind even if this process is killed. */
-async function run(binary: string, args: readonly string[]): Promise<Running> {
+export async function runGuarded(binary: string, args: readonly string[]): Promise<Running> {
   const guard = '"$@" >/dev/null 2>&1 & server=$!; echo "$server"; cat >/dev/null; kill -KILL "$server"; wait "$server"';
   const child = spawn('sh', ['-c', guard, 'sh', binary, ...args], { cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
   const ended = new Promise<void>((resolve) => {
@@ -79,7 +79,7 @@ export async function startRedis(o: { readonly keep?: boolean } = {}): Promise<P
   let running: Running | undefined;
 
   async function start(): Promise<void> {
-    running = await run(binary ?? '', ['--port', '0', '--unixsocket', socket, '--dir', dir, '--daemonize', 'no', ...memory]);
+    running = await runGuarded(binary ?? '', ['--port', '0', '--unixsocket', socket, '--dir', dir, '--daemonize', 'no', ...memory]);
     for (let waited = 0; waited < READY_WITHIN_MS; waited += 20) {
       if (await answers(socket)) return;
       await pause(20);

@@ -357,7 +357,12 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const nodes =
     cluster === undefined
       ? undefined
-      : createNodeAdapter({ client: cluster.client, keys: cluster.keys, mode: config.realtimeAdapter, registry });
+      : createNodeAdapter({
+          client: cluster.client,
+          keys: cluster.keys,
+          mode: cluster.client.sharded ? 'sharded' : config.realtimeAdapter,
+          registry,
+        });
   const inspector = createFeed({
     actors,
     inspect: actors.inspect,

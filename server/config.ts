@@ -32,6 +32,11 @@ const int = (min: number, max: number) =>
     .pipe(z.int().min(min).max(max));
 const url = (protocols: RegExp) => z.url({ protocol: protocols });
 const originOf = (text: string): string => (URL.canParse(text) ? new URL(text).origin : '');
+const addresses = z
+  .string()
+  .transform((text) => text.split(',').map((one) => /^\s*(?:\[(.+)\]|([^:]+)):(\d{1,5})\s*$/.exec(one) ?? []))
+  .transform((found) => found.map(([, six, host = six, port]) => ({ host, port: Number(port) })))
+  .pipe(z.array(z.strictObject({ host: z.string(), port: z.int().min(1).max(65_535) })));
 const origin = z
   .string()
   .refine((text) => /^https?:/.test(text) && [originOf(text), `${originOf(text)}/`].includes(text.toLowerCase()))
@@ -64,6 +69,16 @@ export const settings = {
     'REDIS_URL',
     url(/^(rediss?|unix)$/).optional(),
     'Redis that connects several nodes: redis://, rediss:// or unix:///path of a socket. Absent means one node.',
+  ),
+  redisSentinels: setting(
+    'REDIS_SENTINELS',
+    addresses.optional(),
+    'Sentinels that know the primary, host:port with commas between them. The host in REDIS_URL is then the name of the primary.',
+  ),
+  redisCluster: setting(
+    'REDIS_CLUSTER',
+    addresses.optional(),
+    'Some nodes of a Redis Cluster, host:port with commas between them. REDIS_URL then only tells the user, the password and whether there is TLS.',
   ),
   redisNamespace: setting(
     'REDIS_NAMESPACE',
@@ -376,6 +391,9 @@ export function readConfig(env: { readonly [name: string]: string | undefined } 
   }
   if (values['redisUrl'] !== undefined && values['publicUrl'] === undefined)
     faults.push('PUBLIC_URL: several nodes need one address, which is the issuer of their tokens. ' + settings.publicUrl.text);
+  const among = ['redisSentinels', 'redisCluster'].filter((name) => values[name] !== undefined).length;
+  if (among > (values['redisUrl'] === undefined ? 0 : 1))
+    faults.push('REDIS_SENTINELS, REDIS_CLUSTER: one of them beside REDIS_URL. ' + settings.redisUrl.text);
   if (faults.length > 0) throw new ConfigError(faults);
   const parsed = values as unknown as Parsed;
   const publicUrl = parsed.publicUrl ?? `http://localhost:${parsed.port}`;

@@ -1,5 +1,5 @@
 /**
- * The bus over Redis pub/sub: one channel per node and one for all. Frames of one turn of the event loop to one node travel in one message; the
+ * The bus over Redis pub/sub, sharded in a Redis Cluster: one channel per node and one for all. Frames of one turn of the event loop to one node travel in one message; the
  * number of its receivers is the answer, so that a node that is gone is noticed at once.
  */
 import { decodeMulti, Encoder } from '@msgpack/msgpack';
@@ -25,7 +25,8 @@ export interface RedisBusOptions {
   readonly log: Log;
 }
 
-export function createRedisBus({ client: { commands, subscriber }, keys, log }: RedisBusOptions): Bus {
+export function createRedisBus({ client: { commands, subscriber, sharded }, keys, log }: RedisBusOptions): Bus {
+  const heard = sharded ? 'smessageBuffer' : 'messageBuffer';
   const encoder = new Encoder({ ignoreUndefined: true });
   const batches = new Map<string, Batch>();
   let me = '';
@@ -43,7 +44,9 @@ export function createRedisBus({ client: { commands, subscriber }, keys, log }: 
     const failed = (error: Error): void => {
       for (const w of waiting) w.reject(error);
     };
-    commands.publish(channel, Buffer.concat([name, ...parts])).then(delivered, failed);
+    const message = Buffer.concat([name, ...parts]);
+    const sent = sharded ? (commands.spublish(channel, message) as Promise<number>) : commands.publish(channel, message);
+    sent.then(delivered, failed);
   }
 
   function add(channel: string, frame: Frame): Promise<number> {
@@ -86,8 +89,9 @@ export function createRedisBus({ client: { commands, subscriber }, keys, log }: 
         if (text === keys.busOf(me)) read(message, receive);
         else if (text === keys.busAll) read(message, (from, frame) => from !== me && receive(from, frame));
       };
-      subscriber.on('messageBuffer', hear);
-      const subscribed = subscriber.subscribe(keys.busOf(me), keys.busAll);
+      subscriber.on(heard, hear);
+      const channels = [keys.busOf(me), keys.busAll];
+      const subscribed = sharded ? subscriber.ssubscribe(...channels) : subscriber.subscribe(...channels);
       // Without Redis the node starts all the same; the subscription is made when it is there.
       if (subscriber.status === 'ready') await subscribed;
     },
@@ -97,8 +101,10 @@ export function createRedisBus({ client: { commands, subscriber }, keys, log }: 
     },
     async close() {
       for (const channel of batches.keys()) flush(channel);
-      if (hear !== undefined) subscriber.off('messageBuffer', hear);
-      if (me !== '' && subscriber.status === 'ready') await subscriber.unsubscribe(keys.busOf(me), keys.busAll);
+      if (hear !== undefined) subscriber.off(heard, hear);
+      if (me === '' || subscriber.status !== 'ready') return;
+      const channels = [keys.busOf(me), keys.busAll];
+      await (sharded ? subscriber.sunsubscribe(...channels) : subscriber.unsubscribe(...channels));
     },
   };
 }

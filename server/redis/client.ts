@@ -5,12 +5,16 @@
 import { Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import type { Clock, Log, TimerHandle } from '../../actors/types.ts';
+import { wayTo } from './place.ts';
+import type { RedisPlace } from './place.ts';
 
 const CONNECT_MS = 2_000;
 /** how long Redis may keep silent while commands wait for their answers */
 const SILENT_MS = 2_000;
 const AGAIN_MS = [50, 100, 200, 400, 800, 1_000];
 const START_MS = 5_000;
+/** the server is not, or no more, the primary of our keys */
+const ELSEWHERE = /^(READONLY|MOVED|CLUSTERDOWN)/;
 /** the same for a connection on which Redis lets a command wait for work, at most 5 s (Bull) */
 const BLOCKED_MS = 15_000;
 /** how often a subscriber, which else never says anything, makes sure that it is still heard */
@@ -23,6 +27,8 @@ export interface RedisClient {
   readonly commands: Redis;
   /** only for subscriptions, which it renews by itself after an outage */
   readonly subscriber: Redis;
+  /** it is a Redis Cluster: channels have a place there as keys do, `SPUBLISH` and `SSUBSCRIBE` */
+  readonly sharded: boolean;
   /** A further connection of the same kind, closed with the others; `blocking` is one whose commands may wait in Redis for work. */
   connect(name: string, kind: Kind): Redis;
   /** Waits until Redis answers, but not for ever: the server starts without it. */
@@ -31,8 +37,9 @@ export interface RedisClient {
 }
 
 export interface RedisClientOptions {
-  /** redis://, rediss:// or, for a socket of this machine, unix:///path */
-  readonly url: string;
+  readonly place: RedisPlace;
+  /** any of the keys that are used; all lie on one node of a cluster */
+  readonly key: string;
   /** how the connections are called in `CLIENT LIST` */
   readonly name: string;
   readonly clock: Clock;
@@ -41,18 +48,16 @@ export interface RedisClientOptions {
   readonly random: () => number;
 }
 
-export function createRedisClient({ url, name, clock, log, random }: RedisClientOptions): RedisClient {
+export function createRedisClient({ place, key, name, clock, log, random }: RedisClientOptions): RedisClient {
   const opened: Redis[] = [];
   const subscribers: Redis[] = [];
   let timer: TimerHandle = clock.setTimer(PING_MS, ping);
-  const { protocol, pathname } = new URL(url);
-  const where: RedisOptions & { path?: string } = protocol === 'unix:' ? { path: decodeURIComponent(pathname) } : {};
   const common: RedisOptions = {
-    ...where,
+    ...wayTo(place, key, clock),
     connectTimeout: CONNECT_MS,
     socketTimeout: SILENT_MS,
     retryStrategy: (times) => (AGAIN_MS[Math.min(times, AGAIN_MS.length) - 1] ?? 0) * (0.5 + random() / 2),
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: (error) => ELSEWHERE.test(error.message),
   };
   const kinds: { readonly [kind in Kind]: RedisOptions } = {
     commands: { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
@@ -63,13 +68,15 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
 
   function connect(part: string, kind: Kind): Redis {
     const options: RedisOptions = { ...common, ...kinds[kind], connectionName: `${name}-${part}` };
-    const redis = protocol === 'unix:' ? new Redis(options) : new Redis(url, options);
+    const redis = new Redis(options);
     let up = true;
     redis.on('error', (err: Error) => {
       if (up) log.warn({ err, connection: part }, 'redis cannot be reached');
       up = false;
     });
     redis.on('ready', () => {
+      if (redis === commands) for (const other of opened) together(other);
+      else together(redis);
       if (!up) log.info({ connection: part }, 'redis answers again');
       up = true;
     });
@@ -82,6 +89,15 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
     return redis;
   }
 
+  const wanders = place.sentinels !== undefined || place.cluster !== undefined;
+
+  /** Connections lead to one server: a subscriber hears nothing of its server's being the primary no more. */
+  function together(redis: Redis): void {
+    if (!wanders || redis.status !== 'ready' || commands.status !== 'ready') return;
+    const [here, there] = [redis.stream, commands.stream];
+    if (here.remoteAddress !== there.remoteAddress || here.remotePort !== there.remotePort) redis.disconnect(true);
+  }
+
   function ping(): void {
     for (const redis of subscribers) if (redis.status === 'ready') redis.ping().catch(() => undefined);
     timer = clock.setTimer(PING_MS, ping);
@@ -92,6 +108,7 @@ export function createRedisClient({ url, name, clock, log, random }: RedisClient
   return {
     commands,
     subscriber,
+    sharded: place.cluster !== undefined,
     connect,
     reached: async () => {
       const both = await Promise.all([commands, subscriber].map((redis) => readyWithin(clock, redis, START_MS)));

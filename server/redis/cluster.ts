@@ -25,11 +25,18 @@ export function createClusterNode(o: {
   readonly random: () => number;
   readonly log: Log;
 }): ClusterNode | undefined {
-  const { redisUrl: url, redisNamespace, build, nodeWeight, takeover, port } = o.config;
+  const { redisUrl: url, redisSentinels: sentinels, redisCluster, redisNamespace, build, nodeWeight, takeover, port } = o.config;
   if (url === undefined) return undefined;
   const { clock, random, log } = o;
   const keys = redisKeys(redisNamespace);
-  const client = createRedisClient({ url, name: `thrum-${o.node}`, clock, random, log });
+  const client = createRedisClient({
+    place: { url, sentinels, cluster: redisCluster },
+    key: keys.version,
+    name: `thrum-${o.node}`,
+    clock,
+    random,
+    log,
+  });
   return {
     client,
     keys,

@@ -14,7 +14,7 @@ export async function redisUnderTest(o: { readonly keep?: boolean } = {}): Promi
 
 /** Connections that answer. */
 export async function clientOf(server: PrivateRedis, log = new KeptLog()): Promise<RedisClient> {
-  const client = createRedisClient({ url: server.url, name: 'test', clock: systemClock, log, random: Math.random });
+  const client = createRedisClient({ place: { url: server.url }, key: 'any', name: 'test', clock: systemClock, log, random: Math.random });
   if (!(await client.reached())) throw new Error('redis is not reached');
   return client;
 }
