@@ -36,10 +36,10 @@ async function lossOfPrimary(t: ExecutionContext, set: RedisSet, name: string, n
     t.like(await add(a, ref), { ok: true, seq: 2 });
     t.like(await add(b, ref), { ok: true, seq: 3 });
   }
-  let over = false;
-  const failover = set.killPrimary(redisKeys(name).version).then(() => (over = true));
+  const over = new AbortController();
+  const failover = set.killPrimary(redisKeys(name).version).finally(() => over.abort());
   let acked = 0;
-  while (!over) {
+  while (!over.signal.aborted) {
     for (const world of [a, b]) for (const ref of [atA, atB]) await surely(world, ref);
     acked += 2;
   }

@@ -113,7 +113,7 @@ export async function startRedisCluster(): Promise<RedisSet | { readonly skip: s
       return [...own, '--cluster-node-timeout', '1000', '--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'];
     });
     const redis = set.ask(port);
-    nodes.push({ port, bus, redis, id: String(await redis.cluster('MYID')) });
+    nodes.push({ port, bus, redis, id: await redis.cluster('MYID') });
   }
   const primaries = nodes.slice(0, 3);
   const [first] = primaries;
@@ -131,7 +131,7 @@ export async function startRedisCluster(): Promise<RedisSet | { readonly skip: s
   await until(async () => {
     const told = await Promise.all(nodes.slice(3).map((n) => n.redis.info('replication')));
     const states = await Promise.all(nodes.map((n) => n.redis.cluster('INFO')));
-    return told.every((t) => t.includes('master_link_status:up')) && states.every((s) => String(s).includes('cluster_state:ok'));
+    return told.every((t) => t.includes('master_link_status:up')) && states.every((s) => s.includes('cluster_state:ok'));
   }, 'the cluster is whole');
   await until(() => allKnow('slave', 3), 'every node knows the replicas');
   return {
