@@ -24,6 +24,7 @@ import type {
   CommandInput,
   Cursor,
   Followers,
+  Following,
   Publication,
   ReadOptions,
   TopicSlice,
@@ -261,8 +262,8 @@ export class Cluster implements ActorSystem {
     this.#node.observe(observer);
   }
 
-  follow(followers: Followers): void {
-    this.#node.follow(followers);
+  follow(followers: Followers): Following {
+    return this.#node.follow(followers);
   }
 
   trouble(): string | undefined {

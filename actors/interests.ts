@@ -138,7 +138,9 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
       if (!read && !nodes.has(node) && this.#mayHaveChanged(ref)) missed.push(topic);
       nodes.set(node, until);
     }
+    if (missed.length === 0) return;
     this.#announce(missed);
+    this.#d.bus.send(node, { f: 'changed', refs: [...new Set(missed.map(refOf))] }).catch(() => undefined);
   }
 
   /** Slots have come here. Who follows their actors will be heard of, perhaps later than what they commit next. */
@@ -203,6 +205,13 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
     if (!last) return;
     this.#written.clear();
     this.#returning = false;
+  }
+
+  /** The topic is followed here from now on, and nobody has asked for it. */
+  began(topic: string): void {
+    const { placement, bus } = this.#d;
+    const owner = placement.owner(this.#slotOf(refOf(topic)))?.node;
+    if (owner !== undefined && owner !== placement.me) bus.send(owner, { f: 'follow', topics: [topic] }).catch(() => undefined);
   }
 
   /** Other nodes own these slots now. */

@@ -64,6 +64,7 @@ import type {
   CommandInput,
   Cursor,
   Followers,
+  Following,
   Publication,
   ReadOptions,
   TopicSlice,
@@ -389,9 +390,10 @@ export class Node implements ActorSystem, Kernel {
     this.feed.observe(observer);
   }
 
-  follow(followers: Followers): void {
+  follow(followers: Followers): Following {
     this.interests?.follow(followers);
     this.topics.follow(this.interests ?? followers);
+    return (topic) => this.interests?.began(topic);
   }
 
   // ------------------------------------------------------------------------------------------------------------ life cycle

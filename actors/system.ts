@@ -83,6 +83,9 @@ export type Publication =
 
 export type Unsubscribe = () => void;
 
+/** Says that a topic has a follower of whom the kernel cannot know, because none of its views is asked for. */
+export type Following = (topic: string) => void;
+
 /** Who passes publications on to subscribers: the edge. Both members are called often and must be cheap. */
 export interface Followers {
   /** Topics of the actor that have subscribers, canonical names; asked when the actor is read into memory. */
@@ -120,7 +123,7 @@ export interface ActorSystem {
   /** Called on the owner after the commit, in commit order per actor. */
   onPublish(fn: (p: Publication) => void): Unsubscribe;
   /** The views of followed topics are compared after every commit, also after the actor has been out of memory. One follower at most. */
-  follow(followers: Followers): void;
+  follow(followers: Followers): Following;
   /** From now on the observer is asked about every event of this node, and told of those that it wants; undefined ends it. One observer at most. */
   observe(observer: Observer | undefined): void;
   /** Why commands cannot be carried out now: the kernel does not run, or commits fail. Undefined when all is well. */

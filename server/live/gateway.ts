@@ -52,6 +52,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     clock,
     newId: d.newId,
     loop: d.loop,
+    newLimiter: d.newLimiter,
     refused: (result) => metrics.handshakes.inc({ result }),
   });
   const io: LiveServer = new Server(d.http, {
@@ -221,7 +222,7 @@ export function createGateway(d: GatewayDeps): Gateway {
       }
     }
   }
-  d.topics.follow({
+  const began = d.topics.follow({
     of: (ref) => rooms.of(ref),
     changed(ref) {
       rights.changed(ref);
@@ -235,7 +236,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     announce: (topics) => void announce(topics),
   });
 
-  d.presence.start((topic) => rooms.size(topic));
+  d.presence.start({ size: (topic) => rooms.size(topic), began });
 
   async function recheck(userId: string): Promise<void> {
     for (const socket of rooms.sockets(userRoom(userId))) await rights.recheck(socket);

@@ -52,8 +52,8 @@ export interface Presence {
   followed(): Iterable<string>;
   /** Whether somewhere a connection of the user has not said that nobody looks at it; true when that cannot be found out. */
   mayBeSeen(userId: string): Promise<boolean>;
-  /** @param size of a topic: how many follow it here */
-  start(size: (topic: string) => number): void;
+  /** `size` of a topic: how many follow it here. `began`: told of topics of actors that this node wants to hear of. */
+  start(on: { readonly size: (topic: string) => number; readonly began: (topic: string) => void }): void;
   stop(): Promise<void>;
 }
 
@@ -72,6 +72,7 @@ export function createPresence(o: {
   const { clock, attendance } = o;
   /** those with connections to this node */
   const people = new Map<string, Person>();
+  let follow = (_topic: string): void => undefined;
 
   const persons = shownTopics<ReturnType<typeof personView>['memory'], PresenceView>(o, {
     name: 'user:{id}/presence',
@@ -143,6 +144,7 @@ export function createPresence(o: {
       if (p === undefined) {
         p = { clients: new Map(), orgs: new Set(), hidden: undefined, timer: undefined };
         people.set(userId, p);
+        follow(`${subjectOf(userId)}/presence`);
         void askNow(userId, p);
       }
       const fresh = { visible: undefined, input: 0, at: clock.wall() };
@@ -189,7 +191,8 @@ export function createPresence(o: {
         return true;
       }
     },
-    start(size) {
+    start({ size, began }) {
+      follow = began;
       attendance.start({
         changed: (subject) => familyOf(subject).changed(subject),
         needed(subject) {

@@ -40,7 +40,22 @@ test.serial('a person is shown at every node with the connections of all, and th
     const all = (what: string, fits: (v: View) => boolean): Promise<void> =>
       until(() => views.every((v) => fits(v() ?? { online: false, state: 'none', clients: { web: -1, mobile: -1 } })), what, PATIENT_MS);
 
-    const page = await a.live({ token: watched.token });
+    const acme = async (w: World, email: string): Promise<Live> =>
+      w.live({ token: (await w.app.identity.impersonate(email, 'acme')).accessToken });
+    const page = await acme(a, watched.email);
+    const colleague = await b.person();
+    const member = await acme(b, colleague.email);
+    const org = (await follow(member, 'org:acme/presence')) as unknown as () => { count: number; members?: Record<string, object> };
+    const online = (...ids: string[]): Promise<void> =>
+      until(
+        () =>
+          Object.keys(org().members ?? {})
+            .sort()
+            .join() === ids.sort().join(),
+        `${ids.length} members online`,
+        PATIENT_MS,
+      );
+    await online(watched.id, colleague.id);
     await all('idle with one page', (v) => v.state === 'idle' && v.clients.web === 1);
     const phone = await b.live({ token: watched.token, device: 'phone' });
     await phone.send('vis', { visible: true });
@@ -50,6 +65,7 @@ test.serial('a person is shown at every node with the connections of all, and th
       phone.send('cmd', { id: `hide-${hidden}-1`, to: 'user:me', type: 'user.update', d: { hidden } });
     t.like(await hide(true), { ok: true });
     await all('hidden', (v) => !v.online && v.state === 'away' && v.clients.web + v.clients.mobile === 0);
+    await online(colleague.id);
     t.like(await hide(false), { ok: true });
     await all('shown again', (v) => v.state === 'active' && v.clients.web === 1 && v.clients.mobile === 1);
 

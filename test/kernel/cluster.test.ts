@@ -139,6 +139,26 @@ test('who waits for an actor of another node to come to rest hears of its commit
   t.is(await settler.settled(`${ref}/value`, async () => 'at once', 10_000), 'at once');
 });
 
+test('a node that follows an actor of another hears of its commits from then on, and at once of what it may have missed', async (t) => {
+  const c = await testCluster({ kinds, effects });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const [ref, late] = [c.refOf(b, 'counter'), c.refOf(b, 'counter', 1)];
+  for (const one of [ref, late]) await answered(c, add(b, one));
+  const heard: string[] = [];
+  const nobody = { of: () => [], topics: () => [], announce: () => undefined };
+  b.system.follow({ ...nobody, changed: () => undefined });
+  const began = a.system.follow({ ...nobody, changed: (changed) => heard.push(changed) });
+  began(`${late}/presence`);
+  await c.clock.advance(200);
+  t.deepEqual(heard, [late], 'the actor is in memory and may have changed');
+  began(`${ref}/presence`);
+  await c.clock.advance(200);
+  heard.length = 0;
+  await answered(c, add(b, ref));
+  await c.clock.advance(200);
+  t.deepEqual(heard, [ref]);
+});
+
 test('messages between actors of different nodes arrive in order, are refused and reported', async (t) => {
   const c = await testCluster({ kinds, effects });
   const [a, b] = c.nodes as [TestNode, TestNode];

@@ -15,6 +15,7 @@ interface Node {
   readonly presence: Presence;
   readonly published: Publication[];
   readonly followed: Set<string>;
+  readonly began: string[];
   /** its line to the others */
   reachable: boolean;
   view(topic: string): Promise<Record<string, unknown>>;
@@ -47,12 +48,14 @@ test.beforeEach((t) => {
     const presence = createPresence({ clock, log, actors, attendance });
     const published: Publication[] = [];
     const followed = new Set<string>();
+    const began: string[] = [];
     for (const topic of presence.topics) topic.onPublish((p) => published.push(p));
-    presence.start((topic) => (followed.has(topic) ? 1 : 0));
+    presence.start({ size: (topic) => (followed.has(topic) ? 1 : 0), began: (topic) => began.push(topic) });
     const made: Node = {
       presence,
       published,
       followed,
+      began,
       reachable: true,
       async view(name): Promise<Record<string, unknown>> {
         followed.add(name);
@@ -149,6 +152,7 @@ test('a node wants to hear of the actors of those who are connected to it, follo
   const a = node();
   a.presence.connected('u', 'x', web);
   t.deepEqual([...a.presence.followed()], [U]);
+  t.deepEqual(a.began, [U], 'at once');
   a.presence.disconnected('u', 'x');
   t.deepEqual([...a.presence.followed()], []);
 });
