@@ -45,6 +45,7 @@ import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Identity } from './identity/identity.ts';
 import { auditKey, erasureKey, loadSecrets } from './identity/keys.ts';
+import { memoryLocks } from './identity/locks.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { createFeed } from './inspector/feed.ts';
@@ -79,6 +80,7 @@ import { createRegistry } from './observe/metrics.ts';
 import { createCircuits } from './outgoing/circuits.ts';
 import { redisChannel } from './redis/channel.ts';
 import { createClusterNode } from './redis/cluster.ts';
+import { createRedisLocks } from './redis/locks.ts';
 import { createRedisRoster } from './redis/roster.ts';
 import { createWebhooks } from './webhooks/sender.ts';
 
@@ -175,6 +177,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     cluster === undefined
       ? memoryLimiters(() => clock.mono())
       : sharedLimiters({ redis: cluster.client.commands, keys: cluster.keys, clock });
+  const here = memoryLocks(() => clock.mono());
+  const locks = cluster === undefined ? here : createRedisLocks({ redis: cluster.client.commands, keys: cluster.keys, here });
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
   const store = deps.store?.(companions) ?? createPgStore(database, companions, node);
@@ -292,7 +296,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   });
   countAlerts(actors, registry);
   const erasures = createErasures({ actors, key: erasureKey(secrets), dataDir: config.dataDir, clock });
-  const identity = await createIdentity({ config, knex: database.knex, actors, audit, secrets, clock, newId, newLimiter });
+  const identity = await createIdentity({ config, knex: database.knex, actors, audit, secrets, clock, newId, newLimiter, locks });
 
   const relaxed = store.relaxes ? kinds.filter((kind) => kind.durability === 'relaxed').map(({ kind }) => kind) : [];
   const health = createHealth({ clock, durability: store.durability, relaxed, version });

@@ -13,6 +13,7 @@ import { ANONYMOUS } from './caller.ts';
 import type { Caller, Session } from './caller.ts';
 import { accessCookie, readCookie } from './cookies.ts';
 import { readSecrets } from './keys.ts';
+import type { Locks } from './locks.ts';
 import type { Secrets } from './keys.ts';
 import { scopeText } from './scope.ts';
 import type { Scope } from './scope.ts';
@@ -56,6 +57,8 @@ export interface IdentityDeps {
   readonly audit: Pick<Audit, 'write'>;
   readonly secrets: Secrets;
   readonly newLimiter: NewLimiter;
+  /** accounts that are locked */
+  readonly locks: Locks;
   readonly clock: Clock;
   readonly newId: () => string;
 }
@@ -65,7 +68,7 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
   const passwords = createPasswords({ concurrency: config.argon2Concurrency, memoryKib: config.argon2MemoryKib, time: config.argon2Time });
   const stored = (): Promise<Secrets | undefined> => readSecrets(config.dataDir);
   const tokens = await createTokens({ secrets: d.secrets, issuer: config.publicUrl, ttlS: config.accessTtlS, clock, newId, stored });
-  const attempts = createAttempts({ clock, perAddress: config.loginsPerAddress, newLimiter: d.newLimiter });
+  const attempts = createAttempts({ locks: d.locks, perAddress: config.loginsPerAddress, newLimiter: d.newLimiter });
   const sessions = createSessions({
     knex: d.knex,
     clock,
@@ -118,15 +121,15 @@ export async function createIdentity(d: IdentityDeps): Promise<Identity> {
 
     async login({ email, password, address, userAgent }) {
       const name = normalEmail(email);
-      attempts.admit(name, address);
+      await attempts.admit(name, address);
       const row = await users.byEmail(name);
       const right = await passwords.verify(password, row?.password_hash ?? undefined);
       if (!right || row === undefined || row.status !== 'active') {
-        attempts.failed(name, address);
+        await attempts.failed(name, address);
         await refusedLogin(d, name, row);
         throw new Problem('UNAUTHENTICATED', 'e-mail or password is wrong');
       }
-      attempts.succeeded(name, address);
+      await attempts.succeeded(name, address);
       if (row.password_hash !== null && passwords.isOld(row.password_hash))
         await users.setPasswordHash(row.id, await passwords.hash(password));
       return pair(row, await sessions.start(row.id, userAgent));

@@ -5,7 +5,8 @@ import type { Clock } from '../../actors/types.ts';
 import type { Config } from '../config.ts';
 import { clientAddress } from '../http/address.ts';
 import { accessCookie, readCookie } from '../identity/cookies.ts';
-import { Bucket, memoryLimiter } from '../limits/limiter.ts';
+import { Bucket } from '../limits/limiter.ts';
+import type { NewLimiter } from '../limits/limiter.ts';
 import type { LoopDelay } from '../observe/loop.ts';
 import { Problem, toProblem } from '../problems.ts';
 import type { ProblemDocument } from '../problems.ts';
@@ -26,12 +27,13 @@ export function createAdmission(o: {
   clock: Clock;
   newId: () => string;
   loop: LoopDelay;
+  newLimiter: NewLimiter;
   refused: (code: string) => void;
 }): Admission {
   const { config, clock } = o;
   const open = new Map<string, number>();
   const perMinute = config.connectsPerMinute;
-  const accepts = memoryLimiter({ perSecond: perMinute / 60, burst: Math.max(1, Math.ceil(perMinute / 2)) }, () => clock.mono());
+  const accepts = o.newLimiter('connects', { perSecond: perMinute / 60, burst: Math.max(1, Math.ceil(perMinute / 2)) });
   const node = new Bucket({ perSecond: config.connectsPerSecond, burst: config.connectsPerSecond * 2 }, clock.mono());
   const late = new Bucket(LATE_RATE, clock.mono());
   const cookie = accessCookie(config.publicUrl);

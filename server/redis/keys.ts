@@ -21,6 +21,8 @@ export interface RedisKeys {
   readonly deadJobs: (queue: string) => string;
   /** before `:<key>` of what a limiter has let through */
   readonly limit: (name: string) => string;
+  /** what is kept of failed logins: sorted set of `failures`, the `lock`, number of `locks` */
+  readonly login: (what: 'failures' | 'lock' | 'locks', key: string) => string;
   /** sorted set: connections of `user:<id>` or of `org:<id>`, `node/key` -> end, ms of Redis' clock */
   readonly presence: (subject: string) => string;
   /** hash: `node/key` -> what its node says of it */
@@ -46,6 +48,7 @@ export function redisKeys(namespace: string): RedisKeys {
     queues: `${own}:queue`,
     deadJobs: (queue) => `${own}:queue:${queue}:dlq`,
     limit: (name) => `${own}:limit:${name}`,
+    login: (what, key) => `${own}:login:${what}:${key}`,
     presence: (subject) =>
       subject.startsWith('user:') ? `${own}:presence:${subject.slice('user:'.length)}` : `${own}:presence-${subject}`,
     presenceFacts: (subject) => `${own}:presence-facts:${subject}`,

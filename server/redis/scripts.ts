@@ -6,5 +6,8 @@ const read = (name: string): string => readFileSync(new URL(`lua/${name}.lua`, i
 /** Text of a script of the leases, with what they share before it. */
 export const shardScript = (name: 'renew' | 'claim' | 'transfer' | 'leave' | 'table'): string => `${read('shard')}\n${read(name)}`;
 
+/** Text of the script that counts a failed login. */
+export const loginScript = (): string => read('login-failed');
+
 /** Text of the script of the roster. */
 export const rosterScript = (): string => read('roster');

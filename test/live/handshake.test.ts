@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { readConfig } from '../../server/config.ts';
 import { createTokens } from '../../server/identity/tokens.ts';
 import { createAdmission } from '../../server/live/admission.ts';
+import { memoryLimiters } from '../../server/limits/limiter.ts';
 import { FakeClock } from '../support/clock.ts';
 import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
@@ -211,6 +212,7 @@ test('while the event loop is late a few newcomers are let in and the others ref
     clock,
     newId: () => 'r',
     loop: { p99: () => delay, start: () => undefined, stop: () => undefined },
+    newLimiter: memoryLimiters(() => clock.mono()),
     refused: (code) => refused.push(code),
   });
   const answers: string[] = [];
