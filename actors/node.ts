@@ -108,7 +108,7 @@ export class Node implements ActorSystem, Kernel {
   readonly interests: Interests | undefined;
   readonly router: Router | undefined;
   readonly #o: ActorSystemOptions;
-  readonly #levels: Levels;
+  readonly levels: Levels;
   readonly limits: NodeLimits;
   readonly #residents: Residents;
   readonly #overload: Overload;
@@ -147,14 +147,14 @@ export class Node implements ActorSystem, Kernel {
     this.log = o.log;
     this.freeze = o.freeze ?? false;
     this.onJob = o.onJob ?? (() => undefined);
-    this.#levels = levelsOf(this, () => ({
+    this.levels = levelsOf(this, () => ({
       residents: this.#residents,
       overload: this.#overload,
       loader: this.#loader,
       keeper: this.#keeper,
       committers: this.#committers,
     }));
-    this.metrics = createMetrics(o.metrics, this.#levels);
+    this.metrics = createMetrics(o.metrics, this.levels);
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
     this.#overload = new Overload({ limits: this.limits, random: o.random, metrics: this.metrics });
     this.#reads = new Reads(this, this.#overload);
@@ -181,7 +181,7 @@ export class Node implements ActorSystem, Kernel {
     const { retention: kept = { anchorDays: 90 } } = o;
     const retention = kept === 'off' ? undefined : new Retention(this, this.#residents, kept);
     this.#keeper = new Keeper(this, this.#residents, { deferral, retention, onReplaced: o.onReplaced ?? (() => undefined) });
-    this.glance = glanceAt(this, this.#residents, this.#levels);
+    this.glance = glanceAt(this, this.#residents, this.levels);
     this.front = frontOf(this);
     this.inspect = createInspect(this, { overload: this.#overload, front: () => this.front });
     this.act = createActs({ k: this, residents: this.#residents, keeper: this.#keeper });

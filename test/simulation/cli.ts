@@ -40,11 +40,13 @@ async function many(from: number, count: number): Promise<boolean> {
   let events = 0;
   let fused = 0;
   let removed = 0;
+  let ended = 0;
   for (let seed = from; seed < from + count; seed += 1) {
     const run = await simulate({ seed, fuse, nodes });
     events += run.events;
     fused += run.fused;
     removed += run.removed;
+    ended += run.ended;
     if (run.failure === undefined) continue;
     failed += 1;
     console.log(`seed ${seed} fails: ${run.failure.message}`);
@@ -54,7 +56,7 @@ async function many(from: number, count: number): Promise<boolean> {
   }
   const seconds = (performance.now() - started) / 1_000;
   console.log(
-    `${count} seeds, ${events} events, ${fused} messages fused, ${removed} removed by retention, ${failed} failed, ${seconds.toFixed(1)} s`,
+    `${count} seeds, ${events} events, ${fused} messages fused, ${removed} removed by retention, ${ended} actors gone, ${failed} failed, ${seconds.toFixed(1)} s`,
   );
   return failed === 0;
 }

@@ -78,7 +78,8 @@ export const UNREACHED: { readonly [name: string]: string } = {
     'an operator asks for a table to be made anew; the work itself is reached',
   'projector: await new Promise((resolve) => this.#deferral.yield(resolve))': 'between two of very many; nothing is under way',
   'rebuild: await o.next(actors)': 'between two pages; the next one begins where the last was noted',
-  'retention: await this.#conclude(a, now)': 'no actor of the simulation ends',
+  'retention: await this.#conclude(a, now)':
+    'in few runs of the simulation an actor is gone; one statement, and nothing of it is in memory',
   'retention: await store.lifecycle.conclude(farewell)': 'an actor that ended long ago; one statement, and nothing of it is in memory',
   'topics: await reachable(this.#k.store.topicFloor(a.actorId, topic.view)) (2)': 'a question; the node does nothing after it',
 };

@@ -73,7 +73,7 @@ export async function send(w: World, h: History, from: Principal, key: string, [
 function draw(w: World, who: number, op: number): Command {
   const below = (n: number): number => w.chance.below(`client ${who}`, n);
   const pick = <T>(list: readonly T[]): T => w.chance.pick(`client ${who}`, list);
-  const kind = pick(['account', 'account', 'account', 'list', 'list', 'pulse', 'hold', 'room', 'room', 'holder']);
+  const kind = pick(['account', 'account', 'account', 'list', 'list', 'pulse', 'hold', 'room', 'room', 'holder', 'visit']);
   switch (kind) {
     case 'account': {
       const ref = pick(accounts);
@@ -105,6 +105,11 @@ function draw(w: World, who: number, op: number): Command {
       if (dice < 4) return [ref, { type: 'hold.request', token: who * 1_000_000 + op }];
       return [ref, dice === 4 ? { type: 'hold.cancel' } : { type: 'hold.reset' }];
     }
+    case 'visit':
+      return [
+        pick(['visit:u', 'visit:v', 'visit:w']),
+        { type: pick(['visit.begin', 'visit.begin', 'visit.note', 'visit.note', 'visit.note', 'visit.end']) },
+      ];
     case 'room': {
       const ref = pick(['room:r', 'room:s']);
       const dice = below(8);

@@ -26,7 +26,7 @@ export async function peek(
     });
   } catch (error) {
     if (!(error instanceof KernelProblem)) throw error;
-    const absent = error.code === 'NOT_FOUND' && atLeast > 0 && strict;
+    const absent = error.code === 'NOT_FOUND' && atLeast > 0 && strict && !w.witness.gone(ref);
     holds(!absent, 'I4', () => `a read of ${ref} found nothing, row ${atLeast} was acknowledged before`);
   }
 }
@@ -45,6 +45,7 @@ export async function lookBack(w: World): Promise<void> {
     if (!(error instanceof KernelProblem)) throw error;
     const { earliest = 0, anchors = [] } = (error.details ?? {}) as { earliest?: number; anchors?: readonly number[] };
     const right = error.code === 'NOT_RETAINED' && seq < earliest && earliest <= w.witness.tail(ref) && !anchors.includes(seq);
-    holds(right || error.code === 'OVERLOADED', '13.4', () => `${ref} at ${seq}: ${error.code} ${JSON.stringify(error.details)}`);
+    const over = error.code === 'OVERLOADED' || (error.code === 'NOT_FOUND' && w.witness.gone(ref));
+    holds(right || over, '13.4', () => `${ref} at ${seq}: ${error.code} ${JSON.stringify(error.details)}`);
   }
 }

@@ -1,6 +1,6 @@
 /** The memory store behind a connection that can be slow, fail, lose answers and die with its process. */
 import { StoreError } from '../../actors/store/store.ts';
-import type { Batch, Former, JournalStore, Lane } from '../../actors/store/store.ts';
+import type { Batch, Former, JournalStore, Lane, SnapshotRow } from '../../actors/store/store.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
 import type { Faults, SimLoop, SimProcess } from './sim-loop.ts';
 
@@ -30,6 +30,10 @@ export interface SimStoreOptions {
   readonly onApplied: (batch: Batch) => void;
   /** retention has removed something, or nothing */
   readonly onPruned: () => void;
+  /** an actor that had ended is gone */
+  readonly onConcluded: (actorId: string) => void;
+  /** snapshots have just been written */
+  readonly onSaved: (rows: readonly SnapshotRow[]) => void;
   readonly onStatement: (batch: Batch, phase: 'sent' | 'ended') => void;
 }
 
@@ -51,7 +55,6 @@ const CALLS = [
   'tails',
   'cidAt',
   'byIdem',
-  'saveSnapshots',
   'touch',
   'setStatus',
   'timersDue',
@@ -185,6 +188,11 @@ export function simStore(o: SimStoreOptions): JournalStore {
       (...args: unknown[]) => call(name, () => inner(...args)),
     ]),
   );
+  wrapped['saveSnapshots'] = (rows: readonly SnapshotRow[]) =>
+    call('saveSnapshots', async () => {
+      await store.saveSnapshots(rows);
+      o.onSaved(rows);
+    });
   const { lifecycle, admin } = store;
   wrapped['admin'] = { ...admin, vitals: () => call('vitals', async () => ({ ...(await admin.vitals()), wall: o.wall() })) };
   wrapped['lifecycle'] = {
@@ -193,6 +201,12 @@ export function simStore(o: SimStoreOptions): JournalStore {
       call('prune', async () => {
         const done = await lifecycle.prune(actors, PRUNED);
         o.onPruned();
+        return done;
+      }),
+    conclude: (farewell: Parameters<typeof lifecycle.conclude>[0]) =>
+      call('conclude', async () => {
+        const done = await lifecycle.conclude(farewell);
+        if (done) o.onConcluded(farewell.actorId);
         return done;
       }),
     trim: (...args: Parameters<typeof lifecycle.trim>) => call('trim', () => lifecycle.trim(...args)),

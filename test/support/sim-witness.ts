@@ -7,8 +7,9 @@ import { actorIdOf, effectKey } from '../../actors/ids.ts';
 import { apply, emptyState } from '../../actors/patch.ts';
 import type { Patch } from '../../actors/patch.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
-import type { Batch } from '../../actors/store/store.ts';
+import type { Batch, SnapshotRow } from '../../actors/store/store.ts';
 import type { ActorRef, ActorState, Json } from '../../actors/types.ts';
+import { withinStep } from './sim-bounds.ts';
 import type { AccountContext, ListContext } from './sim-kinds.ts';
 import type { HolderContext, RoomContext } from './sim-claims.ts';
 
@@ -27,6 +28,8 @@ interface Fold {
   readonly rows: Row[];
   /** the oldest row that is kept */
   first: number;
+  /** it had ended, and is gone */
+  gone: boolean;
   /** state after row 1, 2, … at index 0, 1, … */
   readonly states: ActorState[];
   at: number;
@@ -66,6 +69,8 @@ export class Witness {
   fused = 0;
   /** events that retention has removed */
   removed = 0;
+  /** actors that had ended and are gone */
+  ended = 0;
 
   constructor(store: MemoryStore, wall: () => number) {
     this.#store = store;
@@ -99,7 +104,7 @@ export class Witness {
   applied(batch: Batch): void {
     this.batches += 1;
     for (const { actorId, kind, id } of batch.born) this.#refs.set(actorId, `${kind}:${id}`);
-    holds(batch.journal.length <= 513, 'I10', () => `a batch of ${batch.journal.length} rows`);
+    withinStep(batch);
     for (const row of batch.outbox) {
       if (row.op === 'tell') {
         const { actorId: source, seq, n, target: to } = row;
@@ -126,9 +131,10 @@ export class Witness {
     if (fold === undefined) {
       const ref = this.#refs.get(row.actorId);
       holds(ref !== undefined, 'I1', () => `${row.actorId} has a first row ${row.seq} ${row.type} without having been born`);
-      this.#folds.set(row.actorId, (fold = { ref, rows: [], first: 1, states: [], at: 0 }));
+      this.#folds.set(row.actorId, (fold = { ref, rows: [], first: 1, gone: false, states: [], at: 0 }));
     }
     const { ref } = fold;
+    holds(!fold.gone, '4.5', () => `${ref} is gone, and then comes row ${row.seq} ${row.type}`);
     const seq = fold.states.length + 1;
     holds(row.seq === seq, 'I1', () => `${ref} has ${seq - 1} rows, and then row ${row.seq}`);
     holds(row.at >= fold.at, 'I1', () => `${ref}: time goes back at row ${seq}`);
@@ -189,17 +195,60 @@ export class Witness {
     const state = fold?.states.at(-1);
     if (fold === undefined || state === undefined) return;
     const { ref } = fold;
-    for (const snapshot of this.#store.snapshots(actorId)) {
-      holds(snapshot.seq <= fold.states.length, 'I12', () => `${ref} has ${fold.states.length} rows and a snapshot at ${snapshot.seq}`);
-      const folded = JSON.stringify(sorted(fold.states[snapshot.seq - 1] as unknown as Json));
-      const kept = JSON.stringify(sorted(JSON.parse(snapshot.state) as Json));
-      holds(folded === kept, 'I2', () => `${ref}: the snapshot at ${snapshot.seq} is ${kept}, the fold ${folded}`);
-    }
+    this.#snapshots(fold, this.#store.snapshots(actorId));
     this.#timers(ref, actorId, state);
     this.#calls(ref, actorId, state);
     this.#companions(ref, actorId, state);
     const { wrong = 0 } = state.context as unknown as { wrong?: number };
     holds(wrong === 0, 'I6 to I8', () => `${ref} has noticed something: ${JSON.stringify(state.context)}`);
+  }
+
+  #snapshots({ ref, states, gone }: Fold, snapshots: readonly SnapshotRow[]): void {
+    for (const { seq, state } of snapshots) {
+      holds(seq <= states.length && !gone, 'I12', () => `${ref} has ${states.length} rows and a snapshot at ${seq}`);
+      const folded = JSON.stringify(sorted(states[seq - 1] as unknown as Json));
+      const kept = JSON.stringify(sorted(JSON.parse(state) as Json));
+      holds(folded === kept, 'I2', () => `${ref}: the snapshot at ${seq} is ${kept}, the fold ${folded}`);
+    }
+  }
+
+  /** Called when snapshots have just been written. Those of an actor that is gone are not kept. */
+  saved(rows: readonly SnapshotRow[]): void {
+    for (const { actorId, seq } of rows) {
+      const fold = this.#folds.get(actorId);
+      const kept = this.#store.snapshots(actorId).filter((s) => s.seq === seq);
+      holds(fold !== undefined || kept.length === 0, 'I12', () => `${actorId} has no rows and a snapshot at ${seq}`);
+      if (fold !== undefined) this.#snapshots(fold, kept);
+    }
+  }
+
+  /** Called when retention has ended the history of an actor: it had ended by itself a day ago, and what is left is blank. */
+  concluded(actorId: string): void {
+    const fold = this.#folds.get(actorId);
+    const state = fold?.states.at(-1);
+    holds(fold !== undefined && state?.status === 'done', '4.5', () => `${fold?.ref ?? actorId} is gone, but had not ended`);
+    holds(fold.at < this.#wall() + CLOCKS_MS - DAY_MS, '4.5', () => `${fold.ref} is gone within a day`);
+    const left = this.#store.journal(actorId);
+    const last = left.at(-1);
+    holds(
+      last?.seq === fold.states.length + 1 && last.type === 'thrum.gone',
+      'I1',
+      () => `${fold.ref} ends with ${last?.seq} ${last?.type}`,
+    );
+    holds(
+      left.every((row) => row.event === '{}' && row.patch === '{}'),
+      '4.5',
+      () => `${fold.ref} is gone, and something is left of it`,
+    );
+    fold.gone = true;
+    fold.rows.push(last);
+    fold.states.push(state);
+    fold.at = last.at;
+    this.ended += 1;
+  }
+
+  gone(ref: ActorRef): boolean {
+    return this.#folds.get(actorIdOf(ref))?.gone === true;
   }
 
   #timers(ref: ActorRef, actorId: string, state: ActorState): void {

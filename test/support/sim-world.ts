@@ -7,11 +7,14 @@ import { REMEMBERED } from '../../actors/keys.ts';
 import type { EffectFunctions } from '../../actors/effects.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
-import { createActorSystem } from '../../actors/system.ts';
+import { Cluster } from '../../actors/cluster.ts';
+import { Node as Kernel } from '../../actors/node.ts';
 import type { ActorSystem, CommandInput } from '../../actors/system.ts';
 import type { ActorRef, Json, Log, Principal, Reply } from '../../actors/types.ts';
 import { claimTables, holder, room } from './sim-claims.ts';
 import './purity.ts';
+import { withinBounds } from './sim-bounds.ts';
+import { visit } from './sim-ends.ts';
 import { hold } from './sim-hold.ts';
 import { account, list, pulse } from './sim-kinds.ts';
 import { Chance, Faults, SimLoop, SimProcess } from './sim-loop.ts';
@@ -20,7 +23,7 @@ import { simStore } from './sim-store.ts';
 import type { Parked } from './sim-store.ts';
 import { holds, sorted, Violation, Witness } from './sim-witness.ts';
 
-export const kinds = [account, list, pulse, hold, room, holder];
+export const kinds = [account, list, pulse, hold, room, holder, visit];
 
 /** Errors that no fault of the simulation excuses. */
 const BUGS = new Set([
@@ -51,6 +54,7 @@ interface Node {
   readonly number: number;
   readonly process: SimProcess;
   readonly system: ActorSystem;
+  readonly kernel: Kernel;
   /** tells those who wait that the node is gone */
   readonly lost: Set<() => void>;
   ready: boolean;
@@ -83,6 +87,8 @@ export class World {
   readonly #warmAfter: number;
   readonly #lanes: number;
   readonly #memory: number;
+  readonly #uncommitted: number;
+  readonly #laneRows: number;
   /** statements under way, by node and actor */
   readonly #inFlight = new Map<string, object>();
   readonly #places: readonly Place[];
@@ -109,6 +115,8 @@ export class World {
     this.#warmAfter = this.chance.pick('warm', [300, 1_000, 30_000]);
     this.#lanes = this.chance.pick('shape', [1, 1, 2, 3]);
     this.#memory = this.chance.pick('shape', [2, 6, 256]);
+    this.#uncommitted = this.chance.pick('bounds', [3, 512, 512]);
+    this.#laneRows = this.chance.pick('bounds', [6, 8_192, 8_192]);
     this.#places = Array.from({ length: o.nodes ?? 1 }, (_, index) => ({ index, node: undefined, starting: false, offset: 0 }));
     const { chance, faults, loop, intensity, trace } = this;
     const fail = (error: unknown): void => this.fail(error);
@@ -194,13 +202,9 @@ export class World {
           this.fail(error);
         }
       },
-      onPruned: () => {
-        try {
-          this.witness.pruned();
-        } catch (error) {
-          this.fail(error);
-        }
-      },
+      onPruned: () => this.#checked(() => this.witness.pruned()),
+      onConcluded: (actorId) => this.#checked(() => this.witness.concluded(actorId)),
+      onSaved: (rows) => this.#checked(() => this.witness.saved(rows)),
       onStatement: (batch, phase) => {
         for (const { actorId } of batch.journal) {
           const key = `${number} ${actorId}`;
@@ -212,7 +216,7 @@ export class World {
       },
     });
     const metrics = new Registry();
-    const system = createActorSystem({
+    const kernel = new Kernel({
       kinds,
       effects: this.#effects(process),
       store,
@@ -224,13 +228,29 @@ export class World {
       freeze: true,
       deferral: process,
       ...(this.#fuse === 'never' ? {} : { fuse: () => this.#fuse === 'always' || this.chance.below('fuse', 2) === 0 }),
-      limits: { activations: this.#activations, inflight: 200, warmAfter: this.#warmAfter },
+      limits: {
+        activations: this.#activations,
+        inflight: 200,
+        warmAfter: this.#warmAfter,
+        uncommitted: this.#uncommitted,
+        laneRows: this.#laneRows,
+      },
       ...(joined === undefined ? {} : { node: id, cluster: { ...joined, build: 1 } }),
     });
-    const node: Node = { number, process, system, lost: new Set(), ready: false };
+    const { placement, router } = kernel;
+    const system = placement === undefined || router === undefined ? kernel : new Cluster(kernel, placement, router);
+    const node: Node = { number, process, system, kernel, lost: new Set(), ready: false };
     place.node = node;
     this.trace(`node ${number} starts`);
     this.loop.as(process, () => void this.#launch(place, node));
+  }
+
+  #checked(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   async #launch(place: Place, node: Node): Promise<void> {
@@ -330,6 +350,7 @@ export class World {
   /** One step of the loop, and perhaps a misfortune after it. */
   async step(): Promise<void> {
     const more = await this.loop.step();
+    for (const { node } of this.#places) if (node !== undefined) withinBounds(node.kernel, this.witness.refs);
     this.check();
     if (!more) throw new Violation('the world stands still');
     if (this.faults.over) return;

@@ -31,6 +31,8 @@ export interface Run {
   readonly fused: number;
   /** events that retention has removed */
   readonly removed: number;
+  /** actors that had ended and are gone */
+  readonly ended: number;
   /** how often each await was reached, and whether the process died at the chosen one */
   readonly reached: ReadonlyMap<string, number>;
   readonly killed: boolean;
@@ -172,7 +174,7 @@ export async function simulate(o: RunOptions): Promise<Run> {
     process.off('unhandledRejection', onRejection);
     kills.remove();
   }
-  const { events, fused, removed } = w.witness;
+  const { events, fused, removed, ended } = w.witness;
   const faults = w.faults.fired;
   return {
     seed: o.seed,
@@ -184,6 +186,7 @@ export async function simulate(o: RunOptions): Promise<Run> {
     events,
     fused,
     removed,
+    ended,
     reached: kills.reached,
     killed: kills.done,
   };
