@@ -9,7 +9,6 @@ import type { Patch } from '../../actors/patch.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
 import type { Batch, SnapshotRow } from '../../actors/store/store.ts';
 import type { ActorRef, ActorState, Json } from '../../actors/types.ts';
-import { withinStep } from './sim-bounds.ts';
 import type { AccountContext, ListContext } from './sim-kinds.ts';
 import type { HolderContext, RoomContext } from './sim-claims.ts';
 
@@ -104,7 +103,6 @@ export class Witness {
   applied(batch: Batch): void {
     this.batches += 1;
     for (const { actorId, kind, id } of batch.born) this.#refs.set(actorId, `${kind}:${id}`);
-    withinStep(batch);
     for (const row of batch.outbox) {
       if (row.op === 'tell') {
         const { actorId: source, seq, n, target: to } = row;

@@ -13,7 +13,7 @@ import type { ActorSystem, CommandInput } from '../../actors/system.ts';
 import type { ActorRef, Json, Log, Principal, Reply } from '../../actors/types.ts';
 import { claimTables, holder, room } from './sim-claims.ts';
 import './purity.ts';
-import { withinBounds } from './sim-bounds.ts';
+import { withinBounds, withinStep } from './sim-bounds.ts';
 import { visit } from './sim-ends.ts';
 import { hold } from './sim-hold.ts';
 import { account, list, pulse } from './sim-kinds.ts';
@@ -197,6 +197,7 @@ export class World {
           for (const s of batch.timersGone)
             this.trace(`timer ${s.timerId} of ${this.witness.refOf(s.actorId) ?? '?'} removed (${s.armedSeq ?? 'any'})`);
           this.trace(`applied ${batch.journal.map((r) => `${this.witness.refOf(r.actorId) ?? '?'}#${r.seq} ${r.type}`).join(', ')}`);
+          withinStep(batch);
           this.witness.applied(batch);
         } catch (error) {
           this.fail(error);
