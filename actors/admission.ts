@@ -27,6 +27,7 @@ export interface Admitted {
   /** only if the actor is at this seq */
   readonly expect?: number;
   readonly trace?: string;
+  readonly traceparent?: string;
 }
 
 /** Whether the JSON text of a payload has more bytes than one may have. */
@@ -63,6 +64,7 @@ export function admit(k: Pick<Kernel, 'kinds' | 'limits'>, ref: ActorRef, comman
     deadline: Math.min(MAX_DEADLINE, Math.max(1, o.deadline ?? DEADLINE)),
     ...(o.seq === undefined ? {} : { expect: o.seq }),
     ...(o.trace === undefined ? {} : { trace: o.trace }),
+    ...(o.traceparent === undefined ? {} : { traceparent: o.traceparent }),
   };
 }
 

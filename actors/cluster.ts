@@ -51,7 +51,7 @@ function admitRemote(node: Node, c: RemoteCommand, left: number): Admitted {
   const rt = kindNamed(node.kinds, kind);
   const declared = rt.def.commands[c.type];
   if (declared === undefined) throw new KernelProblem(refusal('UNKNOWN_COMMAND', `${kind} has no command '${c.type}'`));
-  const { type, text, idem, chk, from, expect, trace } = c;
+  const { type, text, idem, chk, from, expect, trace, traceparent } = c;
   return {
     rt,
     declared,
@@ -64,6 +64,7 @@ function admitRemote(node: Node, c: RemoteCommand, left: number): Admitted {
     deadline: left,
     ...(expect === undefined ? {} : { expect }),
     ...(trace === undefined ? {} : { trace }),
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
 }
 
@@ -127,7 +128,7 @@ export class Cluster implements ActorSystem {
       const reply = await this.#node.accept(ref, admitted);
       if (reply.ok || reply.error.code !== 'MOVED') return reply;
     }
-    const { type, text, idem, chk, from, expect, trace } = admitted;
+    const { type, text, idem, chk, from, expect, trace, traceparent } = admitted;
     const sent: RemoteCommand = {
       ref,
       type,
@@ -137,6 +138,7 @@ export class Cluster implements ActorSystem {
       from,
       ...(expect === undefined ? {} : { expect }),
       ...(trace === undefined ? {} : { trace }),
+      ...(traceparent === undefined ? {} : { traceparent }),
     };
     const reply = await this.#router.run<Reply>({
       slot,

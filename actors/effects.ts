@@ -4,6 +4,7 @@ import { internal } from './envelope.ts';
 import { NonRetryable } from './errors.ts';
 import { effectKey, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import type { Spans } from './spans.ts';
 import type { EffectId } from './store/store.ts';
 import type { ActorRef, Json, Log } from './types.ts';
 
@@ -35,6 +36,8 @@ interface Call {
   readonly invoke: string;
   readonly src: string;
   readonly input: Json;
+  /** of the command that asked for it */
+  readonly traceparent?: string | undefined;
   readonly abort: AbortController;
   attempt: number;
   over: boolean;
@@ -91,7 +94,8 @@ export class Effects {
   #attempt(call: Call, gate: { active: number; waiting: Call[] }): void {
     gate.active += 1;
     call.attempt += 1;
-    this.#perform(call)
+    const { spans } = this.#k;
+    (spans === undefined ? this.#perform(call) : this.#traced(spans, call))
       .then(
         (output) => this.#succeeded(call, output),
         (error: unknown) => this.#attemptFailed(call, error),
@@ -102,6 +106,20 @@ export class Effects {
         gate.waiting.splice(0, next === undefined ? gate.waiting.length : gate.waiting.indexOf(next) + 1);
         if (next !== undefined && !this.#stopped) this.#attempt(next, gate);
       });
+  }
+
+  /** One attempt, with its span. */
+  async #traced(spans: Spans, call: Call): Promise<unknown> {
+    const { kind, ref: actor, src: name, traceparent: parent } = call;
+    const span = spans.begin({ name, actor, kind, cause: effectKey(call.id), parent, by: 'effect' });
+    try {
+      const output = await this.#perform(call);
+      span.end('ok', call.id.seq);
+      return output;
+    } catch (error) {
+      span.end('failed', call.id.seq);
+      throw error;
+    }
   }
 
   async #perform(call: Call): Promise<unknown> {

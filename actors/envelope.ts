@@ -3,6 +3,7 @@ import { refusal } from './errors.ts';
 import { derivedIdem, effectKey } from './ids.ts';
 import type { Sight } from './feed.ts';
 import type { Live } from './runtime.ts';
+import type { Span } from './spans.ts';
 import type { EffectCall } from './step.ts';
 import type { EffectId } from './store/store.ts';
 import type { ActorRef, Principal, Refusal, Reply } from './types.ts';
@@ -31,6 +32,8 @@ interface Base {
   looked?: true;
   /** somebody wants to be told of it */
   sight?: Sight;
+  /** it is traced */
+  readonly span?: Span;
   /** a dead letter tried again: another failure needs no second letter */
   readonly letter?: true;
   readonly resolve: (reply: Reply) => void;

@@ -6,12 +6,13 @@ import type { Activation } from './activation.ts';
 import { decide } from './command.ts';
 import type { Decider, Decision } from './command.ts';
 import { message } from './envelope.ts';
-import type { Envelope } from './envelope.ts';
+import type { Envelope, Message } from './envelope.ts';
 import type { Feed } from './feed.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { pairKey } from './outbox.ts';
 import type { Live } from './runtime.ts';
+import { traced } from './spans.ts';
 import type { Tell } from './step.ts';
 import type { Group, Unit } from './unit.ts';
 
@@ -101,13 +102,15 @@ export class Fusion {
     if (!this.#wanted()) return 'off';
     const parsed = declared.input.safeParse(tell.payload);
     if (!parsed.success) return 'outcome';
-    const e = {
+    const plain: Envelope & Message = {
       ...message(tell, a.at.ref, parsed.data as object),
       kind: 'tell',
       frame: { broken: false },
       group,
       resolve: ignored,
-    } as const;
+    };
+    const { spans } = this.#k;
+    const e = spans === undefined ? plain : traced(spans, b, plain, unit.envelope.span?.traceparent);
     // From here on it is delivered: what the receiver causes in turn stands behind it.
     this.#forget(pair, tell);
     if (b.takeFused(e)) {

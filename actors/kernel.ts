@@ -10,6 +10,7 @@ import type { Fusion } from './fusion.ts';
 import type { Interests } from './interests.ts';
 import type { Placement } from './placement.ts';
 import type { Router } from './routing.ts';
+import type { Spans } from './spans.ts';
 import type { Runtime } from './runtime.ts';
 import type { Outbox } from './outbox.ts';
 import type { Pauses } from './pause.ts';
@@ -38,6 +39,8 @@ export interface Kernel {
   readonly outbox: Outbox;
   readonly timers: Timers;
   readonly feed: Feed;
+  /** absent: tracing is off */
+  readonly spans: Spans | undefined;
   readonly skew: Skew;
   readonly projector: Projector;
   /** absent when every message goes by the outbox */

@@ -49,6 +49,8 @@ import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { runtimeNamed } from './target.ts';
 import { Scheduler } from './scheduler.ts';
+import { traced } from './spans.ts';
+import type { Spans } from './spans.ts';
 import { Skew } from './skew.ts';
 import { Standstill } from './standstill.ts';
 import type { EffectId, JournalStore } from './store/store.ts';
@@ -92,6 +94,7 @@ export class Node implements ActorSystem, Kernel {
   readonly outbox: Outbox;
   readonly timers: Timers;
   readonly feed: Feed;
+  readonly spans: Spans | undefined;
   readonly skew: Skew;
   readonly projector: Projector;
   readonly fusion: Fusion | undefined;
@@ -142,6 +145,7 @@ export class Node implements ActorSystem, Kernel {
     this.clock = o.clock;
     this.started = o.clock.wall();
     this.feed = new Feed(o.clock);
+    this.spans = o.spans;
     this.skew = new Skew(o.clock, o.log);
     this.random = o.random;
     this.log = o.log;
@@ -299,7 +303,8 @@ export class Node implements ActorSystem, Kernel {
           this.metrics.commandSeconds.observe({ kind: rt.def.kind }, (this.clock.mono() - mono) / 1_000);
         resolve(reply);
       };
-      a.deliver(commandOf(c, mono, told));
+      const e = commandOf(c, mono, told);
+      a.deliver(this.spans === undefined ? e : traced(this.spans, a, e, c.traceparent));
     });
   }
 

@@ -13,6 +13,7 @@ import { effectLetter, messageLetter } from './letter.ts';
 import { isMoved } from './routing.ts';
 import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
+import { traced } from './spans.ts';
 import type { Step, Tell } from './step.ts';
 import type { DeadRow, EffectId, PendingOutbox } from './store/store.ts';
 import type { ActorRef, Json, Reply } from './types.ts';
@@ -32,6 +33,7 @@ interface Message {
   readonly source: { readonly ref: ActorRef; readonly actorId: string };
   /** the receiver's tail after a refusal that may have rested on an older state */
   min?: number;
+  readonly traceparent?: string | undefined;
 }
 
 /** Messages of one sender to one receiver: FIFO, one frame under way. */
@@ -160,14 +162,14 @@ export class Outbox {
     else this.#effect({ id, ref, kind: row.kind, invoke: row.target, src: payload.src, input: payload.input, attempt: row.attempts });
   }
 
-  /** Sends the messages and starts the effects of a committed event. */
-  dispatch(a: Activation, s: Step): void {
+  /** Sends the messages and starts the effects of a committed event, which has this span. */
+  dispatch(a: Activation, s: Step, traceparent?: string): void {
     // Whoever serves the slot now finds the rows.
     if (!this.#k.works(a.at.slot)) return;
     const source = { ref: a.at.ref, actorId: a.actorId };
-    for (const tell of s.tells) if (tell.fused !== true) this.#enqueue({ tell, source });
+    for (const tell of s.tells) if (tell.fused !== true) this.#enqueue({ tell, source, traceparent });
     for (const e of s.effects)
-      this.#effect({ id: e.id, ref: a.at.ref, kind: a.kind, invoke: e.invoke, src: e.src, input: e.input, attempt: 0 });
+      this.#effect({ id: e.id, ref: a.at.ref, kind: a.kind, invoke: e.invoke, src: e.src, input: e.input, attempt: 0, traceparent });
   }
 
   /** Nobody works on it any more: its row has gone, or will be found again. */
@@ -247,11 +249,12 @@ export class Outbox {
     const tells: RemoteTells = {
       source: source.ref,
       to: tell.to,
-      messages: messages.map(({ tell: { id, type, payload }, min }) => ({
+      messages: messages.map(({ tell: { id, type, payload }, min, traceparent }) => ({
         id,
         type,
         payload: payload as Json,
         ...(min === undefined ? {} : { min }),
+        ...(traceparent === undefined ? {} : { traceparent }),
       })),
     };
     const done = (replies: readonly Reply[]): void => this.#frameDone(key, pair, messages, replies);
@@ -315,13 +318,14 @@ export class Outbox {
       return resolve(error(problem instanceof KernelProblem ? problem.code : 'OVERLOADED'));
     }
     if (receiver.mailboxLength >= rt.def.limits.mailbox) return resolve(error('MAILBOX_FULL'));
-    receiver.deliver({
+    const e: Envelope = {
       ...message(m, source, parsed.data as object),
       kind: 'tell',
       frame,
       ...(m.min === undefined ? {} : { min: m.min }),
       resolve,
-    });
+    };
+    receiver.deliver(this.#k.spans === undefined ? e : traced(this.#k.spans, receiver, e, m.traceparent));
   }
 
   #frameDone(key: string, pair: Pair, messages: readonly Message[], replies: readonly Reply[]): void {

@@ -10,7 +10,7 @@ import type { Unit } from './unit.ts';
 export function release(k: Kernel, a: Activation, unit: Unit): void {
   for (const s of unit.steps) {
     for (const stop of s.stopped) k.outbox.abort(a.actorId, stop.invoke, stop.seq);
-    if (s.tells.length > 0 || s.effects.length > 0) k.outbox.dispatch(a, s);
+    if (s.tells.length > 0 || s.effects.length > 0) k.outbox.dispatch(a, s, unit.envelope.span?.traceparent);
     for (const queue of s.queues) k.onJob(queue);
     if (s.patch.t?.set !== undefined) {
       for (const [id, [seq, due, type]] of Object.entries(s.patch.t.set)) k.timers.add(a.at, id, { seq, due, type });

@@ -10,6 +10,7 @@ import type { Operate } from './operate.ts';
 import type { EffectFunctions } from './effects.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Deferral } from './scheduler.ts';
+import type { Spans } from './spans.ts';
 import type { RetentionOptions } from './retention.ts';
 import type { JournalStore } from './store/store.ts';
 import type { ActorRef, Clock, Json, Log, Principal, Refusal, Reply } from './types.ts';
@@ -29,6 +30,8 @@ export interface AskOptions {
   /** ms from now; default 10,000, at most 30,000 */
   readonly deadline?: number;
   readonly trace?: string;
+  /** in the form of the W3C: of the span that asks */
+  readonly traceparent?: string;
 }
 
 export interface ReadOptions {
@@ -159,6 +162,8 @@ export interface ActorSystemOptions {
   readonly metrics: MetricsRegistry;
   /** name of this process among the nodes; default `solo` */
   readonly node?: string;
+  /** told of commands and effects; absent: tracing is off */
+  readonly spans?: Spans;
   /** called after a commit that wrote a job of the queue */
   readonly onJob?: (queue: string) => void;
   /** called when the database was replaced by a restored one: what is in memory is void, the process must start afresh */

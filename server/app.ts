@@ -77,6 +77,7 @@ import { createNotify } from './notify/notify.ts';
 import { createLog } from './observe/log.ts';
 import { loopMetric, watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
+import { createSpans, registeredTracer } from './observe/spans.ts';
 import { createCircuits } from './outgoing/circuits.ts';
 import { redisChannel } from './redis/channel.ts';
 import { createClusterNode } from './redis/cluster.ts';
@@ -265,8 +266,10 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     cluster === undefined
       ? createTableJobs(runner)
       : (await import('./jobs/bull.ts')).createBullJobs({ ...runner, redis: cluster.client, keys: cluster.keys });
+  const tracer = registeredTracer(version);
   const actors: ActorSystem = createActorSystem({
     kinds,
+    ...(tracer === undefined ? {} : { spans: createSpans({ tracer, share: config.traceSample, random, node }) }),
     effects: { ...biosync.effects, ...deps.effects },
     onJob: (queue) => jobs.wake(queue),
     store,

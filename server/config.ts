@@ -138,6 +138,12 @@ export const settings = {
     'Whether history that is no longer kept is removed in the background: events and snapshots as their kinds say, items of log topics as their topics say, actors that ended long ago.',
     { default: 'on' },
   ),
+  traceSample: setting(
+    'TRACE_SAMPLE',
+    z.coerce.number().min(0).max(1),
+    'Share of the commands that get a span when an OpenTelemetry SDK is loaded; those that come with a traceparent follow it, faults always have one.',
+    { default: '0.01' },
+  ),
   auditRetentionDays: setting('AUDIT_RETENTION_DAYS', int(1, 36_500), 'How long entries of the audit log are kept.', {
     default: '730',
     unit: 'days',

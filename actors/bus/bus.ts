@@ -27,13 +27,23 @@ export interface RemoteCommand {
   readonly from: Principal;
   readonly expect?: number;
   readonly trace?: string;
+  readonly traceparent?: string;
 }
 
-/** Messages of one actor to another, in order. With `min` the receiver decides on a state that has at least this seq. */
+/**
+ * Messages of one actor to another, in order. With `min` the receiver decides on a state that has at least this seq. `traceparent`: of the command
+ * that sent the message.
+ */
 export interface RemoteTells {
   readonly source: string;
   readonly to: string;
-  readonly messages: readonly { readonly id: EffectId; readonly type: string; readonly payload: Json; readonly min?: number }[];
+  readonly messages: readonly {
+    readonly id: EffectId;
+    readonly type: string;
+    readonly payload: Json;
+    readonly min?: number;
+    readonly traceparent?: string;
+  }[];
 }
 
 /** A question that changes nothing, or nothing more when it is asked again; `args` as the method of the same name has them. Of `refused` the readers are told by their index. */

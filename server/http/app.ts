@@ -19,7 +19,7 @@ import { isProblem, Problem, toProblem } from '../problems.ts';
 import { clientAddress } from './address.ts';
 import { parseJson, readBody } from './body.ts';
 import { cors, fromOwnPages, secure } from './headers.ts';
-import { check, checkParams, idempotencyKey, ifMatch, queryObject, rename } from './input.ts';
+import { check, checkParams, idempotencyKey, ifMatch, queryObject, rename, traceparentOf } from './input.ts';
 import type { Answer, Auth, Route, RouteContext } from './route.ts';
 import { routeTable } from './table.ts';
 import type { Found } from './table.ts';
@@ -129,9 +129,11 @@ export function createHttp(d: HttpDeps): Koa<State> {
       idempotencyKey: sentKey,
       ifMatch: version,
       requestId: ctx.state.requestId,
+      traceparent: traceparentOf(headers['traceparent']?.toString()),
       actors: d.actors,
       ask: async (ref, command, o = {}) => {
-        const reply = await d.actors.ask(ref, command, { key, from: principal, seq: version, trace: ctx.state.requestId, ...o });
+        const trace = { trace: ctx.state.requestId, traceparent: c.traceparent };
+        const reply = await d.actors.ask(ref, command, { key, from: principal, seq: version, ...trace, ...o });
         if (reply.ok) return { body: reply.reply, seq: reply.seq, dup: reply.dup === true };
         throw Problem.from(reply.error, reply.error.code === 'SEQ_MISMATCH' && version !== undefined ? { status: 412 } : {});
       },

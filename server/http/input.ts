@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isTraceparent } from '../observe/spans.ts';
 import { invalid, Problem } from '../problems.ts';
 import type { Route } from './route.ts';
 
@@ -62,6 +63,9 @@ export function ifMatch(header: string | undefined): number | undefined {
   if (seq === undefined) throw invalid([{ path: 'If-Match', message: 'must be a version in quotes, as in the ETag' }]);
   return Number(seq);
 }
+
+/** The W3C header, when it is well-formed. */
+export const traceparentOf = (header: string | undefined): string | undefined => (isTraceparent(header) ? header : undefined);
 
 /** @throws Problem INVALID_IDEMPOTENCY_KEY */
 export function idempotencyKey(header: string | undefined): string | undefined {

@@ -62,6 +62,8 @@ export interface RouteContext<P = unknown, Q = unknown, B = unknown> {
   /** version from `If-Match: "12"` on routes with `ifMatch` */
   readonly ifMatch: number | undefined;
   readonly requestId: string;
+  /** of the caller's span, if the request names one */
+  readonly traceparent: string | undefined;
   readonly actors: ActorSystem;
   /**
    * Sends a command as this caller, with the request's key and `If-Match`, and waits for its commit.

@@ -13,6 +13,7 @@ export interface CommandRequest {
   readonly deadline: number | undefined;
   readonly from: Principal;
   readonly trace: string;
+  readonly traceparent?: string | undefined;
 }
 
 /** `user:me` is the caller; @throws Problem UNAUTHENTICATED when there is none */
@@ -36,5 +37,12 @@ export async function runCommand(
   if (size > limit) throw new Problem('PAYLOAD_TOO_LARGE', `a payload may have ${limit} bytes`, { limit, size });
   for (const reserved of ['type', '$']) if (reserved in c.payload) throw invalid([{ path: reserved, message: 'this field is reserved' }]);
   const command = { ...c.payload, type: c.type };
-  return actors.ask(resolveMe(c.to, c.from), command, { key: c.key, from: c.from, seq: c.seq, deadline: c.deadline, trace: c.trace });
+  return actors.ask(resolveMe(c.to, c.from), command, {
+    key: c.key,
+    from: c.from,
+    seq: c.seq,
+    deadline: c.deadline,
+    trace: c.trace,
+    traceparent: c.traceparent,
+  });
 }

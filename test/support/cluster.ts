@@ -87,6 +87,7 @@ export interface NodeOptions extends Partial<Omit<ClusterOptions, 'leases' | 'bu
   readonly kinds?: readonly ActorKind[];
   readonly effects?: EffectFunctions;
   readonly limits?: ActorSystemOptions['limits'];
+  readonly spans?: ActorSystemOptions['spans'];
   /** what happens to its commits */
   readonly commit?: (lane: Lane) => Lane['commit'];
   /** what it sees of the store */
@@ -129,6 +130,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       kinds = o.kinds,
       effects = o.effects ?? {},
       limits,
+      spans,
       commit,
       view = (seen) => seen,
       ...cluster
@@ -151,6 +153,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       freeze: true,
       deferral: { soon: (fn) => queueMicrotask(() => own.whenAwake(fn)), yield: (fn) => setImmediate(() => own.whenAwake(fn)) },
       ...(limits === undefined ? {} : { limits }),
+      ...(spans === undefined ? {} : { spans }),
       cluster: { build: 1, ...cluster, leases: leasesOf(leases, () => offline.has(id)), bus: newBus() },
     });
     const node: TestNode = {

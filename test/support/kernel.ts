@@ -95,11 +95,13 @@ export async function testKernel(o: TestKernelOptions): Promise<TestKernel> {
 }
 
 /** Options of an `ask` with a key of its own. */
-export function as(from: Principal, o: { key?: string; seq?: number; deadline?: number } = {}) {
+export function as(from: Principal, o: { key?: string; seq?: number; deadline?: number; trace?: string; traceparent?: string } = {}) {
   keys += 1;
   return {
     from,
     key: o.key ?? `key-${keys}`,
+    ...(o.trace === undefined ? {} : { trace: o.trace }),
+    ...(o.traceparent === undefined ? {} : { traceparent: o.traceparent }),
     ...(o.seq === undefined ? {} : { seq: o.seq }),
     ...(o.deadline === undefined ? {} : { deadline: o.deadline }),
   };

@@ -64,6 +64,7 @@ export const actorRoutes = (topics: TopicSource, limits: Pick<Config, 'commandBy
         deadline: undefined,
         from: c.caller,
         trace: c.requestId,
+        traceparent: c.traceparent,
       });
       if (!reply.ok) throw Problem.from(reply.error, reply.error.code === 'SEQ_MISMATCH' ? { status: 412 } : {});
       const { ok: _, ...done } = reply;
