@@ -128,7 +128,7 @@ export class Keeper {
     a.rowsSinceSnapshot = 0;
     a.bytesSinceSnapshot = 0;
     a.snapshotBytes = state.length;
-    return [{ actorId: a.actorId, seq: live.seq, at: live.at, mver: a.rt.def.version, state, heads }];
+    return [{ actorId: a.actorId, seq: live.seq, at: live.at, mver: a.rt.def.version, state, heads, loose: a.rt.relaxed }];
   }
 
   /** Idle actors become warm, and those that have been idle for longer become cold. */
@@ -167,8 +167,8 @@ export class Keeper {
     const rows: SnapshotRow[] = [];
     for (const { ref, text, keep } of entries) {
       this.#k.metrics.passivations.add(reason);
-      const version = this.#k.kinds.get(splitRef(ref)?.kind ?? '')?.def.version;
-      if (keep && version !== undefined) rows.push(frozenSnapshot(ref, text, version));
+      const rt = this.#k.kinds.get(splitRef(ref)?.kind ?? '');
+      if (keep && rt !== undefined) rows.push({ ...frozenSnapshot(ref, text, rt.def.version), loose: rt.relaxed });
     }
     return rows;
   }

@@ -155,7 +155,7 @@ export class Projector {
     for (const a of taken) {
       this.#touched.add(a.at.slot);
       if (a.committed === undefined) unread.push(a.actorId);
-      else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version));
+      else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version, a.rt.relaxed));
     }
     try {
       await this.#touch(entries);
@@ -254,7 +254,7 @@ export class Projector {
         const shown = this.#shown(rt, actorId, found);
         if (shown === undefined) continue;
         // The version in the entry of a quarantined actor is that of the build that failed on it.
-        if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver));
+        if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver, rt.relaxed));
         this.#rows(rt, { actorId, id: address.id }, shown, rows);
       }
       await this.#touch(entries);
@@ -377,11 +377,12 @@ export class Projector {
 
 const failureOf = (declared: Declared, actorId: string): string => `${declared.name} ${actorId}`;
 
-const entryOf = (actorId: string, { snap, seq, at }: Omit<Shown, 'mver'>, mver: number): Entry => ({
+const entryOf = (actorId: string, { snap, seq, at }: Omit<Shown, 'mver'>, mver: number, loose: boolean): Entry => ({
   actorId,
   state: stateText(valueOf(snap)).slice(0, STATE_CHARS),
   lastSeq: seq,
   lastAt: at,
   done: snap.status === 'done',
+  loose,
   mver,
 });

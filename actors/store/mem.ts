@@ -227,6 +227,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
     saveSnapshots: async (rows) => {
       for (const row of rows) {
+        if (row.loose === true && journal.get(row.actorId)?.get(row.seq)?.at !== row.at) continue;
         const standing = snapshots.get(row.actorId) ?? [];
         if (ended(row.actorId) || standing.filter((other) => other.seq > row.seq).length > 1) continue;
         const base = standing.find((other) => other.seq === row.seq)?.base ?? false;
@@ -235,7 +236,8 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       }
     },
     touch: async (rows) => {
-      for (const { actorId, state, lastSeq, lastAt, done, mver } of rows) {
+      for (const { actorId, state, lastSeq, lastAt, done, mver, loose } of rows) {
+        if (loose === true && journal.get(actorId)?.get(lastSeq)?.at !== lastAt) continue;
         const row = actors.get(actorId);
         if (!row || row.lastSeq > lastSeq || ended(actorId)) continue;
         Object.assign(row, { state, lastSeq, lastAt, mver, status: done && row.status === 'active' ? 'done' : row.status });
@@ -341,6 +343,9 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         journal.get(actorId)?.delete(row.seq);
         if (row.idem !== null) idems.delete(`${actorId}/${row.idem}`);
       }
+      if (seq > 0) return;
+      journal.delete(actorId);
+      actors.delete(actorId);
     },
   };
 }

@@ -121,12 +121,15 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
 
     saveSnapshots: async (rows) => {
       const text = rows
-        .map((r) => `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)},${r.at}]`)
+        .map(
+          (r) =>
+            `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)},${r.at},${r.loose === true}]`,
+        )
         .join();
       await chores.query('save_snapshots', SAVE_SNAPSHOTS, [`[${text}]`]);
     },
     touch: async (rows) => {
-      const text = JSON.stringify(rows.map((r) => [r.actorId, r.state, r.lastSeq, r.lastAt, r.done, r.mver]));
+      const text = JSON.stringify(rows.map((r) => [r.actorId, r.state, r.lastSeq, r.lastAt, r.done, r.mver, r.loose === true]));
       await chores.query('touch', TOUCH, [text]);
     },
     setStatus: async (actorId, status, mver) => {
@@ -238,7 +241,9 @@ const RINGS = `
 const SAVE_SNAPSHOTS = `
   with n as (select (r->>0)::uuid as actor_id, (r->>1)::bigint as seq, (r->>2)::integer as mver, r->3 as state, (r->>4)::integer as bytes, r->5 as heads,
                     to_timestamp((r->>6)::float8 / 1000) as at
-               from jsonb_array_elements($1::jsonb) r),
+               from jsonb_array_elements($1::jsonb) r
+              where not (r->>7)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>1)::bigint
+                                                       and j.at = (r->>6)::bigint)),
        newer as (select n.*, (select count(*) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) as above,
                         (select min(m.at) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) as next_at from n),
        third as (select n.actor_id, t.seq, t.at, least(n.at, n.next_at, t.next_at) as next_at
@@ -260,7 +265,9 @@ const TOUCH = `
      set state = n.state, last_seq = n.seq, last_at = to_timestamp(n.at / 1000), mver = n.mver,
          status = case when n.done and a.status = 'active' then 'done' else a.status end
     from (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver
-            from jsonb_array_elements($1::jsonb) r) n
+            from jsonb_array_elements($1::jsonb) r
+           where not (r->>6)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
+                                                    and j.at = (r->>3)::bigint)) n
    where a.actor_id = n.id and a.last_seq <= n.seq and a.status not in ('erased', 'gone')`;
 
 /** By slot, because that is what the index begins with. */

@@ -187,6 +187,8 @@ export interface SnapshotRow {
   /** JSON text of the ActorState */
   readonly state: string;
   readonly heads: { readonly [view: string]: number };
+  /** written only if the event is (still) there: of relaxed durability, it may have been lost while the node lives on */
+  readonly loose?: boolean;
 }
 
 export interface DueTimer {
@@ -288,7 +290,9 @@ export interface JournalStore {
    */
   saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
   /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
-  touch(rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number }[]): Promise<void>;
+  touch(
+    rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number; loose?: boolean }[],
+  ): Promise<void>;
   /** `mver`: the version of the machine that quarantined the actor, or let it go */
   setStatus(actorId: string, status: 'active' | 'done' | 'paused' | 'quarantined', mver?: number): Promise<void>;
 

@@ -105,3 +105,15 @@ test('what is known elsewhere by the number of its event cannot be relaxed', (t)
     `gauge on gauge.put: the action 'tell'; ${none}`,
   ]);
 });
+
+test('of events that a crash of the database has taken neither a snapshot nor an entry in the directory is written (I12)', async (t) => {
+  const { k, put, memory } = await world();
+  for (let i = 0; i < 20; i += 1) await put(1);
+  memory.takeBack(G, 3);
+  await k.clock.advance(10_000);
+  await k.system.drain(1_000);
+  t.deepEqual(memory.snapshots(G), []);
+  t.true(((await memory.entry(G))?.lastSeq ?? 0) <= 3);
+  const again = await k.restart();
+  t.like(await again.system.ask('gauge:g', { type: 'gauge.put', by: 1 }, as(alice)), { ok: true, seq: 4 });
+});

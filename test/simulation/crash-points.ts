@@ -71,8 +71,6 @@ export const UNREACHED: { readonly [name: string]: string } = {
   'cluster: await node.refused(topic, readers)': 'a question; the node does nothing after it',
   "cluster: await this.#question(slotOfTopic(topic), { method: 'refused', args }, () => refused...":
     'a question; the node does nothing after it',
-  'node: await this.#open(this.#lanes, true)':
-    'no kind of the simulation has relaxed durability; the lanes before it are opened in the same way',
   'projector: await projectionReport(this.#k.store.projections, this.#k.kinds.values())': 'an operator asks; it changes nothing',
   'projector: await this.#k.store.projections.begin(declared.name, declared.projection.version)':
     'an operator asks for a table to be made anew; the work itself is reached',

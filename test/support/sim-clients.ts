@@ -23,16 +23,23 @@ type Command = readonly [ref: ActorRef, command: { readonly type: string; readon
 
 /** What clients remember together, to judge the order of what they hear. */
 export class History {
-  readonly #acked = new Map<ActorRef, number>();
+  readonly #acked = new Map<ActorRef, { readonly seq: number; readonly losses: number }>();
+  readonly #w: World;
   readonly acks: { readonly ref: ActorRef; readonly seq: number; readonly idem: string }[] = [];
 
-  /** Highest number that anybody has been told of this actor. */
-  last(ref: ActorRef): number {
-    return this.#acked.get(ref) ?? 0;
+  constructor(w: World) {
+    this.#w = w;
   }
 
-  ack(ref: ActorRef, seq: number, idem: string): void {
-    this.#acked.set(ref, Math.max(this.last(ref), seq));
+  /** Highest number that anybody has been told of this actor, since events of it were lost. */
+  last(ref: ActorRef): number {
+    const acked = this.#acked.get(ref);
+    return acked === undefined || acked.losses < this.#w.witness.losses(ref) ? 0 : acked.seq;
+  }
+
+  /** @param losses of the actor when the command was sent: an answer from before the last one tells nothing of what is */
+  ack(ref: ActorRef, seq: number, idem: string, losses: number): void {
+    if (losses === this.#w.witness.losses(ref)) this.#acked.set(ref, { seq: Math.max(this.last(ref), seq), losses });
     this.acks.push({ ref, seq, idem });
   }
 
@@ -40,6 +47,7 @@ export class History {
   check(w: World): void {
     for (const { ref, seq, idem } of this.acks) {
       const found = w.witness.rows(actorIdOf(ref)).filter((r) => r.idem === idem);
+      if (w.witness.wasLost(ref, idem) && found.length <= 1) continue;
       holds(found.length === 1 && found[0]?.seq === seq, 'I3', () => `${ref}: acknowledged as row ${seq}, found ${found.length} times`);
     }
   }
@@ -48,6 +56,7 @@ export class History {
 /** Sends one command until there is an answer that ends it. */
 export async function send(w: World, h: History, from: Principal, key: string, [ref, input]: Command): Promise<Reply> {
   const floor = h.last(ref);
+  const losses = w.witness.losses(ref);
   for (let attempt = 1; ; attempt += 1) {
     const reply = await w.ask(ref, input, from, key, attempt === 1, w.chance.pick('hurry', [40, 400, undefined, undefined, undefined]));
     w.trace(`${from.id} ${key} ${ref} ${input.type} attempt ${attempt}: ${reply === 'lost' ? 'lost' : JSON.stringify(reply)}`);
@@ -58,9 +67,13 @@ export async function send(w: World, h: History, from: Principal, key: string, [
       if (attempt === 1) {
         const once = w.cluster === undefined || !w.cluster.sent.has(idemOf(from, key));
         holds(reply.dup !== true || !once, 'I3', () => `${ref} ${input.type} was sent once and answered as a repetition`);
-        holds(reply.seq > floor, 'I4', () => `${ref}: row ${reply.seq} for a command sent after row ${floor} was acknowledged`);
+        holds(
+          reply.seq > floor || w.witness.losses(ref) > losses,
+          'I4',
+          () => `${ref}: row ${reply.seq} for a command sent after row ${floor} was acknowledged`,
+        );
       }
-      h.ack(ref, reply.seq, idemOf(from, key));
+      h.ack(ref, reply.seq, idemOf(from, key), losses);
       return reply;
     } else if (!AGAIN.has(reply.error.code)) {
       holds(reply.error.code !== CLAIM_CONFLICT, 'I13', () => `${ref}: the table refused what the machine allowed`);
@@ -73,7 +86,7 @@ export async function send(w: World, h: History, from: Principal, key: string, [
 function draw(w: World, who: number, op: number): Command {
   const below = (n: number): number => w.chance.below(`client ${who}`, n);
   const pick = <T>(list: readonly T[]): T => w.chance.pick(`client ${who}`, list);
-  const kind = pick(['account', 'account', 'account', 'list', 'list', 'pulse', 'hold', 'room', 'room', 'holder', 'visit']);
+  const kind = pick(['account', 'account', 'account', 'list', 'list', 'pulse', 'hold', 'room', 'room', 'holder', 'visit', 'gauge']);
   switch (kind) {
     case 'account': {
       const ref = pick(accounts);
@@ -105,6 +118,8 @@ function draw(w: World, who: number, op: number): Command {
       if (dice < 4) return [ref, { type: 'hold.request', token: who * 1_000_000 + op }];
       return [ref, dice === 4 ? { type: 'hold.cancel' } : { type: 'hold.reset' }];
     }
+    case 'gauge':
+      return [pick(['gauge:g', 'gauge:h']), { type: 'gauge.add', by: 1 + below(9) }];
     case 'visit':
       return [
         pick(['visit:u', 'visit:v', 'visit:w']),

@@ -3,7 +3,11 @@ import { assign, setup } from 'xstate';
 import { z } from 'zod';
 import { command, defineActor, effect, effectRef, kernel, projection } from '../../actors/define.ts';
 import type { ActorKind } from '../../actors/define.ts';
+import type { EffectFunctions } from '../../actors/effects.ts';
+import { NonRetryable } from '../../actors/errors.ts';
+import type { ActorRef } from '../../actors/types.ts';
 import { bare, none, peek } from './sim-kinds.ts';
+import type { Chance, SimProcess } from './sim-loop.ts';
 
 export interface HoldContext {
   token: number;
@@ -86,3 +90,34 @@ export const hold: ActorKind = defineActor<HoldContext>({
   snapshot: { every: 12, bytes: 1 },
   retention: { journal: '24h' },
 });
+
+export interface Outside {
+  readonly chance: Chance;
+  readonly witness: { tail(ref: ActorRef): number };
+  fail(error: unknown): void;
+}
+
+/** The outside world: slow now and then, and failing, for a while or for good. */
+export function holdEffects(w: Outside, process: SimProcess): EffectFunctions {
+  const world = w.chance.stream('outside');
+  const waits = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      process.later(ms, resolve);
+    });
+  return {
+    hold: {
+      capture: async ({ key, ref, input }) => {
+        const seq = Number(key.split('/')[1]);
+        const { token } = input as { token: number };
+        if (w.witness.tail(ref) < seq) w.fail(new Error(`I5: the effect ${key} of ${ref} starts before row ${seq} is committed`));
+        const fate = world();
+        await waits(world() * 80);
+        if (fate < 0.15) throw new Error('try again');
+        if (fate < 0.22) throw new NonRetryable('never');
+        if (fate < 0.3) await waits(2_500);
+        else if (fate < 0.4) await waits(world() * 1_500);
+        return { token };
+      },
+    },
+  };
+}

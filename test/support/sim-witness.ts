@@ -27,6 +27,8 @@ interface Fold {
   readonly rows: Row[];
   /** the oldest row that is kept */
   first: number;
+  /** what a crash of the database has taken: states by number, of each time before one */
+  readonly past: (readonly ActorState[])[];
   /** it had ended, and is gone */
   gone: boolean;
   /** state after row 1, 2, … at index 0, 1, … */
@@ -68,6 +70,10 @@ export class Witness {
   fused = 0;
   /** events that retention has removed */
   removed = 0;
+  /** events that crashes of the database have taken */
+  lost = 0;
+  /** keys of commands among them, with their actors */
+  readonly #lostKeys = new Set<string>();
   /** actors that had ended and are gone */
   ended = 0;
 
@@ -129,7 +135,7 @@ export class Witness {
     if (fold === undefined) {
       const ref = this.#refs.get(row.actorId);
       holds(ref !== undefined, 'I1', () => `${row.actorId} has a first row ${row.seq} ${row.type} without having been born`);
-      this.#folds.set(row.actorId, (fold = { ref, rows: [], first: 1, gone: false, states: [], at: 0 }));
+      this.#folds.set(row.actorId, (fold = { ref, rows: [], first: 1, past: [], gone: false, states: [], at: 0 }));
     }
     const { ref } = fold;
     holds(!fold.gone, '4.5', () => `${ref} is gone, and then comes row ${row.seq} ${row.type}`);
@@ -245,6 +251,37 @@ export class Witness {
     this.ended += 1;
   }
 
+  /** A crash of the database has taken the events after `seq`: only of an actor whose kind allows that. */
+  takenBack(actorId: string, seq: number): void {
+    const fold = this.#folds.get(actorId);
+    if (fold === undefined) return;
+    holds(fold.ref.startsWith('gauge:'), '7.7', () => `events of ${fold.ref} are lost`);
+    fold.past.push([...fold.states]);
+    for (const { idem } of fold.rows.splice(seq)) if (idem !== null) this.#lostKeys.add(`${fold.ref} ${idem}`);
+    this.lost += fold.states.splice(seq).length;
+    fold.at = fold.rows.at(-1)?.at ?? 0;
+    holds(
+      this.#store.snapshots(actorId).every((s) => s.seq <= seq),
+      'I12',
+      () => `${fold.ref} has ${seq} rows and a later snapshot`,
+    );
+  }
+
+  /** How often events of the actor were lost; what was heard before says nothing of what comes after. */
+  losses(ref: ActorRef): number {
+    return this.#folds.get(actorIdOf(ref))?.past.length ?? 0;
+  }
+
+  /** Whether the command was committed and lost. */
+  wasLost(ref: ActorRef, idem: string): boolean {
+    return this.#lostKeys.has(`${ref} ${idem}`);
+  }
+
+  /** States that the actor had after `seq` and that are lost: a node may still show them. */
+  lostStates(ref: ActorRef, seq: number): ActorState[] {
+    return (this.#folds.get(actorIdOf(ref))?.past ?? []).flatMap((states) => states[seq - 1] ?? []);
+  }
+
   gone(ref: ActorRef): boolean {
     return this.#folds.get(actorIdOf(ref))?.gone === true;
   }
@@ -329,6 +366,8 @@ export class Witness {
   /** The journal is the end of the history, without gap; gives where it begins. */
   #kept(actorId: string, { ref, rows }: Fold): number {
     const kept = this.#store.journal(actorId);
+    // It was born, and a crash of the database has taken that too.
+    if (kept.length === 0 && rows.length === 0) return 1;
     const first = kept[0]?.seq ?? Infinity;
     const whole = kept.length === rows.length - first + 1 && kept.at(-1)?.seq === rows.length;
     holds(whole, 'I1', () => `${ref}: of ${rows.length} events ${kept.length} are kept, from ${first} to ${kept.at(-1)?.seq}`);

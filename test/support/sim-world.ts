@@ -1,10 +1,8 @@
 /** Simulated nodes over one database: they start, crash, drain and start again; whoever asks them may never hear an answer. */
 import { Registry } from 'prom-client';
 import { registryOf } from '../../actors/companion.ts';
-import { NonRetryable } from '../../actors/errors.ts';
 import { actorIdOf, idemOf } from '../../actors/ids.ts';
 import { REMEMBERED } from '../../actors/keys.ts';
-import type { EffectFunctions } from '../../actors/effects.ts';
 import { createMemoryStore } from '../../actors/store/mem.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
 import { Cluster } from '../../actors/cluster.ts';
@@ -14,16 +12,17 @@ import type { ActorRef, Json, Log, Principal, Reply } from '../../actors/types.t
 import { claimTables, holder, room } from './sim-claims.ts';
 import './purity.ts';
 import { withinBounds, withinStep } from './sim-bounds.ts';
-import { visit } from './sim-ends.ts';
-import { hold } from './sim-hold.ts';
+import { gauge, visit } from './sim-ends.ts';
+import { hold, holdEffects } from './sim-hold.ts';
 import { account, list, pulse } from './sim-kinds.ts';
 import { Chance, Faults, SimLoop, SimProcess } from './sim-loop.ts';
 import { SimCluster } from './sim-cluster.ts';
 import { simStore } from './sim-store.ts';
+import { Disk } from './sim-disk.ts';
 import type { Parked } from './sim-store.ts';
 import { holds, sorted, Violation, Witness } from './sim-witness.ts';
 
-export const kinds = [account, list, pulse, hold, room, holder, visit];
+export const kinds = [account, list, pulse, hold, room, holder, visit, gauge];
 
 /** Errors that no fault of the simulation excuses. */
 const BUGS = new Set([
@@ -93,6 +92,7 @@ export class World {
   readonly #inFlight = new Map<string, object>();
   readonly #places: readonly Place[];
   readonly cluster: SimCluster | undefined;
+  readonly #disk = new Disk();
   readonly #parked = new Set<Parked>();
   readonly #processes = new Map<string, SimProcess>();
   readonly #fenced = new Set<string>();
@@ -121,7 +121,7 @@ export class World {
     const { chance, faults, loop, intensity, trace } = this;
     const fail = (error: unknown): void => this.fail(error);
     if (this.#places.length > 1) this.cluster = new SimCluster({ chance, faults, loop, intensity, trace, fail });
-    this.store = createMemoryStore({ registry: registryOf(kinds), tables: claimTables });
+    this.store = createMemoryStore({ registry: registryOf(kinds), tables: claimTables, relaxes: true });
     this.witness = new Witness(this.store, () => this.wall());
   }
 
@@ -185,6 +185,7 @@ export class World {
       intensity: this.intensity,
       memory: this.#memory,
       parked: this.#parked,
+      disk: this.#disk,
       node: id,
       fenced: this.#fenced,
       dead: () => [...this.#processes].flatMap(([name, one]) => (one.alive ? [] : [name])),
@@ -219,7 +220,7 @@ export class World {
     const metrics = new Registry();
     const kernel = new Kernel({
       kinds,
-      effects: this.#effects(process),
+      effects: holdEffects(this, process),
       store,
       clock: process,
       random,
@@ -369,7 +370,19 @@ export class World {
       this.trace(`the database is out of reach for ${Math.round(ms)} ms`);
     }
     if (this.faults.happens('long pause', 0.0002 * this.intensity)) this.#pause(LONG_PAUSE_MS);
+    if (this.#disk.loose(this.loop.time) > 0 && this.faults.happens('database crash', 0.02 * this.intensity)) this.#databaseCrash();
     if (this.cluster !== undefined) this.#apart(this.cluster);
+  }
+
+  /** What was acknowledged without waiting for the disk is lost from some commit on. */
+  #databaseCrash(): void {
+    const lost = this.#disk.crash(this.chance.below('crash', this.#disk.loose(this.loop.time)));
+    for (const [actorId, seq] of lost) {
+      this.trace(`the events after ${seq} of ${this.witness.refOf(actorId) ?? '?'} are lost`);
+      this.store.takeBack(actorId, seq);
+      this.#checked(() => this.witness.takenBack(actorId, seq));
+    }
+    this.#downUntil = Math.max(this.#downUntil, this.loop.time + 50 + this.chance.stream('outage')() * 1_000);
   }
 
   /** What can happen to one of several nodes, and between them. */
@@ -403,31 +416,6 @@ export class World {
         this.trace(`error ${message} ${err instanceof Error ? (err.stack ?? err.message) : JSON.stringify(fields)}`);
         if (BUGS.has(message) && !meant(fields))
           this.fail(new Violation(`${message}: ${err instanceof Error ? err.stack : JSON.stringify(fields)}`));
-      },
-    };
-  }
-
-  #effects(process: SimProcess): EffectFunctions {
-    const world = this.chance.stream('outside');
-    const waits = (ms: number): Promise<void> =>
-      new Promise((resolve) => {
-        process.later(ms, resolve);
-      });
-    return {
-      hold: {
-        capture: async ({ key, ref, input }) => {
-          const seq = Number(key.split('/')[1]);
-          const { token } = input as { token: number };
-          if (this.witness.tail(ref) < seq)
-            this.fail(new Violation(`I5: the effect ${key} of ${ref} starts before row ${seq} is committed`));
-          const fate = world();
-          await waits(world() * 80);
-          if (fate < 0.15) throw new Error('try again');
-          if (fate < 0.22) throw new NonRetryable('never');
-          if (fate < 0.3) await waits(2_500);
-          else if (fate < 0.4) await waits(world() * 1_500);
-          return { token };
-        },
       },
     };
   }
@@ -474,9 +462,11 @@ export class World {
         const forgotten = this.#memory < REMEMBERED && this.cluster?.sent.has(idem) === true;
         const unsure = reply.error.code === 'COMMIT_UNKNOWN' || !first || forgotten || this.cluster?.unsure.has(idem) === true;
         holds(unsure || known === undefined, 'I11', () => `${text()}, but row ${known?.seq} holds it`);
-        holds(unsure || reply.seq <= rows.length, 'I5', () => `${text()}, but only ${rows.length} rows are committed`);
+        const lost = this.witness.losses(ref) > 0;
+        holds(unsure || lost || reply.seq <= rows.length, 'I5', () => `${text()}, but only ${rows.length} rows are committed`);
         return;
       }
+      if (this.witness.wasLost(ref, idem)) return;
       const row = rows[reply.seq - 1];
       holds(row !== undefined, 'I5', () => `${text()}, but only ${rows.length} rows are committed`);
       holds(row.idem === idem && row.type === input.type, 'I3', () => `${text()}, but row ${row.seq} is ${row.type}`);

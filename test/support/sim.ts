@@ -114,7 +114,7 @@ async function nextDay(w: World, h: History): Promise<void> {
 }
 
 async function live(w: World, quietMs: number): Promise<void> {
-  const h = new History();
+  const h = new History(w);
   let over = false;
   const subscribers = followed.map((t) => new Subscriber(w, t));
   w.start();
