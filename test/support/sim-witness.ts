@@ -409,7 +409,8 @@ export class Witness {
     }
     const now = this.#wall();
     for (const { ref, states } of this.#folds.values()) {
-      const state = states.at(-1) as ActorState;
+      const state = states.at(-1);
+      if (state === undefined) continue;
       for (const [id, timer] of Object.entries(state.timers)) {
         holds(timer.due > now, 'I6', () => `${ref}: timer ${id} is overdue by ${now - timer.due} ms`);
       }
