@@ -37,9 +37,9 @@ export class Skew {
     this.#reported = off;
   }
 
-  /** Epoch ms by the database's clock, or by the own one as long as it has not told. */
+  /** Epoch ms by the database's clock, or by the own one as long as it has not told; whole ones, because the database's columns are. */
   get now(): number {
-    return this.#origin === undefined ? this.#clock.wall() : this.#origin + this.#clock.mono();
+    return this.#origin === undefined ? this.#clock.wall() : Math.floor(this.#origin + this.#clock.mono());
   }
 
   /** by how much this node's clock is ahead, ms */
