@@ -31,6 +31,7 @@ import type { Route } from './http/route.ts';
 import { actorRoutes } from './http/routes/actors.ts';
 import { adminRoutes } from './http/routes/admin/admin.ts';
 import { queueRoutes } from './http/routes/admin/queues.ts';
+import { cacheRoutes } from './http/routes/admin/cache.ts';
 import { breakerRoutes } from './http/routes/admin/breakers.ts';
 import { anomalyRoutes } from './http/routes/anomaly.ts';
 import { authRoutes } from './http/routes/auth.ts';
@@ -78,6 +79,7 @@ import { createLog } from './observe/log.ts';
 import { loopMetric, watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
 import { createSpans, registeredTracer } from './observe/spans.ts';
+import { createNodeCache } from './cache/node.ts';
 import { createCircuits } from './outgoing/circuits.ts';
 import { redisChannel } from './redis/channel.ts';
 import { createClusterNode } from './redis/cluster.ts';
@@ -201,6 +203,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     registry,
     ...(cluster === undefined ? {} : { news: redisChannel(cluster.client, cluster.keys.circuits) }),
   });
+  const cache = createNodeCache({ config, cluster, circuits, clock, random, newId, log, registry });
   const biosync = createBiosync({
     knex: database.knex,
     circuits,
@@ -329,12 +332,13 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     ...anomalyRoutes({ knex: database.knex }),
     ...biosync.routes,
     ...bookingRoutes({ knex: database.knex, clock, newId, settler }),
-    ...resourceRoutes({ knex: database.knex, actors, newId }),
+    ...resourceRoutes({ knex: database.knex, actors, newId, cache }),
     ...webhookRoutes({ webhooks }),
     ...pushRoutes({ notify, knex: database.knex, tests: newLimiter('push-tests', { perSecond: 0.1, burst: 5 }) }),
     ...mailRoutes({ addresses: notify.addresses, asks: newLimiter('mail-confirm', { perSecond: 3 / 3_600, burst: 3 }) }),
     ...adminRoutes(admin, version),
     ...breakerRoutes({ ...admin, circuits, actors }),
+    ...cacheRoutes({ ...admin, cache }),
     ...queueRoutes({ ...admin, jobs, knex: database.knex, clock }),
   ];
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
@@ -437,6 +441,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     elsewhere?.stop();
     notify.stop();
     circuits.stop();
+    cache.stop();
     loop.stop();
     await closed;
     cluster?.client.close();

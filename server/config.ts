@@ -120,6 +120,7 @@ export const settings = {
     'Origins, separated by commas, whose pages may call with credentials. Default: PUBLIC_URL and its localhost spellings.',
   ),
   trustedProxies: setting('TRUSTED_PROXIES', int(0, 16), 'Number of proxies in front whose X-Forwarded-For is believed.', { default: '0' }),
+  cacheL1Mb: setting('CACHE_L1_MB', int(1, 4_096), 'Size of the cache in this process, MB.', { default: '64' }),
   kernelLanes: setting(
     'KERNEL_LANES',
     int(1, 16),

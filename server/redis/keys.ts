@@ -29,6 +29,14 @@ export interface RedisKeys {
   readonly presenceFacts: (subject: string) => string;
   /** channel: whose connections have changed */
   readonly presenceTold: string;
+  /** an entry of the cache: `<namespace>:<version>:<id>` */
+  readonly cached: (key: string) => string;
+  /** version of a tag; without a time to live */
+  readonly cacheTag: (tag: string) => string;
+  /** who computes an entry */
+  readonly cacheLock: (key: string) => string;
+  /** channel of the versions of tags */
+  readonly cacheTold: string;
   /** channel of the changes of circuits */
   readonly circuits: string;
   /** what the names of all channels of the socket adapter begin with */
@@ -53,6 +61,10 @@ export function redisKeys(namespace: string): RedisKeys {
       subject.startsWith('user:') ? `${own}:presence:${subject.slice('user:'.length)}` : `${own}:presence-${subject}`,
     presenceFacts: (subject) => `${own}:presence-facts:${subject}`,
     presenceTold: `${own}:presence-told`,
+    cached: (key) => `${own}:cache:${key}`,
+    cacheTag: (tag) => `${own}:cache:tag:${tag}`,
+    cacheLock: (key) => `${own}:cache:lock:${key}`,
+    cacheTold: `${own}:cache-told`,
     circuits: `${own}:circuits`,
     io: `${own}:io`,
   };

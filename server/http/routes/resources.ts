@@ -15,6 +15,7 @@ import {
 import type { ActorSystem } from '../../../actors/system.ts';
 import type { Principal } from '../../../actors/types.ts';
 import { listResources, nextResourceNo } from '../../db/models/booking.ts';
+import type { Cache } from '../../cache/cache.ts';
 import type { NewId } from '../../ids.ts';
 import { isProblem, Problem } from '../../problems.ts';
 import { answer, route } from '../route.ts';
@@ -25,17 +26,23 @@ const TAG = 'resources';
 const Page = z.strictObject({ items: z.array(ResourceView), nextCursor: z.string().optional() });
 const Id = z.object({ id: ResourceId });
 const SERVER: Principal = { kind: 'system', id: 'server', roles: [] };
+/** of every list of resources */
+const LISTS = 'resources';
 const Reason = z.strictObject({ reason: z.string().max(200).optional() });
 
 export function resourceRoutes({
   knex,
   actors,
   newId,
+  cache,
 }: {
   readonly knex: Knex;
   readonly actors: ActorSystem;
   readonly newId: NewId;
+  readonly cache: Cache;
 }): Route[] {
+  /** Read by every page of the studio; changed by the routes below, which say so, and seldom by operators past them: they wait five seconds. */
+  const lists = cache.namespace<ResourceView[]>({ name: 'resources', version: 1, freshMs: 5_000, graceMs: 60_000 });
   const find = async (c: Pick<RouteContext, 'read'>, id: string): Promise<ResourceView | undefined> => {
     try {
       return (await c.read(`resource:${id}`, 'resource')).body as unknown as ResourceView;
@@ -64,6 +71,7 @@ export function resourceRoutes({
           c.ask(`resource:${c.params.id}`, { type: `resource.${verb}`, ...(c.body as object) }),
         );
         const view = body as unknown as ResourceView;
+        await cache.invalidate([LISTS]);
         return answer(view, { seq: view.rev, ...(dup === true ? { dup } : {}) });
       },
     });
@@ -83,7 +91,8 @@ export function resourceRoutes({
       }),
       reply: { 200: Page },
       run: async ({ query: q }) => {
-        const items = await listResources(knex, { kind: q.kind, tag: q.tags, after: q.cursor, limit: q.limit + 1 });
+        const filter = { kind: q.kind, tag: q.tags, after: q.cursor, limit: q.limit + 1 };
+        const items = (await lists.get(JSON.stringify(filter), () => listResources(knex, filter), [LISTS])) ?? [];
         const page = items.slice(0, q.limit);
         const last = page.at(-1);
         return answer({ items: page, ...(items.length > q.limit && last !== undefined ? { nextCursor: last.resourceId } : {}) });
@@ -113,6 +122,7 @@ export function resourceRoutes({
         const no = await nextResourceNo(knex);
         const reply = await actors.ask(`resource:${resourceId}`, { type: 'resource.create', no, config }, { key: newId(), from: SERVER });
         if (!reply.ok) throw Problem.from(reply.error);
+        await cache.invalidate([LISTS]);
         return answer(reply.reply, { seq: 1, headers });
       },
     }),
@@ -148,6 +158,7 @@ export function resourceRoutes({
         const done = c.ask(`resource:${c.params.id}`, { type: 'resource.configure', patch: c.body, ...expected }, { seq: undefined });
         const { body, dup } = await orMissing('RESOURCE_NOT_FOUND', done);
         const { resource } = body as unknown as { resource: ResourceView };
+        await cache.invalidate([LISTS]);
         return answer(body, { seq: resource.rev, ...(dup === true ? { dup } : {}) });
       },
     }),

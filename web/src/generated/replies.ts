@@ -738,6 +738,43 @@ export interface Replies {
     complete: boolean;
     incomplete: string[];
   };
+  'GET /v1/cache/stats': {
+    window: '5m' | '1h' | '24h';
+    overall: {
+      requests: number;
+      hits: number;
+      /** among the hits */
+      staleHits: number;
+      misses: number;
+      /** null when nothing was asked for */
+      hitRate: number | null;
+      target: number;
+      met: boolean | null;
+    };
+    byNamespace: {
+      requests: number;
+      hits: number;
+      /** among the hits */
+      staleHits: number;
+      misses: number;
+      /** null when nothing was asked for */
+      hitRate: number | null;
+      ns: string;
+    }[];
+    tiers: {
+      l1: { entries: number; bytes: number; evictions: number };
+      /** null without Redis */
+      l2: { up: boolean } | null;
+    };
+    stampede: {
+      /** reads that waited for the computation of another one */
+      coalesced: number;
+      /** computations that waited for another node */
+      lockWaits: number;
+      /** values renewed before their end */
+      earlyRefreshes: number;
+    };
+  };
   'GET /v1/demo': { logins: { email: string; password: string; displayName: string; roles: string[] }[] };
   'GET /v1/devices': {
     items: {
