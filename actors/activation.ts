@@ -355,7 +355,7 @@ export class Activation implements UnitOwner {
     // Another node has gone on with the actor: what this one has not seen is not void.
     if (arisenAt(e) > (base?.seq ?? 0)) return this.#behind(e);
     const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
-    if (done === undefined) answer(e, { ok: true, seq: base?.seq ?? 0, reply: null });
+    if (done === undefined) this.#gated(e, { ok: true, seq: base?.seq ?? 0, reply: null });
     else this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
   }
 
@@ -397,7 +397,7 @@ export class Activation implements UnitOwner {
     const changed = this.#k.topics.committed(this, own.steps);
     answer(own.envelope, own.reply.ok && changed.length > 0 ? { ...own.reply, ch: changed } : own.reply);
     for (const waiter of own.waiters) answer(waiter.envelope, waiter.reply);
-    release(this.#k, this, own);
+    release(this.#k, this, own, this.#status === 'ending');
     this.#k.committed(this);
     if (this.#status === 'ending' && this.#units === undefined) this.#evict();
     else if (this.mailboxLength > 0) this.#k.schedule(this);

@@ -12,7 +12,6 @@ import { componentsOf } from './components.ts';
 import type { Component } from './components.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
-import { LONG_MS } from './standstill.ts';
 import { StoreError } from './store/store.ts';
 import type { Batch, EffectId, Housekeeping, JournalStore, Lane } from './store/store.ts';
 import type { Clock, Log } from './types.ts';
@@ -27,7 +26,7 @@ export interface CommitterOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly limits: Pick<NodeLimits, 'laneRows' | 'laneBytes'>;
+  readonly limits: Pick<NodeLimits, 'laneRows' | 'laneBytes' | 'standstill'>;
   /** room has become free, or a commit went through */
   readonly onProgress: () => void;
   /** outbox rows given to `finishOutbox` are gone from the store */
@@ -377,7 +376,7 @@ export class Committer {
   async #send(batch: Batch): Promise<StoreError | undefined> {
     for (let attempt = 0; !this.#stopped; attempt += 1) {
       const started = this.#o.clock.mono();
-      if (started - (this.#troubledSince ?? started) > LONG_MS) this.#stale = true;
+      if (started - (this.#troubledSince ?? started) > this.#o.limits.standstill) this.#stale = true;
       if (this.#stale) return STALE;
       try {
         await this.#o.lane.commit(batch);

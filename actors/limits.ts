@@ -25,6 +25,8 @@ export interface NodeLimits {
   readonly laneBytes: number;
   /** bytes of the recent publications that are kept for reconnecting clients */
   readonly ringBytes: number;
+  /** ms that the process may stand still, or its clock jump, before every actor is read anew: far below the hour for which rows stay */
+  readonly standstill: number;
 }
 
 export const defaultLimits: NodeLimits = {
@@ -40,4 +42,5 @@ export const defaultLimits: NodeLimits = {
   laneRows: 8_192,
   laneBytes: 33_554_432,
   ringBytes: 67_108_864,
+  standstill: 600_000,
 };

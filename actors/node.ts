@@ -170,7 +170,13 @@ export class Node implements ActorSystem, Kernel {
     this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
     const look = (): void => this.#standstill.look();
     this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick(), look });
-    this.#standstill = new Standstill({ clock: o.clock, log: o.log, residents: this.#residents, committers: () => this.#committers });
+    this.#standstill = new Standstill({
+      clock: o.clock,
+      log: o.log,
+      longest: this.limits.standstill,
+      residents: this.#residents,
+      committers: () => this.#committers,
+    });
     if (o.cluster !== undefined) {
       const { bus } = o.cluster;
       const placement = new Placement(this, this.#residents, o.cluster);

@@ -6,11 +6,17 @@ import type { Kernel } from './kernel.ts';
 import type { Metrics } from './metrics.ts';
 import type { Unit } from './unit.ts';
 
-/** What else leaves an actor when its event is durable, after the answers and the publications: messages, effects, jobs and timers. */
-export function release(k: Kernel, a: Activation, unit: Unit): void {
+/**
+ * What else leaves an actor when its event is durable, after the answers and the publications: messages, effects, jobs and timers.
+ *
+ * @param ending the actor is read anew after this. Among several nodes its slot may have been away meanwhile, and with it older messages that
+ *   nobody has taken up yet: what it sends is taken up with them, in order, when it is read.
+ */
+export function release(k: Kernel, a: Activation, unit: Unit, ending: boolean): void {
+  const later = ending && k.placement !== undefined;
   for (const s of unit.steps) {
     for (const stop of s.stopped) k.outbox.abort(a.actorId, stop.invoke, stop.seq);
-    if (s.tells.length > 0 || s.effects.length > 0) k.outbox.dispatch(a, s, unit.envelope.span?.traceparent);
+    if (!later && (s.tells.length > 0 || s.effects.length > 0)) k.outbox.dispatch(a, s, unit.envelope.span?.traceparent);
     for (const queue of s.queues) k.onJob(queue);
     if (s.patch.t?.set !== undefined) {
       for (const [id, [seq, due, type]] of Object.entries(s.patch.t.set)) k.timers.add(a.at, id, { seq, due, type });

@@ -6,12 +6,11 @@ import type { Committer } from './committer.ts';
 import type { Residents } from './residents.ts';
 import type { Clock, Log } from './types.ts';
 
-/** far below the hour for which rows stay, far above what a busy or swapped-out process takes for a turn */
-export const LONG_MS = 600_000;
-
 export interface StandstillOptions {
   readonly clock: Clock;
   readonly log: Log;
+  /** ms; far above what a busy or swapped-out process takes for a turn */
+  readonly longest: number;
   readonly residents: Residents;
   readonly committers: () => readonly Committer[];
 }
@@ -37,7 +36,7 @@ export class Standstill {
     const ms = Math.max(mono - this.#mono, wall - this.#wall);
     this.#mono = mono;
     this.#wall = wall;
-    if (ms > LONG_MS) this.#startAfresh(ms);
+    if (ms > this.#o.longest) this.#startAfresh(ms);
   }
 
   /** What is not committed runs again, or is answered, on states that are read anew. */

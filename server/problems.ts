@@ -25,6 +25,7 @@ export const problems = {
   UNSUPPORTED_VERSION: { status: 426, title: 'The protocol version is not supported', retryable: false },
   RATE_LIMITED: { status: 429, title: 'Too many requests', retryable: true },
   TOO_MANY_TOPICS: { status: 429, title: 'The connection has too many topics', retryable: true },
+  TOO_MANY_SUBSCRIBERS: { status: 429, title: 'The circuit has as many subscribers as it can tell', retryable: false },
   TOO_MANY_IN_FLIGHT: { status: 429, title: 'Too many commands wait for their answer', retryable: true },
   INVALID_IDEMPOTENCY_KEY: { status: 400, title: 'The idempotency key must be 1 to 255 visible ASCII characters', retryable: false },
   NOT_READY: { status: 503, title: 'The server is not ready', retryable: true },

@@ -5,7 +5,7 @@ url, topic, token = (sys.argv[1:] + [None])[:3]
 sio, lock = socketio.Client(reconnection_delay=0.1, reconnection_delay_max=5), threading.RLock()
 st = {"t": topic, "e": None, "s": 0, "view": None, "asking": False, "buffer": []}
 def out(**line):
-    print(json.dumps(line), flush=True)
+    print(json.dumps(line) + "\n", end="", flush=True)  # several threads print
 def merge(target, patch):  # JSON Merge Patch, RFC 7396
     if not isinstance(patch, dict):
         return patch

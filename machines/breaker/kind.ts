@@ -47,7 +47,7 @@ export const breaker = defineActor<BreakerContext>({
     'breaker.isolate': act,
     'breaker.reset': act,
     'breaker.force': act,
-    'breaker.subscribe': command({ input: Nothing, reply: z.null(), rejects: ['NOT_ALLOWED'], allow: actors }),
+    'breaker.subscribe': command({ input: Nothing, reply: z.null(), rejects: ['TOO_MANY_SUBSCRIBERS'], allow: actors }),
     'breaker.unsubscribe': command({ input: Nothing, reply: z.null(), allow: actors }),
   },
   queries: { standing: query<BreakerContext>({ input: Nothing, output: Standing, run: standingOf }) },

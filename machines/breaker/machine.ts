@@ -142,7 +142,7 @@ export const breakerMachine = setup({
   on: {
     'breaker.subscribe': [
       { guard: 'mayListen', actions: ['subscribe', { type: 'reply', params: null }] },
-      { actions: { type: 'reject', params: { code: 'NOT_ALLOWED', detail: 'too many subscribers' } } },
+      { actions: { type: 'reject', params: { code: 'TOO_MANY_SUBSCRIBERS' } } },
     ],
     'breaker.unsubscribe': { actions: ['unsubscribe', { type: 'reply', params: null }] },
   },

@@ -70,7 +70,9 @@ async function start(rt: Runtime, store: JournalStore): Promise<Run> {
   const deferral = { soon: (fn: () => void) => fn(), yield: (fn: () => void) => void setImmediate(fn) };
   const random = seeded('5eed0002'.repeat(4), 1);
   const log = new KeptLog();
-  const o = { kinds: kindsFor(rt), effects, store, clock, random, log, metrics: new Registry(), deferral, freeze: true };
+  // The ways of the actors have times of their own.
+  const limits = { standstill: Number.POSITIVE_INFINITY };
+  const o = { kinds: kindsFor(rt), effects, store, clock, random, log, metrics: new Registry(), deferral, freeze: true, limits };
   const system = createActorSystem(o);
   await system.start();
   return { system, clock, log, rt };

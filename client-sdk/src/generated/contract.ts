@@ -615,7 +615,7 @@ export interface Commands {
     'breaker.subscribe': {
       input: { [key: string]: never };
       reply: null;
-      rejects: 'NOT_ALLOWED';
+      rejects: 'TOO_MANY_SUBSCRIBERS';
     };
     'breaker.unsubscribe': {
       input: { [key: string]: never };
@@ -996,6 +996,7 @@ export type ProblemCode =
   | 'TIMEOUT'
   | 'TOKEN_EXPIRED'
   | 'TOO_MANY_IN_FLIGHT'
+  | 'TOO_MANY_SUBSCRIBERS'
   | 'TOO_MANY_TOPICS'
   | 'UNAUTHENTICATED'
   | 'UNAVAILABLE'
