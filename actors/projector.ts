@@ -158,8 +158,7 @@ export class Projector {
       else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version, a.rt.relaxed));
     }
     try {
-      await this.#touch(entries);
-      await this.#refresh(unread);
+      await this.#refresh([...unread, ...(await this.#touch(entries))]);
       this.#unlisted.done();
     } catch (error) {
       this.#unlisted.back(taken);
@@ -167,8 +166,11 @@ export class Projector {
     }
   }
 
-  async #touch(entries: readonly Entry[]): Promise<void> {
-    for (let i = 0; i < entries.length; i += PAGE) await this.#k.store.touch(entries.slice(i, i + PAGE));
+  /** Gives the actors whose last event a crash of the database has taken: they are to be shown as they are there. */
+  async #touch(entries: readonly Entry[]): Promise<string[]> {
+    const lost: string[] = [];
+    for (let i = 0; i < entries.length; i += PAGE) lost.push(...(await this.#k.store.touch(entries.slice(i, i + PAGE))));
+    return lost;
   }
 
   async #showNow(): Promise<void> {
@@ -257,7 +259,7 @@ export class Projector {
         if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver, rt.relaxed));
         this.#rows(rt, { actorId, id: address.id }, shown, rows);
       }
-      await this.#touch(entries);
+      await this.#refresh(await this.#touch(entries));
       await this.#write(rows);
     }
   }

@@ -41,7 +41,7 @@ const actorOf = (r: Repair): string => {
 export async function applyRepair(store: JournalStore, r: Repair, { by, reason, random }: Repairer): Promise<void> {
   const detail = { of: r.of, what: repairText(r) };
   await store.admin.audit({ admin: by, action: 'fsck.repair', actorId: actorOf(r), beforeSeq: null, afterSeq: null, reason, detail });
-  if (r.of === 'directory') return store.touch([r.entry]);
+  if (r.of === 'directory') return void (await store.touch([r.entry]));
   if (r.of === 'snapshot') return store.saveSnapshots([r.row]);
   if (r.of === 'projection') return store.projections.write(r.projection, [r.row]);
   const lane = await store.openLane(0);

@@ -33,7 +33,7 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     byIdem: nobody,
     refuse: nobody,
     saveSnapshots: ignore,
-    touch: ignore,
+    touch: nothing,
     setStatus: ignore,
     timersDue: nothing,
     rearm: ignore,

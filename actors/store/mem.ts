@@ -236,12 +236,17 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       }
     },
     touch: async (rows) => {
+      const lost: string[] = [];
       for (const { actorId, state, lastSeq, lastAt, done, mver, loose } of rows) {
-        if (loose === true && journal.get(actorId)?.get(lastSeq)?.at !== lastAt) continue;
+        if (loose === true && journal.get(actorId)?.get(lastSeq)?.at !== lastAt) {
+          lost.push(actorId);
+          continue;
+        }
         const row = actors.get(actorId);
         if (!row || row.lastSeq > lastSeq || ended(actorId)) continue;
         Object.assign(row, { state, lastSeq, lastAt, mver, status: done && row.status === 'active' ? 'done' : row.status });
       }
+      return lost;
     },
     setStatus: async (actorId, status, mver) => {
       const row = actors.get(actorId);

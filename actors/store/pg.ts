@@ -131,6 +131,8 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
     touch: async (rows) => {
       const text = JSON.stringify(rows.map((r) => [r.actorId, r.state, r.lastSeq, r.lastAt, r.done, r.mver, r.loose === true]));
       await chores.query('touch', TOUCH, [text]);
+      if (!rows.some((r) => r.loose === true)) return [];
+      return (await chores.query<{ id: string }>('lost', LOST, [text])).map(({ id }) => id);
     },
     setStatus: async (actorId, status, mver) => {
       const text = `update thrum_actor set status = $2, mver = coalesce($3, mver) where actor_id = $1 and status not in ('erased', 'gone')`;
@@ -269,6 +271,12 @@ const TOUCH = `
            where not (r->>6)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
                                                     and j.at = (r->>3)::bigint)) n
    where a.actor_id = n.id and a.last_seq <= n.seq and a.status not in ('erased', 'gone')`;
+
+const LOST = `
+  select r->>0 as id
+    from jsonb_array_elements($1::jsonb) r
+   where (r->>6)::boolean and not exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
+                                             and j.at = (r->>3)::bigint)`;
 
 /** By slot, because that is what the index begins with. */
 const TIMERS_DUE = `

@@ -289,10 +289,13 @@ export interface JournalStore {
    * that are erased or gone are passed over, here and below.
    */
   saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
-  /** Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. */
+  /**
+   * Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. Gives the actors of
+   * `loose` rows that were not written because their event is not there (any more).
+   */
   touch(
     rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number; loose?: boolean }[],
-  ): Promise<void>;
+  ): Promise<string[]>;
   /** `mver`: the version of the machine that quarantined the actor, or let it go */
   setStatus(actorId: string, status: 'active' | 'done' | 'paused' | 'quarantined', mver?: number): Promise<void>;
 
