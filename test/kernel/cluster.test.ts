@@ -176,6 +176,26 @@ test('messages between actors of different nodes arrive in order, are refused an
   t.deepEqual(c.store.outbox(), []);
 });
 
+test('a refused message that arrives once more, late, is not accepted by a state that would take it now', async (t) => {
+  const tells: (() => void)[] = [];
+  const drop = ({ frame }: { frame: { f: string } }, land: () => void): boolean => {
+    if (frame.f === 'tell') tells.push(land);
+    return false;
+  };
+  const c = await testCluster({ kinds, effects, drop });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const [from, to] = [c.refOf(a, 'counter'), c.refOf(b, 'counter')];
+  await answered(c, b.system.ask(to, { type: 'counter.sleep' }, as(alice)));
+  await answered(c, a.system.ask(from, { type: 'counter.send', to, times: 1 }, as(alice)));
+  await c.clock.advance(1_000);
+  t.is(rows(c, from).at(-1), '3 thrum.undelivered');
+  await answered(c, b.system.ask(to, { type: 'counter.back' }, as(alice)));
+  t.true(tells.length > 0);
+  for (const land of [...tells]) land();
+  await c.clock.advance(1_000);
+  t.is(rows(c, to).at(-1), '3 counter.back');
+});
+
 test('the slots of a node that is killed are taken when its lease ends, and its actors, timers and messages go on (8 s)', async (t) => {
   const c = await testCluster({ kinds, effects, node: { eager: false } });
   const [a, b] = c.nodes as [TestNode, TestNode];

@@ -225,7 +225,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a message that was refused may still be accepted from another node',
     file: 'actors/outbox.js',
     edits: [['this.#k.store.refuse(receiver, refused)', 'this.#k.store.byIdem(receiver, idem)']],
-    found: cluster,
+    found: { suites: ['kernel/cluster.test.js'] },
   },
   {
     name: 'a node goes on with what it knew of an actor when the slot comes back',

@@ -64,9 +64,12 @@ export const UNREACHED: { readonly [name: string]: string } = {
   "node: await this.#reads.ask(a, { what: 'allowed', run, work: readBy(p) })": 'a question; the node does nothing after it',
   'timers: await this.#read(clock.wall() - ORPHAN_MS, undefined)':
     'a node that is still cut off from the leases when it reads its timers again; it reads the same as before, and changes nothing meanwhile',
+  'cluster: await node.act(args[0], left)': 'an operator acts; an act has a name, under which it is done once',
+  'cluster: await this.#router.run({ slot: slotOfRef(act.ref), left: ACT_MS, here: (left) => or...':
+    'an operator acts; an act has a name, under which it is done once',
+  'effects: await this.#perform(call)': 'only where somebody traces; without that the same call is reached',
   'cluster: await Promise.allSettled(asked)': 'an operator asks; it changes nothing',
   'cluster: await this.#placement.leave(ms / 2)': 'an orderly stop; it waits for handovers, and those are killed',
-  'node: await this.workload()': 'an operator asks; it changes nothing',
   'placement: await this.#look() (2)': 'an orderly stop; it waits for handovers, and those are killed',
   'cluster: await node.refused(topic, readers)': 'a question; the node does nothing after it',
   "cluster: await this.#question(slotOfTopic(topic), { method: 'refused', args }, () => refused...":

@@ -100,8 +100,8 @@ export interface TestClusterOptions {
   readonly effects?: EffectFunctions;
   readonly tables?: MemoryOptions['tables'];
   readonly node?: NodeOptions;
-  /** frames that never arrive */
-  readonly drop?: (transit: { from: string; to: string; frame: Frame }) => boolean;
+  /** Sees every frame on its way; true: it never arrives. `land` brings it to its node, perhaps once more. */
+  readonly drop?: (transit: { from: string; to: string; frame: Frame }, land: () => void) => boolean;
 }
 
 /** Started nodes that share the slots. */
@@ -119,8 +119,9 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       const { from, to } = transit;
       if (offline.has(from)) return 'down';
       if (offline.has(to) || dead.has(to)) return 'absent';
-      if (dead.has(from) || o.drop?.(transit) === true) return 'sent';
-      setImmediate(() => clocks.get(to)?.whenAwake(land));
+      const arrive = (): void => void setImmediate(() => clocks.get(to)?.whenAwake(land));
+      if (dead.has(from) || o.drop?.(transit, arrive) === true) return 'sent';
+      arrive();
       return 'sent';
     },
   });
