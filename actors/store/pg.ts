@@ -263,13 +263,14 @@ const SAVE_SNAPSHOTS = `
     set mver = excluded.mver, state = excluded.state, bytes = excluded.bytes, heads = excluded.heads, at = excluded.at`;
 
 const TOUCH = `
+  with n as (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver
+               from jsonb_array_elements($1::jsonb) r
+              where not (r->>6)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
+                                                       and j.at = (r->>3)::bigint))
   update thrum_actor a
      set state = n.state, last_seq = n.seq, last_at = to_timestamp(n.at / 1000), mver = n.mver,
          status = case when n.done and a.status = 'active' then 'done' else a.status end
-    from (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver
-            from jsonb_array_elements($1::jsonb) r
-           where not (r->>6)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
-                                                    and j.at = (r->>3)::bigint)) n
+    from n
    where a.actor_id = n.id and a.last_seq <= n.seq and a.status not in ('erased', 'gone')`;
 
 const LOST = `

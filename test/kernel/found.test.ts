@@ -12,6 +12,7 @@ import { testCluster } from '../support/cluster.ts';
 import type { TestNode } from '../support/cluster.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
 import { counter, counterFeed, counterValue } from '../support/kinds.ts';
+import { promised } from '../support/promised.ts';
 
 const alice = user('alice');
 const effects = { counter: { work: async () => ({ done: 7 }) } };
@@ -88,13 +89,6 @@ test('events below a refused one whose own commit lost its answer are not forgot
   t.like(await refused, { ok: false, error: { code: 'PLACE_TAKEN' } });
   t.like(await later, { ok: true, reply: { n: 2 } });
 });
-
-/** A promise that is kept from outside. */
-function promised<T>(): { promise: Promise<T>; keep: (value: T) => void } {
-  let keep: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((resolve) => (keep = resolve));
-  return { promise, keep };
-}
 
 test('a message reported as undelivered is not delivered from a page that was read before its row went (G7)', async (t) => {
   const memory = createMemoryStore({ registry: registryOf([counter]) });

@@ -60,7 +60,7 @@ function spelling(source: Source): Offence[] {
   return imports(source).flatMap(({ from, node }) => {
     if (builtinModules.includes(from)) return [at(source, node, `write node:${from}`)];
     if (!from.startsWith('.') || source.path.endsWith('.mjs')) return [];
-    return /\.(ts|tsx|css|json)$/.test(from) ? [] : [at(source, node, `relative import without extension: ${from}`)];
+    return /\.(ts|tsx|mjs|css|json)$/.test(from) ? [] : [at(source, node, `relative import without extension: ${from}`)];
   });
 }
 
