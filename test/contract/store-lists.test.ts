@@ -120,7 +120,12 @@ each('the newest two snapshots are kept, and one is loaded with the rows after i
 each('an entry that rests on an event that the database has lost is not written, and named', async (t, s, store, lane) => {
   await lane.commit(plan([event(1, 1), event(2, 1)]));
   const touch = (n: number, lastSeq: number) => ({
-    ...{ actorId: actor(n), state: `s${lastSeq}`, lastSeq, lastAt: event(n, lastSeq).journal.at, done: false, mver: 1 },
+    actorId: actor(n),
+    state: `s${lastSeq}`,
+    lastSeq,
+    lastAt: event(n, lastSeq).journal.at,
+    done: false,
+    mver: 1,
     loose: true,
   });
   t.deepEqual(await store.touch([touch(1, 1), touch(2, 2)]), [actor(2)], s.name);
