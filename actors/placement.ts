@@ -17,6 +17,7 @@ import type { Residents } from './residents.ts';
 import { Members } from './shard/members.ts';
 import type { Loaded } from './store/store.ts';
 import type { Grant, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
+import { Slots } from './slots.ts';
 import { Suspicion } from './suspicion.ts';
 import { within } from './within.ts';
 
@@ -25,12 +26,7 @@ const TICK_MS = 1_000;
 const BELIEVED_MS = 4_000;
 const ANSWER_MS = 1_000;
 const TABLE_MS = 5_000;
-/** how long a slot without owner waits for the node that had it before the store forgot */
-const FORMER_FIRST_MS = 1_000;
 const MOVES = 64;
-const HINT_MS = 2_000;
-
-type State = 'none' | 'mine' | 'leaving';
 
 export class Placement {
   readonly me: string;
@@ -40,13 +36,7 @@ export class Placement {
   readonly #handover: Handover;
   #database: DatabaseWatch;
   readonly #started: number;
-  readonly #states: State[] = Array.from({ length: SLOTS }, () => 'none');
-  readonly #owners: (Owner | undefined)[] = Array.from({ length: SLOTS });
-  /** mono ms since which nobody else can have served the slot without this node's knowing */
-  readonly #since: number[] = Array.from({ length: SLOTS }, () => 0);
-  readonly #emptySince: (number | undefined)[] = Array.from({ length: SLOTS });
-  /** what nodes have said about a slot since the table was read, believed for a short while (mono ms) */
-  readonly #hints = new Map<number, { readonly node: string; readonly until: number }>();
+  readonly #slots: Slots;
   readonly #suspicion: Suspicion;
   readonly #waiting = new Set<Activation>();
   readonly #onTakeover = new Set<(slots: number[]) => void>();
@@ -56,8 +46,6 @@ export class Placement {
   #version = -1;
   #tableAt = Number.NEGATIVE_INFINITY;
   #busy: Promise<void> | undefined;
-  /** slots that are being claimed; they are served when what their last owner left is over */
-  readonly #taking = new Set<number>();
   #moving = false;
   #movedAt = Number.NEGATIVE_INFINITY;
   #handle: unknown;
@@ -69,6 +57,7 @@ export class Placement {
     this.#residents = residents;
     this.me = kernel.node;
     this.#started = kernel.clock.wall();
+    this.#slots = new Slots(this.me);
     this.#suspicion = new Suspicion(kernel.clock, o.bus);
     this.#handover = new Handover(kernel, residents, o);
     this.#database = new DatabaseWatch(kernel);
@@ -82,30 +71,27 @@ export class Placement {
 
   /** Whether events for the slot are taken in here. */
   serves(slot: number): boolean {
-    return this.#roaming || this.#states[slot] === 'mine';
+    return this.#roaming || this.#slots.state(slot) === 'mine';
   }
 
   /** Whether this node may decide for the slot at once: it owns it beyond doubt and keeps it. */
   steady(slot: number): boolean {
-    return this.#states[slot] === 'mine' && this.#k.clock.mono() < this.#believedUntil;
+    return this.#slots.state(slot) === 'mine' && this.#k.clock.mono() < this.#believedUntil;
   }
 
   /** Whether timers, messages and effects of the slot are this node's work. */
   works(slot: number): boolean {
-    return this.#roaming || this.#states[slot] !== 'none';
+    return this.#roaming || this.#slots.state(slot) !== 'none';
   }
 
   /** The slots that this node owns. */
   get slots(): number[] {
-    return this.#states.flatMap((state, slot) => (state === 'mine' ? [slot] : []));
+    return this.#slots.mine;
   }
 
   /** Where the slot is served or about to be, as far as this node knows. */
   owner(slot: number): Owner | undefined {
-    const hint = this.#hints.get(slot);
-    const owner = this.#owners[slot];
-    if (hint === undefined || hint.until < this.#k.clock.mono()) return owner;
-    return { node: hint.node, epoch: owner?.epoch ?? 0 };
+    return this.#slots.owner(slot, this.#k.clock.mono());
   }
 
   get nodes(): readonly NodeInfo[] {
@@ -119,19 +105,19 @@ export class Placement {
 
   /** Mono ms before which nothing that was kept in memory of the slot's actors may be used. */
   trustedSince(slot: number): number {
-    return this.#roaming ? Number.POSITIVE_INFINITY : (this.#since[slot] ?? 0);
+    return this.#roaming ? Number.POSITIVE_INFINITY : this.#slots.since(slot);
   }
 
   /** Whether the slot is about to be given to this node. */
   expects(slot: number): boolean {
-    return this.#states[slot] === 'none' && this.owner(slot)?.node === this.me;
+    return this.#slots.state(slot) === 'none' && this.owner(slot)?.node === this.me;
   }
 
   /** Whether an actor may run now. If not, its events are answered `MOVED`, or run when it is known whose they are. */
   mayRun(a: Activation): boolean {
     const { slot } = a.at;
     if (this.#roaming) return true;
-    if (this.#states[slot] === 'none') for (const e of a.drain()) refuse(e, refusal('MOVED'));
+    if (this.#slots.state(slot) === 'none') for (const e of a.drain()) refuse(e, refusal('MOVED'));
     else if (this.#k.clock.mono() < this.#believedUntil) return true;
     else {
       this.#waiting.add(a);
@@ -269,8 +255,7 @@ export class Placement {
   }
 
   #distrust(): void {
-    const now = this.#k.clock.mono();
-    this.#since.fill(now);
+    this.#slots.distrust(this.#k.clock.mono());
     const hot = [...this.#residents.hot.values()];
     for (const a of hot) this.#residents.replace(a);
   }
@@ -284,75 +269,44 @@ export class Placement {
 
   // ---------------------------------------------------------------------------------------------------------------- slots
 
-  #apply({ version, slots }: SlotTable, sent: number): void {
-    this.#version = version;
+  #apply(table: SlotTable, sent: number): void {
+    this.#version = table.version;
     this.#tableAt = sent;
-    const got: Grant[] = [];
-    const lost: number[] = [];
-    const elsewhere: number[] = [];
-    for (let slot = 0; slot < SLOTS; slot += 1) {
-      const owner = slots.get(slot);
-      const known = this.#owners[slot];
-      if (this.#handover.moving(slot)) continue;
-      if (owner === undefined) this.#emptySince[slot] ??= sent;
-      else if (owner.node !== this.me || !this.#taking.has(slot)) {
-        if (known?.epoch !== owner.epoch) {
-          this.#hints.delete(slot);
-          if (owner.node !== this.me) elsewhere.push(slot);
-        }
-        this.#owners[slot] = owner;
-        this.#emptySince[slot] = undefined;
-        const mine = this.#states[slot] === 'mine';
-        if (owner.node === this.me && (!mine || known?.epoch !== owner.epoch)) got.push({ slot, epoch: owner.epoch });
-        if (owner.node !== this.me && this.#states[slot] !== 'none') lost.push(slot);
-      }
-    }
+    const { got, lost, elsewhere } = this.#slots.apply(table, sent, (slot) => this.#handover.moving(slot));
     this.#lose(lost, 'lost');
     this.#k.interests?.moved(elsewhere);
     this.#acquire(got, 'given');
     this.#k.router?.moved(elsewhere);
   }
 
-  /** Takes the slots that nobody serves and that should be here. Former owners come first when the store has forgotten everything. */
+  /** Takes the slots that nobody serves and that should be here. */
   async #claim(): Promise<void> {
-    const now = this.#k.clock.mono();
-    const lives = this.#members.ids;
-    const wanted: number[] = [];
-    for (let slot = 0; slot < SLOTS; slot += 1) if (this.#mayClaim(slot, lives, now)) wanted.push(slot);
-    const suspects = grouped(wanted, (slot) => this.#suspicion.doubts(this.#owners[slot]?.node));
+    const { target, ids: lives } = this.#members;
+    const wanted = this.#slots.claimable({ target, lives, now: this.#k.clock.mono() });
+    const suspects = grouped(wanted, (slot) => this.#suspicion.doubts(this.#slots.known(slot)?.node));
     for (const [suspect, slots] of suspects) await this.#take(slots, suspect);
   }
 
-  #mayClaim(slot: number, lives: ReadonlySet<string>, now: number): boolean {
-    const empty = this.#emptySince[slot];
-    if (this.#taking.has(slot)) return false;
-    if (this.#states[slot] === 'mine') return empty !== undefined;
-    if (this.#members.target[slot] !== this.me) return false;
-    const owner = this.#owners[slot];
-    if (empty !== undefined || owner === undefined) return now - (empty ?? now) >= FORMER_FIRST_MS;
-    return !lives.has(owner.node);
-  }
-
   async #take(wanted: readonly number[], suspect?: string): Promise<void> {
-    for (const slot of wanted) this.#taking.add(slot);
+    for (const slot of wanted) this.#slots.taking.add(slot);
     try {
       const grants = await this.#within(this.#o.leases.claim(wanted, this.me, suspect));
       await this.#got(grants, suspect);
     } finally {
-      for (const slot of wanted) this.#taking.delete(slot);
+      for (const slot of wanted) this.#slots.taking.delete(slot);
       this.#tableAt = Number.NEGATIVE_INFINITY;
     }
   }
 
   async #got(grants: readonly Grant[], suspect: string | undefined): Promise<void> {
     const crashed = grants.filter(({ slot }) => {
-      const before = this.#owners[slot];
-      return this.#states[slot] === 'none' && before !== undefined && before.node !== this.me;
+      const before = this.#slots.known(slot);
+      return this.#slots.state(slot) === 'none' && before !== undefined && before.node !== this.me;
     });
-    await fenceOff(this.#k, new Set(crashed.flatMap(({ slot }) => this.#owners[slot]?.node ?? [])));
+    await fenceOff(this.#k, new Set(crashed.flatMap(({ slot }) => this.#slots.known(slot)?.node ?? [])));
     // Meanwhile the table may have told of later owners.
     this.#acquire(
-      grants.filter(({ slot, epoch }) => (this.#owners[slot]?.epoch ?? 0) <= epoch),
+      grants.filter(({ slot, epoch }) => (this.#slots.known(slot)?.epoch ?? 0) <= epoch),
       'claimed',
     );
     if (grants.length > 0) this.#o.bus.broadcast({ f: 'table' }).catch(() => undefined);
@@ -368,19 +322,8 @@ export class Placement {
   }
 
   #acquire(grants: readonly Grant[], reason: string): void {
-    const now = this.#k.clock.mono();
-    const fresh = new Set<number>();
-    for (const { slot, epoch } of grants) {
-      const kept = this.#states[slot] === 'mine' && this.#owners[slot]?.epoch === epoch;
-      this.#owners[slot] = { node: this.me, epoch };
-      this.#emptySince[slot] = undefined;
-      this.#hints.delete(slot);
-      this.#states[slot] = 'mine';
-      if (kept) continue;
-      this.#since[slot] = now;
-      fresh.add(slot);
-      this.#k.metrics.slotsMoved.add(reason);
-    }
+    const fresh = this.#slots.gain(grants, this.#k.clock.mono());
+    for (const _ of fresh) this.#k.metrics.slotsMoved.add(reason);
     if (fresh.size === 0) return;
     this.#k.interests?.acquired();
     const hot = [...this.#residents.hot.values()];
@@ -395,16 +338,16 @@ export class Placement {
   #lose(slots: readonly number[], reason: string): void {
     if (slots.length === 0) return;
     for (const slot of slots) {
-      this.#states[slot] = 'none';
+      this.#slots.lose(slot);
       this.#k.metrics.slotsMoved.add(reason);
     }
     this.#k.outbox.release((slot) => this.works(slot));
-    for (const a of this.#residents.hot.values()) if (a.mailboxLength > 0 && this.#states[a.at.slot] === 'none') this.#k.schedule(a);
+    for (const a of this.#residents.hot.values()) if (a.mailboxLength > 0 && this.#slots.state(a.at.slot) === 'none') this.#k.schedule(a);
   }
 
   /** A node has told where a slot is, or will be in a moment. */
   hear(slot: number, node: string): void {
-    if (this.#states[slot] === 'none') this.#hints.set(slot, { node, until: this.#k.clock.mono() + HINT_MS });
+    this.#slots.hear(slot, node, this.#k.clock.mono());
   }
 
   // ---------------------------------------------------------------------------------------------------------------- moves
@@ -437,19 +380,11 @@ export class Placement {
   }
 
   async #hand(slots: readonly number[], to: string, reason: string): Promise<void> {
-    const given = slots.flatMap((slot): Grant[] => {
-      const owner = this.#owners[slot];
-      return this.#states[slot] === 'mine' && owner?.node === this.me ? [{ slot, epoch: owner.epoch }] : [];
-    });
+    const given = this.#slots.leave(slots, to);
     if (given.length === 0) return;
     const keep = (slot: number): boolean => this.works(slot);
-    for (const { slot } of given) {
-      this.#states[slot] = 'leaving';
-      this.#hints.set(slot, { node: to, until: Number.POSITIVE_INFINITY });
-    }
     const moved = await this.#handover.run(given, to, keep);
-    for (const { slot } of given) this.#hints.set(slot, { node: to, until: this.#k.clock.mono() + HINT_MS });
-    for (const { slot, epoch } of moved) this.#owners[slot] = { node: to, epoch };
+    this.#slots.left(given, moved, to, this.#k.clock.mono());
     this.#k.interests?.moved(moved.map((g) => g.slot));
     // What was not transferred, or nobody knows whether it was: the table will tell.
     const leaving = given.map((g) => g.slot);
@@ -462,12 +397,12 @@ export class Placement {
     const version = Math.max(found.snapshot?.mver ?? 0, ...found.tail.map((row) => row.mver));
     if (version <= a.rt.def.version) return false;
     const { slot } = a.at;
-    if (this.#states[slot] === 'mine') {
+    if (this.#slots.state(slot) === 'mine') {
       const able = this.#members.list.filter((n) => n.build > this.#o.build && n.weight > 0 && (n.versions[a.kind] ?? 0) >= version);
       const [to] = able.sort((x, y) => y.build - x.build || (x.id < y.id ? -1 : 1));
       if (to === undefined) return false;
       void this.#hand([slot], to.id, 'version');
-    } else if (this.#states[slot] === 'none') return false;
+    } else if (this.#slots.state(slot) === 'none') return false;
     for (const e of a.drain()) refuse(e, refusal('MOVED'));
     this.#residents.leave(a);
     return true;
