@@ -51,7 +51,7 @@ export function createTags(d: {
     void settle();
   }
 
-  channel?.onMessage((message) => {
+  const deafen = channel?.onMessage((message) => {
     const told = JSON.parse(message) as { readonly tags: readonly string[]; readonly version: string };
     for (const tag of told.tags) known.set(tag, { version: told.version, at: clock.mono() });
   });
@@ -83,6 +83,7 @@ export function createTags(d: {
       await settle();
     },
     stop() {
+      deafen?.();
       if (timer !== undefined) clock.clearTimer(timer);
     },
   };

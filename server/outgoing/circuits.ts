@@ -205,7 +205,7 @@ export function createCircuits(d: CircuitsDeps): Circuits {
     }
   }
 
-  d.news?.onMessage((message) => {
+  const deafen = d.news?.onMessage((message) => {
     try {
       const { id, change } = JSON.parse(message) as { id: string; change: unknown };
       heard(id, Change.parse(change));
@@ -234,6 +234,7 @@ export function createCircuits(d: CircuitsDeps): Circuits {
     },
     stop() {
       stopped = true;
+      deafen?.();
       unwatch();
     },
   };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ChainableCommander } from 'ioredis';
 import { LISTED, SAMPLE } from '../live/roster.ts';
 import type { Asking, Heard, Roster } from '../live/roster.ts';
+import { redisChannel } from './channel.ts';
 import type { RedisClient } from './client.ts';
 import type { RedisKeys } from './keys.ts';
 import { rosterScript } from './scripts.ts';
@@ -29,19 +30,15 @@ export function createRedisRoster(o: { readonly client: RedisClient; readonly ke
   commands.defineCommand('roster', { numberOfKeys: 2, lua: rosterScript() });
 
   let told: Parameters<Roster['onTold']>[0] | undefined;
-  const hear = (channel: string, message: string): void => {
-    if (channel !== keys.presenceTold) return;
+  const deafen = redisChannel(o.client, keys.presenceTold).onMessage((message) => {
     const text: unknown = JSON.parse(message);
     const read = Told.safeParse(text);
     if (read.success && read.data.node !== node) told?.(read.data.subjects);
-  };
+  });
   /** what was said meanwhile may be lost, and so may what others told */
   const back = (): void => told?.(undefined);
-  subscriber.on('message', hear);
   subscriber.on('ready', back);
   commands.on('ready', back);
-  // made again by itself when there is no Redis yet
-  void subscriber.subscribe(keys.presenceTold);
 
   function add(pipeline: ChainableCommander, subject: string, { say, list }: Asking): void {
     const run = (pipeline as unknown as { roster: (...args: readonly (string | number)[]) => void }).roster.bind(pipeline);
@@ -74,7 +71,7 @@ export function createRedisRoster(o: { readonly client: RedisClient; readonly ke
     },
     onTold: (fn) => void (told = fn),
     close() {
-      subscriber.off('message', hear);
+      deafen();
       subscriber.off('ready', back);
       commands.off('ready', back);
     },

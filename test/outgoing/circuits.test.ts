@@ -12,7 +12,7 @@ const REF = `breaker:${circuitId(NAME)}`;
 
 async function rig() {
   const k = await testKernel({ kinds: [breaker] });
-  const listeners: ((message: string) => void)[] = [];
+  const listeners = new Set<(message: string) => void>();
   let ids = 0;
   const asked: string[] = [];
   const node = (more: Partial<CircuitsDeps> = {}): Circuits & { registry: Registry } => {
@@ -31,7 +31,10 @@ async function rig() {
       newId: () => `id-${(ids += 1)}`,
       log: new KeptLog(),
       registry,
-      news: { tell: (message) => listeners.forEach((fn) => fn(message)), onMessage: (fn) => void listeners.push(fn) },
+      news: {
+        tell: (message) => listeners.forEach((fn) => fn(message)),
+        onMessage: (fn) => (listeners.add(fn), () => void listeners.delete(fn)),
+      },
       ...more,
     });
     circuits.start();
@@ -82,7 +85,7 @@ test('without messages between the nodes another one hears of the opening with i
   t.is(b.state, 'open');
 });
 
-const silent = { tell: () => undefined, onMessage: () => undefined };
+const silent = { tell: () => undefined, onMessage: () => () => undefined };
 /** Does not hear what the actor publishes. */
 const blind = (k: Awaited<ReturnType<typeof testKernel>>): Partial<CircuitsDeps> => ({
   actors: () => ({ read: (...a) => k.system.read(...a), ask: (...a) => k.system.ask(...a), onPublish: () => () => undefined }),
