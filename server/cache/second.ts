@@ -5,6 +5,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../actors/types.ts';
+import { within } from '../../actors/within.ts';
 import type { Circuit } from '../outgoing/circuit.ts';
 import type { RedisKeys } from '../redis/keys.ts';
 
@@ -56,16 +57,10 @@ export function redisSecond({ redis, keys, circuit, clock, patienceMs = PATIENCE
     const leave = circuit.admit();
     if (!leave.ok) return undefined;
     const began = clock.mono();
-    let timer;
-    const late = new Promise<undefined>((resolve) => {
-      timer = clock.setTimer(patienceMs, () => resolve(undefined));
-    });
-    const asked = ask().then(
+    const got = await within(clock, patienceMs, ask()).then(
       (answer) => ({ answer }),
       () => undefined,
     );
-    const got = await Promise.race([asked, late]);
-    clock.clearTimer(timer ?? 0);
     circuit.settle(leave, got === undefined ? 'failed' : 'ok', clock.mono() - began);
     return got;
   }
