@@ -148,6 +148,8 @@ const HANDOVER_MS = 10_000;
 const ACTOR_DRAIN_MS = 5_000;
 const JOB_DRAIN_MS = 2_000;
 const HURRY_MS = 1_000;
+/** connections that may wait to be taken: as many as the system allows (`net.core.somaxconn`); a packet that is dropped is sent again after 1, 3, 7 … 63 s */
+const BACKLOG = 65_535;
 
 const packageVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
@@ -476,7 +478,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       elsewhere?.start();
       await new Promise<void>((resolve, reject) => {
         http.once('error', reject);
-        http.listen({ port: config.port, host: config.host }, resolve);
+        http.listen({ port: config.port, host: config.host, backlog: BACKLOG }, resolve);
       });
       const { port } = http.address() as AddressInfo;
       url = `http://localhost:${port}`;

@@ -33,8 +33,6 @@ interface Client {
 
 interface Person {
   readonly clients: Map<string, Client>;
-  /** organisations that hear of him */
-  orgs: ReadonlySet<string>;
   /** he does not want to be seen; undefined while his actor has not said so or otherwise: nothing is shown then */
   hidden: boolean | undefined;
   timer: TimerHandle | undefined;
@@ -95,19 +93,13 @@ export function createPresence(o: {
   });
   const familyOf = (subject: string): ShownTopics => (subject.startsWith('user:') ? persons : orgs);
 
-  /** One entry for each organisation that his tokens name. */
-  function sayToOrgs(id: string, p: Person): void {
-    const now = new Set<string>();
-    for (const { org } of p.clients.values()) {
-      if (org === undefined || p.hidden === undefined || now.has(org)) continue;
-      const own = [...p.clients.values()].filter((c) => c.org === org);
-      const u = Math.max(...own.map(activeUntil));
-      const a = Math.min(...own.filter((c) => u === 0 || activeUntil(c) > 0).map((c) => c.at));
-      attendance.say(orgSubject(org), id, p.hidden ? UNSEEN : textOf({ u, a }));
-      now.add(org);
-    }
-    for (const org of p.orgs) if (!now.has(org)) attendance.say(orgSubject(org), id, undefined);
-    p.orgs = now;
+  /** What an organisation hears of him: one entry for all connections whose tokens name it. */
+  function sayToOrg(id: string, p: Person, org: string | undefined): void {
+    if (org === undefined || p.hidden === undefined) return;
+    const own = [...p.clients.values()].filter((c) => c.org === org);
+    const u = Math.max(...own.map(activeUntil));
+    const a = Math.min(...own.filter((c) => u === 0 || activeUntil(c) > 0).map((c) => c.at));
+    attendance.say(orgSubject(org), id, own.length === 0 ? undefined : p.hidden ? UNSEEN : textOf({ u, a }));
   }
 
   function say(id: string, { hidden }: Person, conn: string, c: Client): void {
@@ -129,7 +121,7 @@ export function createPresence(o: {
       p.hidden = (value as { hidden?: boolean }).hidden === true;
       if (people.get(id) === p) {
         for (const [conn, client] of p.clients) say(id, p, conn, client);
-        sayToOrgs(id, p);
+        for (const org of new Set(Array.from(p.clients.values(), (c) => c.org))) sayToOrg(id, p, org);
       }
     } catch (error) {
       o.log.warn({ err: error, userId: id }, 'a person could not be asked whether he is hidden');
@@ -142,16 +134,18 @@ export function createPresence(o: {
     connected(userId, conn, { type, org }) {
       let p = people.get(userId);
       if (p === undefined) {
-        p = { clients: new Map(), orgs: new Set(), hidden: undefined, timer: undefined };
+        p = { clients: new Map(), hidden: undefined, timer: undefined };
         people.set(userId, p);
         follow(`${subjectOf(userId)}/presence`);
         void askNow(userId, p);
       }
       const fresh = { visible: undefined, input: 0, at: clock.wall() };
-      const client: Client = { ...(p.clients.get(conn) ?? fresh), type, org };
+      const before = p.clients.get(conn);
+      const client: Client = { ...(before ?? fresh), type, org };
       p.clients.set(conn, client);
       say(userId, p, conn, client);
-      sayToOrgs(userId, p);
+      sayToOrg(userId, p, org);
+      if (before !== undefined && before.org !== org) sayToOrg(userId, p, before.org);
     },
     visible(userId, conn, { visible, input }) {
       const p = people.get(userId);
@@ -162,13 +156,15 @@ export function createPresence(o: {
       client.visible = visible;
       client.input = Math.min(now, input ?? (visible ? now : client.input));
       say(userId, p, conn, client);
-      sayToOrgs(userId, p);
+      sayToOrg(userId, p, client.org);
     },
     disconnected(userId, conn) {
       const p = people.get(userId);
-      if (p?.clients.delete(conn) !== true) return;
+      const client = p?.clients.get(conn);
+      if (p === undefined || client === undefined) return;
+      p.clients.delete(conn);
       attendance.say(subjectOf(userId), conn, undefined);
-      sayToOrgs(userId, p);
+      sayToOrg(userId, p, client.org);
       if (p.clients.size > 0) return;
       if (p.timer !== undefined) clock.clearTimer(p.timer);
       people.delete(userId);

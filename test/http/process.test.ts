@@ -1,7 +1,9 @@
 import test from 'ava';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { embeddedDir } from '../support/embedded.ts';
@@ -109,3 +111,28 @@ test('a faulty configuration ends the start with 78 and names every variable', a
   t.regex(err, /PORT/);
   t.regex(err, /LOG_LEVEL/);
 });
+
+const SOMAXCONN = '/proc/sys/net/core/somaxconn';
+const MANY = 600;
+const waitingRoom = existsSync(SOMAXCONN) ? Number(readFileSync(SOMAXCONN, 'utf8')) : 0;
+
+(waitingRoom > MANY ? test : test.skip)(
+  'connections wait for a server that is held up; none is dropped to try again a minute later',
+  async (t) => {
+    const dataDir = await embeddedDir();
+    const server = run('server/main.js', [], { DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', DEMO: 'off', SIMULATOR: 'off' });
+    t.teardown(async () => {
+      server.child.kill('SIGKILL');
+      await server.ended;
+      await rm(dataDir, { recursive: true, force: true });
+    });
+    const port = Number(/http:\/\/localhost:(\d+)/.exec(await server.prints('"msg":"ready"'))?.[1]);
+    server.child.kill('SIGSTOP');
+    let connected = 0;
+    const sockets = Array.from({ length: MANY }, () => connect(port, '127.0.0.1', () => (connected += 1)).on('error', () => undefined));
+    await until(() => connected === MANY, 'all connections');
+    server.child.kill('SIGCONT');
+    t.is((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+    for (const socket of sockets) socket.destroy();
+  },
+);
