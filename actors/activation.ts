@@ -237,12 +237,12 @@ export class Activation implements UnitOwner {
   turn(until: number): boolean {
     if (!this.#restored) return false;
     if (this.#k.placement?.mayRun(this) === false) return false;
-    const committer = this.#k.committer(this.at.slot, this.rt.relaxed);
+    const committer = this.#k.lanes.of(this.at.slot, this.rt.relaxed);
     const started = this.#k.clock.mono();
     this.#outOfTurn = 0;
     for (let n = 0; this.#mailbox !== undefined; n += 1) {
       if (committer.full || this.uncommitted >= this.#k.limits.uncommitted) {
-        this.#k.waitForRoom(this);
+        this.#k.lanes.waitForRoom(this);
         return false;
       }
       if (n >= TURN_EVENTS) return true;
@@ -367,7 +367,7 @@ export class Activation implements UnitOwner {
     for (const s of steps) for (const call of s.effects) (this.#callIds ??= new Map()).set(call.invoke, call.id);
     this.#spec = next;
     (this.#units ??= []).push(unit);
-    this.#k.committer(this.at.slot, this.rt.relaxed).submit(unit);
+    this.#k.lanes.of(this.at.slot, this.rt.relaxed).submit(unit);
     this.#k.fusion?.deliver(this, unit);
   }
 

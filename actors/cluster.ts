@@ -70,7 +70,7 @@ function admitRemote(node: Node, c: RemoteCommand, left: number): Admitted {
 
 /** What a node of a cluster does with questions of others. */
 export const servingOf = (node: Node, interests: Interests): Serving => ({
-  command: ({ command, left }) => node.accept(command.ref, admitRemote(node, command, left)),
+  command: ({ command, left }) => node.intake.accept(command.ref, admitRemote(node, command, left)),
   tells: ({ tells }) => node.outbox.receive(tells),
   followed: (from, topics) => interests.heard(from, topics, false),
   changed: (refs) => interests.told(refs),
@@ -121,11 +121,11 @@ export class Cluster implements ActorSystem {
 
   async ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
     const admitted = admit(this.#node, ref, command, o);
-    if ('code' in admitted) return this.#node.declined(ref, command.type, admitted);
+    if ('code' in admitted) return this.#node.intake.declined(ref, command.type, admitted);
     const slot = slotOfRef(ref);
     const end = this.#node.clock.mono() + admitted.deadline;
     if (this.#placement.serves(slot)) {
-      const reply = await this.#node.accept(ref, admitted);
+      const reply = await this.#node.intake.accept(ref, admitted);
       if (reply.ok || reply.error.code !== 'MOVED') return reply;
     }
     const { type, text, idem, chk, from, expect, trace, traceparent } = admitted;
@@ -144,14 +144,14 @@ export class Cluster implements ActorSystem {
       slot,
       left: end - this.#node.clock.mono(),
       here: async (left) => {
-        const here = await this.#node.accept(ref, { ...admitted, deadline: left });
+        const here = await this.#node.intake.accept(ref, { ...admitted, deadline: left });
         return here.ok || here.error.code !== 'MOVED' ? here : 'moved';
       },
       frame: (asked) => ({ f: 'cmd', ...asked, command: sent }),
       got: replyIn,
       doubted,
     });
-    return typeof reply === 'string' ? this.#node.declined(ref, type, lostCommand(reply)) : reply;
+    return typeof reply === 'string' ? this.#node.intake.declined(ref, type, lostCommand(reply)) : reply;
   }
 
   /** A question that changes nothing. @throws KernelProblem */

@@ -92,9 +92,9 @@ export class Fusion {
     const b = this.#k.active(tell.to);
     if (b === a) return 'self';
     if (b?.atHand !== true) return 'absent';
-    const committer = this.#k.committer(a.at.slot, a.rt.relaxed);
-    if (committer !== this.#k.committer(b.at.slot, b.rt.relaxed) || !this.#k.steady(a.at.slot) || !this.#k.steady(b.at.slot))
-      return 'elsewhere';
+    const { lanes } = this.#k;
+    const committer = lanes.of(a.at.slot, a.rt.relaxed);
+    if (committer !== lanes.of(b.at.slot, b.rt.relaxed) || !this.#k.steady(a.at.slot) || !this.#k.steady(b.at.slot)) return 'elsewhere';
     const pair = pairKey(a.actorId, tell.to);
     if (this.#waiting.get(pair)?.[0] !== tell || this.#k.outbox.busy(pair)) return 'order';
     const group = unit.group ?? { members: new Set([a]), events: unit.events.length };

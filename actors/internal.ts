@@ -67,7 +67,7 @@ function fire(r: InternalRun, e: Envelope & { kind: 'timer' }): Step | undefined
     // Cancelled. The row goes only when that is committed, and only if it still is that of the arming that woke us.
     if (a.uncommitted === 0) {
       a.rowsDue.delete(id);
-      k.committer(a.at.slot, a.rt.relaxed).dropTimerRow({ actorId: a.actorId, timerId: id, armedSeq: rowSeq });
+      k.lanes.of(a.at.slot, a.rt.relaxed).dropTimerRow({ actorId: a.actorId, timerId: id, armedSeq: rowSeq });
     }
     return undefined;
   }

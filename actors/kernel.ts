@@ -1,6 +1,5 @@
 /** What the parts of the kernel know of each other. Built once by `createActorSystem`. */
 import type { Activation } from './activation.ts';
-import type { Committer } from './committer.ts';
 import type { Registry } from './companion.ts';
 import type { Envelope } from './envelope.ts';
 import type { Feed } from './feed.ts';
@@ -8,6 +7,7 @@ import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Fusion } from './fusion.ts';
 import type { Interests } from './interests.ts';
+import type { Lanes } from './lanes.ts';
 import type { Placement } from './placement.ts';
 import type { Router } from './routing.ts';
 import type { Spans } from './spans.ts';
@@ -53,8 +53,7 @@ export interface Kernel {
   readonly placement: Placement | undefined;
   readonly interests: Interests | undefined;
   readonly router: Router | undefined;
-  /** The lane of an actor; those whose kind has relaxed durability have another than their neighbours. */
-  committer(slot: number, relaxed?: boolean): Committer;
+  readonly lanes: Lanes;
   /** The activation of an actor, if it is in memory. */
   active(ref: ActorRef): Activation | undefined;
   /** Whether this node may decide for the slot at once: it owns it beyond doubt and keeps it. */
@@ -69,8 +68,6 @@ export interface Kernel {
   passivate(list: readonly Activation[], reason: string): Promise<void>;
   /** Gives the activation a turn soon. */
   schedule(a: Activation): void;
-  /** Gives the activation a turn after the next commit of its lane. */
-  waitForRoom(a: Activation): void;
   /** Reads the actor's snapshot and journal tail, then calls `a.loaded` or `a.failedToLoad`. */
   load(a: Activation): void;
   /** Marks the actor for the tables that follow it and, if due, for a snapshot. */

@@ -1,6 +1,5 @@
 /** What the gauges of a node read when they are scraped. */
 import { laneOf } from './cluster-view.ts';
-import type { Committer } from './committer.ts';
 import { SLOTS } from './ids.ts';
 import type { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
@@ -15,7 +14,6 @@ export interface HiddenParts {
   readonly overload: Overload;
   readonly loader: Loader;
   readonly keeper: Keeper;
-  readonly committers: readonly Committer[];
 }
 
 /** @param hidden asked at every reading: the parts are made after the metrics */
@@ -29,7 +27,7 @@ export const levelsOf = (k: Omit<Kernel, 'metrics'>, hidden: () => HiddenParts):
   loadsWaiting: () => [...hidden().loader.pending()].length,
   ringBytes: () => k.topics.ringBytes,
   bounds: () => k.limits,
-  lanes: () => hidden().committers.map((c) => laneOf(c, k.clock.mono())),
+  lanes: () => k.lanes.all.map((c) => laneOf(c, k.clock.mono())),
   outboxPending: () => k.outbox.pending,
   timersPending: () => k.timers.pending,
   mailboxMax: () => hidden().residents.longestMailbox,

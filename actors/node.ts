@@ -6,17 +6,16 @@ import { frontOf, glanceAt } from './glance.ts';
 import type { Glance } from './glance.ts';
 import { createActs } from './acts.ts';
 import type { Perform } from './acts.ts';
-import { admit, outcomeOf } from './admission.ts';
-import type { Admitted } from './admission.ts';
+import { admit } from './admission.ts';
 import { eventLoop } from './clock.ts';
-import { Committer } from './committer.ts';
 import { registryOf } from './companion.ts';
-import { commandOf, refuse } from './envelope.ts';
+import { refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { eraseActor } from './erase.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { KernelProblem, refusal } from './errors.ts';
-import { actorIdOf, slotOf, splitRef } from './ids.ts';
+import { actorIdOf, slotOf } from './ids.ts';
+import { Intake } from './intake.ts';
 import { Interests } from './interests.ts';
 import { createInspect } from './inspect.ts';
 import type { Inspect } from './inspect.ts';
@@ -25,6 +24,7 @@ import type { Observer } from './feed.ts';
 import { Fusion } from './fusion.ts';
 import { Keeper } from './keeper.ts';
 import type { Kernel } from './kernel.ts';
+import { Lanes } from './lanes.ts';
 import { defaultLimits } from './limits.ts';
 import type { NodeLimits } from './limits.ts';
 import { levelsOf } from './levels.ts';
@@ -37,7 +37,7 @@ import { Outbox } from './outbox.ts';
 import { sampleReplay } from './replay.ts';
 import { Placement } from './placement.ts';
 import { Projector } from './projector.ts';
-import { Overload, queueAge, readBy, workOf } from './overload.ts';
+import { Overload, queueAge, readBy } from './overload.ts';
 import { Reads } from './reads.ts';
 import { recentActors } from './recent.ts';
 import { Residents } from './residents.ts';
@@ -49,11 +49,10 @@ import { runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { runtimeNamed } from './target.ts';
 import { Scheduler } from './scheduler.ts';
-import { traced } from './spans.ts';
 import type { Spans } from './spans.ts';
 import { Skew } from './skew.ts';
 import { Standstill } from './standstill.ts';
-import type { EffectId, JournalStore } from './store/store.ts';
+import type { JournalStore } from './store/store.ts';
 import { Timers } from './timers.ts';
 import { TopicDesk } from './topic-desk.ts';
 import { Topics } from './topics.ts';
@@ -74,12 +73,11 @@ import type {
 } from './system.ts';
 
 const EXPIRE_MS = 250;
-const TROUBLE_MS = 1_000;
 const ROOM_MS = 500;
 /** one activation in so many has its latest events handled once more */
 const REPLAY_SAMPLE = 10_000;
 
-/** The kernel on one node: the parts put together, the way in for commands and reads, start and stop. */
+/** The kernel on one node: the parts put together, what is asked of them, start and stop. */
 export class Node implements ActorSystem, Kernel {
   readonly node: string;
   readonly started: number;
@@ -113,6 +111,8 @@ export class Node implements ActorSystem, Kernel {
   readonly #o: ActorSystemOptions;
   readonly levels: Levels;
   readonly limits: NodeLimits;
+  readonly lanes: Lanes;
+  readonly intake: Intake;
   readonly #residents: Residents;
   readonly #overload: Overload;
   readonly #reads: Reads;
@@ -121,12 +121,6 @@ export class Node implements ActorSystem, Kernel {
   readonly #standstill: Standstill;
   readonly #loader: Loader;
   readonly #keeper: Keeper;
-  /** actors that wait for a commit to make room in their lane */
-  readonly #waiting = new Set<Activation>();
-  #committers: Committer[] = [];
-  /** the last of them, for kinds with relaxed durability, where the store has such lanes */
-  #relaxed: Committer | undefined;
-  readonly #lanes: number;
   #loads = 0;
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
   /** what a former process left to be sent is in the outbox */
@@ -135,7 +129,6 @@ export class Node implements ActorSystem, Kernel {
 
   constructor(o: ActorSystemOptions) {
     this.#o = o;
-    this.#lanes = o.lanes ?? 1;
     this.node = o.node ?? 'solo';
     this.limits = { ...defaultLimits, ...o.limits };
     const deferral = o.deferral ?? eventLoop;
@@ -156,7 +149,6 @@ export class Node implements ActorSystem, Kernel {
       overload: this.#overload,
       loader: this.#loader,
       keeper: this.#keeper,
-      committers: this.#committers,
     }));
     this.metrics = createMetrics(o.metrics, this.levels);
     this.#residents = new Residents(this, this.limits, (evicted) => this.#keeper.evicted(evicted));
@@ -169,13 +161,15 @@ export class Node implements ActorSystem, Kernel {
     this.projector = new Projector(this, this.#residents, deferral);
     this.fusion = o.fuse === undefined ? undefined : new Fusion(this, o.fuse);
     const look = (): void => this.#standstill.look();
-    this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.#kick(), look });
+    this.lanes = new Lanes(this, { count: o.lanes ?? 1, look });
+    this.intake = new Intake(this, this.#overload, () => this.#state === 'running');
+    this.#scheduler = new Scheduler({ clock: o.clock, deferral, kick: () => this.lanes.kick(), look });
     this.#standstill = new Standstill({
       clock: o.clock,
       log: o.log,
       longest: this.limits.standstill,
       residents: this.#residents,
-      committers: () => this.#committers,
+      lanes: this.lanes,
     });
     if (o.cluster !== undefined) {
       const { bus } = o.cluster;
@@ -199,10 +193,6 @@ export class Node implements ActorSystem, Kernel {
   }
 
   // ------------------------------------------------------------------------------------------------------- parts' view of it
-
-  committer(slot: number, relaxed = false): Committer {
-    return relaxed && this.#relaxed !== undefined ? this.#relaxed : (this.#committers[slot % this.#lanes] as Committer);
-  }
 
   active(ref: ActorRef): Activation | undefined {
     return this.#residents.hot.get(ref);
@@ -257,77 +247,11 @@ export class Node implements ActorSystem, Kernel {
     this.#keeper.committed(a);
   }
 
-  #kick(): void {
-    for (const c of this.#committers) c.kick();
-  }
-
-  waitForRoom(a: Activation): void {
-    this.#waiting.add(a);
-  }
-
-  /** A commit has made room: actors that had to wait get their turn. */
-  #progress(): void {
-    if (this.#waiting.size === 0) return;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const a of waiting) this.schedule(a);
-  }
-
   // ------------------------------------------------------------------------------------------------------------- commands
 
   ask(ref: ActorRef, command: CommandInput, o: AskOptions): Promise<Reply> {
     const admitted = admit(this, ref, command, o);
-    return 'code' in admitted ? this.#decline(ref, command.type, admitted) : this.accept(ref, admitted);
-  }
-
-  /** Takes in a command that fits its schema; of this caller or, in a cluster, from another node. */
-  accept(ref: ActorRef, c: Admitted): Promise<Reply> {
-    const { rt, type } = c;
-    if (this.#state !== 'running') return this.#decline(ref, type, refusal('DRAINING', undefined, undefined, 1_000));
-    const bytes = c.text.length;
-    const shed = this.#overload.refusal(workOf(c.from), bytes);
-    if (shed !== undefined) return this.#decline(ref, type, shed);
-    let a: Activation;
-    try {
-      a = this.activation(ref, rt);
-    } catch (error) {
-      if (error instanceof KernelProblem)
-        return this.#decline(ref, type, refusal('OVERLOADED', error.detail, undefined, error.retryAfterMs));
-      return Promise.reject(error);
-    }
-    const troubled = this.committer(a.at.slot, rt.relaxed).troubledSince;
-    const mono = this.clock.mono();
-    if (troubled !== undefined && mono - troubled > TROUBLE_MS)
-      return this.#decline(ref, type, refusal('UNAVAILABLE', undefined, undefined, 1_000));
-    if (a.mailboxLength >= rt.def.limits.mailbox) return this.#decline(ref, type, refusal('MAILBOX_FULL', undefined, undefined, 100));
-    this.#overload.begin(bytes);
-    return new Promise((resolve) => {
-      const told = (reply: Reply): void => {
-        this.#overload.end(bytes);
-        this.metrics.commands.add(rt.def.kind, type, reply.ok ? 'ok' : outcomeOf(reply.error.code));
-        if ((this.#overload.inflight & 15) === 0)
-          this.metrics.commandSeconds.observe({ kind: rt.def.kind }, (this.clock.mono() - mono) / 1_000);
-        resolve(reply);
-      };
-      const e = commandOf(c, mono, told);
-      a.deliver(this.spans === undefined ? e : traced(this.spans, a, e, c.traceparent));
-    });
-  }
-
-  #decline(ref: ActorRef, type: string, error: Refusal): Promise<Reply> {
-    return Promise.resolve(this.declined(ref, type, error));
-  }
-
-  /** The answer to a command that is not run. */
-  declined(ref: ActorRef, type: string, error: Refusal): Reply {
-    const kind = splitRef(ref)?.kind ?? '';
-    const known = this.kinds.get(kind)?.def;
-    this.metrics.commands.add(
-      known === undefined ? 'unknown' : kind,
-      known?.commands[type] === undefined ? 'unknown' : type,
-      outcomeOf(error.code),
-    );
-    return { ok: false, seq: 0, error };
+    return 'code' in admitted ? Promise.resolve(this.intake.declined(ref, command.type, admitted)) : this.intake.accept(ref, admitted);
   }
 
   // ---------------------------------------------------------------------------------------------------------------- reads
@@ -411,8 +335,7 @@ export class Node implements ActorSystem, Kernel {
 
   trouble(): string | undefined {
     if (this.#state !== 'running') return `the kernel is ${this.#state}`;
-    const long = this.clock.mono() - TROUBLE_MS;
-    const failing = this.#committers.flatMap((c, lane) => (c.troubledSince !== undefined && c.troubledSince < long ? [lane] : []));
+    const { failing } = this.lanes;
     return failing.length === 0 ? undefined : `commits fail on lane ${failing.join(', ')}`;
   }
 
@@ -426,9 +349,7 @@ export class Node implements ActorSystem, Kernel {
     await this.pauses.reload(() => this.store.admin.pauses());
     await this.#keeper.look();
     await this.topics.start();
-    for (let number = 0; number < this.#lanes; number += 1) await this.#open(number, false);
-    const relaxed = this.store.relaxes && [...this.kinds.values()].some((rt) => rt.relaxed);
-    if (relaxed) this.#relaxed = await this.#open(this.#lanes, true);
+    await this.lanes.open();
     this.#state = 'running';
     this.#keeper.start();
     this.#planExpiry();
@@ -437,25 +358,14 @@ export class Node implements ActorSystem, Kernel {
     await this.timers.start();
   }
 
-  async #open(number: number, relaxed: boolean): Promise<Committer> {
-    const lane = await this.store.openLane(number, relaxed);
-    const { store, registry, clock, random, log, metrics, limits } = this;
-    const onProgress = (): void => this.#progress();
-    const onDropped = (ids: readonly EffectId[]): void => this.outbox.dropped(ids);
-    const look = (): void => this.#standstill.look();
-    const committer = new Committer({ lane, number, store, registry, clock, random, log, metrics, limits, onProgress, onDropped, look });
-    this.#committers.push(committer);
-    return committer;
-  }
-
   #planExpiry(): void {
     this.#expiry = this.clock.setTimer(EXPIRE_MS, () => {
       this.#standstill.look();
-      const troubled = this.#committers.some((c) => c.troubledSince !== undefined);
+      const troubled = this.lanes.all.some((c) => c.troubledSince !== undefined);
       const mono = this.clock.mono();
       for (const a of troubled ? this.#residents.hot.values() : this.#loader.pending()) a.expire(mono);
       // Actors that are being read have a bound of their own.
-      this.#overload.sample(queueAge(mono, this.#scheduler.ready, this.#waiting), mono);
+      this.#overload.sample(queueAge(mono, this.#scheduler.ready, this.lanes.waiting), mono);
       this.#planExpiry();
     });
   }
@@ -479,7 +389,7 @@ export class Node implements ActorSystem, Kernel {
     const rest = Math.max(100, until - this.clock.mono());
     let timer: unknown;
     const finish = (async () => {
-      await Promise.all(this.#committers.map((c) => c.idle()));
+      await this.lanes.idle();
       await this.#keeper.flush();
     })();
     await Promise.race([
@@ -491,6 +401,6 @@ export class Node implements ActorSystem, Kernel {
     this.clock.clearTimer(timer as object);
     this.#state = 'stopped';
     this.clock.clearTimer(this.#expiry as object);
-    await Promise.all(this.#committers.map((c) => c.stop()));
+    await this.lanes.stop();
   }
 }

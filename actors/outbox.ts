@@ -183,7 +183,7 @@ export class Outbox {
   drop(id: EffectId): void {
     this.#over.add(effectKey(id));
     this.finished(id);
-    this.#k.committer(slotOf(id.actorId)).finishOutbox(id);
+    this.#k.lanes.of(slotOf(id.actorId)).finishOutbox(id);
   }
 
   /** These rows are gone from the store. */

@@ -2,7 +2,7 @@
  * Notices that the process stood still for so long that what it remembers may have been removed meanwhile (kernel specification 7.3). An append is
  * fenced by the row that another owner has written, and no row younger than an hour is removed; so after a long pause nothing in memory is used any more.
  */
-import type { Committer } from './committer.ts';
+import type { Lanes } from './lanes.ts';
 import type { Residents } from './residents.ts';
 import type { Clock, Log } from './types.ts';
 
@@ -12,7 +12,7 @@ export interface StandstillOptions {
   /** ms; far above what a busy or swapped-out process takes for a turn */
   readonly longest: number;
   readonly residents: Residents;
-  readonly committers: () => readonly Committer[];
+  readonly lanes: Lanes;
 }
 
 export class Standstill {
@@ -41,9 +41,9 @@ export class Standstill {
 
   /** What is not committed runs again, or is answered, on states that are read anew. */
   #startAfresh(ms: number): void {
-    const { log, residents, committers } = this.#o;
+    const { log, residents, lanes } = this.#o;
     log.warn({ ms: Math.round(ms), actors: residents.hot.size + residents.warm }, 'the process stood still: every actor is read anew');
-    for (const c of committers()) c.startAfresh();
+    for (const c of lanes.all) c.startAfresh();
     residents.forget();
   }
 }

@@ -144,8 +144,8 @@ export const mutants: readonly Mutant[] = [
     file: 'actors/activation.js',
     edits: [
       [
-        'this.#k.committer(this.at.slot, this.rt.relaxed).submit(unit);',
-        'this.#k.committer(this.at.slot, this.rt.relaxed).submit(unit); answer(e, reply);',
+        'this.#k.lanes.of(this.at.slot, this.rt.relaxed).submit(unit);',
+        'this.#k.lanes.of(this.at.slot, this.rt.relaxed).submit(unit); answer(e, reply);',
       ],
     ],
     found: kernel,

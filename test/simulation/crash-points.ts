@@ -13,6 +13,7 @@ export const FILES = [
   'effects',
   'handover',
   'keeper',
+  'lanes',
   'loader',
   'node',
   'outbox',
