@@ -147,7 +147,8 @@ export async function throughput(stores: Stores, plan: Plan, say: Say): Promise<
       used.set(cluster.name, own);
       const contender = flood(stores, cluster, own);
       floods.push(contender);
-      await contender.run(1_500);
+      // Until the actors are in memory and the code is compiled: the first thousand commands of a process cost it eight times as much as later ones.
+      await contender.run(plan.ms * 4);
       own.length = 0;
     }
     const rates = await alternate(floods, plan, say);
