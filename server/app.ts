@@ -52,10 +52,12 @@ import { newIds } from './ids.ts';
 import { createFeed } from './inspector/feed.ts';
 import { createRedactor } from './inspector/redact.ts';
 import type { AnyJobKind, Jobs } from './jobs/jobs.ts';
+import { queueHealth } from './jobs/health.ts';
 import { queueMetrics } from './jobs/metrics.ts';
+import { createNodeJobs } from './jobs/node.ts';
 import { pruneJob } from './jobs/prune.ts';
+import { queuesTopic } from './jobs/topic.ts';
 import type { RunnerDeps } from './jobs/runner.ts';
-import { createTableJobs } from './jobs/table.ts';
 import { memoryLimiters } from './limits/limiter.ts';
 import { sharedLimiters } from './limits/shared.ts';
 import { checkCatalogue, withComputed } from './live/computed.ts';
@@ -266,11 +268,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     exclusive: database.engine === 'pglite',
     onOutcome: queueMetrics(registry, database.knex, () => clock.wall()),
   };
-  // a node alone does not load Bull
-  const jobs: Jobs =
-    cluster === undefined
-      ? createTableJobs(runner)
-      : (await import('./jobs/bull.ts')).createBullJobs({ ...runner, redis: cluster.client, keys: cluster.keys });
+  const jobs: Jobs = await createNodeJobs(runner, cluster);
   const tracer = registeredTracer(version);
   const actors: ActorSystem = createActorSystem({
     kinds,
@@ -320,7 +318,13 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
   const roster = cluster === undefined ? memoryRosters()() : createRedisRoster({ client: cluster.client, keys: cluster.keys, node });
   const presence = createPresence({ clock, log, actors, attendance: createAttendance({ roster, node, clock, log }) });
-  const computed = [status, ...presence.topics];
+  const queues = queuesTopic({
+    read: () => queueHealth(database.knex, jobs.queues, clock.wall()),
+    watched: (topic) => gateway.followers(topic) > 0,
+    clock,
+    log,
+  });
+  const computed = [status, queues, ...presence.topics];
   checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);
   const redactor = createRedactor(kinds);
@@ -440,6 +444,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     http.closeAllConnections();
     await gateway.close();
     await presence.stop();
+    queues.stop();
     elsewhere?.stop();
     notify.stop();
     circuits.stop();

@@ -1,4 +1,4 @@
-/** Dead jobs and what operators do with them, and the health of queues (booking 18.3). */
+/** Dead jobs and what operators do with them (booking 18.3). */
 import type { Knex } from 'knex';
 
 const rowsOf = <T>(result: unknown): T[] => (result as { rows: T[] }).rows;
@@ -64,73 +64,3 @@ export async function discardDead(db: Knex, o: { queue: string; jobId: string; n
   );
   return rowsOf(result).length > 0;
 }
-
-export interface QueueHealth {
-  readonly queue: string;
-  readonly status: 'green' | 'yellow' | 'red';
-  /** due and not begun; `delayed`: not due yet */
-  readonly waiting: number;
-  readonly delayed: number;
-  readonly active: number;
-  readonly dead: number;
-  /** ages of due jobs, s */
-  readonly oldestWaitingAgeS: number;
-  readonly waitingAgeP50S: number;
-  readonly waitingAgeP95S: number;
-  readonly deadOldestAgeS: number;
-  /** unfinished jobs whose runner has died before */
-  readonly stalled: number;
-  /** jobs done a minute, over the last one and the last fifteen; standing jobs are never done */
-  readonly perMinute: number;
-  readonly perMinute15: number;
-}
-
-type Counted = Omit<QueueHealth, 'status' | 'perMinute15'> & { readonly done15: number; readonly deadLately: number };
-
-/** Sorted by name; a queue of `names` without any job is there too. */
-export async function queueHealth(db: Knex, names: Iterable<string>, now: number): Promise<QueueHealth[]> {
-  const due = `status in ('waiting', 'delayed') and run_at <= ?`;
-  const age = `extract(epoch from ?::timestamptz - run_at)::float8`;
-  const at = ts(now);
-  const result = await db.raw(
-    `select queue,
-            count(*) filter (where ${due})::int as waiting,
-            count(*) filter (where status in ('waiting', 'delayed') and run_at > ?)::int as delayed,
-            count(*) filter (where status = 'active')::int as active,
-            count(*) filter (where status = 'dead')::int as dead,
-            coalesce(max(${age}) filter (where ${due}), 0) as "oldestWaitingAgeS",
-            coalesce(percentile_cont(0.5) within group (order by ${age}) filter (where ${due}), 0) as "waitingAgeP50S",
-            coalesce(percentile_cont(0.95) within group (order by ${age}) filter (where ${due}), 0) as "waitingAgeP95S",
-            coalesce(extract(epoch from ?::timestamptz - min(dead_at) filter (where status = 'dead'))::float8, 0) as "deadOldestAgeS",
-            count(*) filter (where stalls > 0 and status in ('waiting', 'delayed', 'active'))::int as stalled,
-            count(*) filter (where status = 'done' and finished_at > ?)::int as "perMinute",
-            count(*) filter (where status = 'done')::int as done15,
-            count(*) filter (where status = 'dead' and dead_at > ?)::int as "deadLately"
-       from jobs
-      where status in ('waiting', 'delayed', 'active', 'dead') or (status = 'done' and finished_at > ?)
-      group by queue`,
-    [at, at, at, at, at, at, at, at, at, ts(now - 60_000), ts(now - 600_000), ts(now - 900_000)],
-  );
-  const found = new Map(rowsOf<Counted>(result).map((row) => [row.queue, row]));
-  return [...new Set([...names, ...found.keys()])].toSorted().map((queue) => {
-    const { done15, deadLately, ...row } = found.get(queue) ?? { ...idle, queue };
-    const isRed = row.oldestWaitingAgeS > 300 || deadLately > 100;
-    const status = isRed ? 'red' : row.oldestWaitingAgeS > 60 || row.dead > 0 ? 'yellow' : 'green';
-    return { ...row, status, perMinute15: done15 / 15 };
-  });
-}
-
-const idle = {
-  waiting: 0,
-  delayed: 0,
-  active: 0,
-  dead: 0,
-  oldestWaitingAgeS: 0,
-  waitingAgeP50S: 0,
-  waitingAgeP95S: 0,
-  deadOldestAgeS: 0,
-  stalled: 0,
-  perMinute: 0,
-  done15: 0,
-  deadLately: 0,
-} as const;

@@ -5,6 +5,7 @@ import type { ActorKind } from '../../actors/define.ts';
 import { KernelProblem, refusal } from '../../actors/errors.ts';
 import type { ActorSystem, Cursor, Publication, TopicSlice } from '../../actors/system.ts';
 import type { Json, Principal } from '../../actors/types.ts';
+import { diff } from '../../calc/merge-patch.ts';
 
 /** What the edge needs of topics; the kernel's, or the kernel's with computed ones beside them. */
 export type TopicSource = Pick<ActorSystem, 'authorize' | 'refused' | 'slice' | 'behind' | 'follow'> & {
@@ -17,7 +18,7 @@ export interface Computed {
   /** as the catalogue shows it: `system/status`, `user:{id}/presence` */
   readonly name: string;
   readonly schema: z.ZodType;
-  readonly readers: 'everybody' | 'by actor';
+  readonly readers: 'everybody' | 'by actor' | 'operators';
   owns(topic: string): boolean;
   /** Rejects with a KernelProblem when `p` may not read the topic. Not asked of topics for everybody. */
   authorize(topic: string, p: Principal): Promise<void>;
@@ -26,8 +27,23 @@ export interface Computed {
   onPublish(fn: (p: Publication) => void): () => void;
 }
 
+/** A view without null. */
+export type View = { readonly [key: string]: Json | undefined };
+type Body = { readonly k: 'f' | 'd'; readonly d: View };
+
+/** smaller views are sent whole */
+const SMALL = 512;
+
+/** What leads a reader from one view to the next: a patch, or the view where that is not much more; undefined when they are the same. */
+export function step(from: View, to: View): Body | undefined {
+  const patch = diff(from, to) as View | undefined;
+  if (patch === undefined) return undefined;
+  const full = JSON.stringify(to).length;
+  return full < SMALL || JSON.stringify(patch).length > 0.7 * full ? { k: 'f', d: to } : { k: 'd', d: patch };
+}
+
 /** One topic that everybody may read. `set` publishes the view if it differs from the last one. */
-export function computed(name: string, schema: z.ZodType, first: Json, wall: () => number): Computed & { set(view: Json): void } {
+export function computed(name: string, schema: z.ZodType, first: View, wall: () => number): Computed & { set(view: View): void } {
   const e = randomBytes(5).toString('hex');
   const listeners = new Set<(p: Publication) => void>();
   let s = 1;
@@ -40,14 +56,16 @@ export function computed(name: string, schema: z.ZodType, first: Json, wall: () 
     authorize: () => Promise.resolve(),
     slice: (_, cursor) => {
       const head = { t: name, kind: 'state', e, s } as const;
-      return cursor?.e === e && cursor.s === s ? { ...head, m: 'same' } : { ...head, m: 'snap', d: view };
+      return cursor?.e === e && cursor.s === s ? { ...head, m: 'same' } : { ...head, m: 'snap', d: view as Json };
     },
     isBehind: (head) => head.e !== e || head.s !== s,
     set(next) {
-      if (JSON.stringify(next) === JSON.stringify(view)) return;
+      const body = step(view, next);
+      if (body === undefined) return;
       view = next;
       s += 1;
-      for (const fn of listeners) fn({ t: name, e, s, p: s - 1, k: 'f', d: view, at: wall() });
+      const publication = { t: name, e, s, p: s - 1, ...body, at: wall() } as Publication;
+      for (const fn of listeners) fn(publication);
     },
     onPublish(fn) {
       listeners.add(fn);

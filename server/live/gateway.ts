@@ -33,6 +33,8 @@ export interface Gateway {
   /** Asks again whether the user may read what his sockets have joined; what he lost ends with `unsub`. */
   recheck(userId: string): Promise<void>;
   readonly connections: number;
+  /** Sockets of this node that follow the topic. */
+  followers(topic: string): number;
   /** Refuses new sockets and tells the open ones to leave, spread over `ms`; each is closed half a second later. */
   drain(ms: number): Promise<void>;
   close(): Promise<void>;
@@ -262,6 +264,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     get connections() {
       return space.sockets.size;
     },
+    followers: (topic) => rooms.size(topic),
     async recheck(userId) {
       if (d.nodes !== undefined) io.serverSideEmit('recheck', userId);
       await recheck(userId);

@@ -3,19 +3,15 @@ import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import type { Publication } from '../../actors/system.ts';
 import type { Clock, Json, Principal, TimerHandle } from '../../actors/types.ts';
-import { diff } from '../../calc/merge-patch.ts';
 import type { Attendance } from './attendance.ts';
-import type { Computed } from './computed.ts';
+import { step } from './computed.ts';
+import type { Computed, View as AnyView } from './computed.ts';
 import type { Look } from './presence-view.ts';
 import type { Heard } from './roster.ts';
 
 const BATCH_MS = 1_000;
-/** smaller views are sent whole */
-const SMALL = 512;
 
-type Object = { readonly [key: string]: Json | undefined };
-
-export interface Family<Memory, View extends Object> {
+export interface Family<Memory, View extends AnyView> {
   /** as the catalogue shows it */
   readonly name: string;
   readonly schema: z.ZodType<View>;
@@ -44,7 +40,7 @@ export interface ShownTopics extends Computed {
 
 const subjectOf = (topic: string): string => topic.slice(0, topic.indexOf('/'));
 
-export function shownTopics<Memory, View extends Object>(
+export function shownTopics<Memory, View extends AnyView>(
   o: { readonly clock: Clock; readonly attendance: Attendance },
   family: Family<Memory, View>,
 ): ShownTopics {
@@ -68,16 +64,13 @@ export function shownTopics<Memory, View extends Object>(
   }
 
   function publish(x: Shown<Memory, View>, from: View, to: View, at: number): void {
-    const patch = diff(from, to);
-    if (patch === undefined) return;
+    const body = step(from, to);
+    if (body === undefined) return;
     const p = x.s;
     x.view = to;
     x.s = count += 1;
     x.publishedAt = clock.mono();
-    const full = JSON.stringify(to).length;
-    const head = { t: x.topic, e, s: x.s, p, at } as const;
-    const whole = full < SMALL || JSON.stringify(patch).length > 0.7 * full;
-    const publication = (whole ? { ...head, k: 'f', d: to } : { ...head, k: 'd', d: patch }) as Publication;
+    const publication = { t: x.topic, e, s: x.s, p, ...body, at } as Publication;
     for (const fn of listeners) fn(publication);
   }
 

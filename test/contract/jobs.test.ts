@@ -1,6 +1,7 @@
 import test from 'ava';
 import { z } from 'zod';
-import { deadJobs, queueHealth } from '../../server/jobs/dead.ts';
+import { deadJobs } from '../../server/jobs/dead.ts';
+import { queueHealth } from '../../server/jobs/health.ts';
 import { JobFailure, jobKind } from '../../server/jobs/jobs.ts';
 import type { AnyJobKind } from '../../server/jobs/jobs.ts';
 import { failingAt, openRunners } from '../support/job-runners.ts';
@@ -378,4 +379,9 @@ each('a queue is red when a job has been due for five minutes, yellow after one'
   t.deepEqual(await statusIn(1_000), ['green', 'green']);
   t.deepEqual(await statusIn(62_000), ['green', 'yellow']);
   t.deepEqual(await statusIn(302_000), ['green', 'red'], r.name);
+  const counted = async () => (await queueHealth(r.database.knex, ['q'], Date.now() + 60_500))[0]!;
+  t.like(await counted(), { waiting: 1, delayed: 0, retrying: 0 });
+  t.true(Number.isInteger((await counted()).oldestWaitingAgeS), 'whole seconds');
+  await r.database.knex.raw(`update jobs set attempts = 2, status = 'delayed', run_at = now() + interval '1 hour'`);
+  t.like(await counted(), { waiting: 0, delayed: 1, retrying: 1, oldestWaitingAgeS: 0 });
 });

@@ -15,6 +15,40 @@ export interface Topics {
       durability: 'power' | 'process' | 'none';
     };
   };
+  'ops/queues': {
+    kind: 'state';
+    view: {
+      /** by name */
+      queues: {
+        [key: string]: {
+          queue: string;
+          /** red: a job has been due for five minutes, or more than a hundred have died in ten; yellow: for one minute, or there are dead ones */
+          status: 'green' | 'yellow' | 'red';
+          /** due and not begun */
+          waiting: number;
+          /** not due yet */
+          delayed: number;
+          active: number;
+          /** among the waiting and delayed: those that have failed before */
+          retrying: number;
+          dead: number;
+          /** of due jobs, as the next two */
+          oldestWaitingAgeS: number;
+          waitingAgeP50S: number;
+          waitingAgeP95S: number;
+          deadOldestAgeS: number;
+          /** unfinished ones that have lost their runner before */
+          stalled: number;
+          /** done within the last minute; standing jobs are never done */
+          perMinute: number;
+          /** the same over fifteen minutes */
+          perMinute15: number;
+        };
+      };
+      /** the database does not answer: the numbers are of this time, epoch ms */
+      since?: number;
+    };
+  };
   'user:{id}/presence': {
     kind: 'state';
     view: {

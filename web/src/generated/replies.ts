@@ -507,7 +507,10 @@ export interface Replies {
       /** not due yet */
       delayed: number;
       active: number;
+      /** among the waiting and delayed: those that have failed before */
+      retrying: number;
       dead: number;
+      /** of due jobs, as the next two */
       oldestWaitingAgeS: number;
       waitingAgeP50S: number;
       waitingAgeP95S: number;

@@ -2,7 +2,8 @@
 import type { Knex } from 'knex';
 import { z } from 'zod';
 import type { Clock } from '../../../../actors/types.ts';
-import { deadJobs, queueHealth } from '../../../jobs/dead.ts';
+import { deadJobs } from '../../../jobs/dead.ts';
+import { QueueHealth, queueHealth } from '../../../jobs/health.ts';
 import type { Jobs } from '../../../jobs/jobs.ts';
 import { Problem } from '../../../problems.ts';
 import { answer, route } from '../../route.ts';
@@ -10,25 +11,6 @@ import type { Route, RouteContext } from '../../route.ts';
 import type { AdminDeps } from './deps.ts';
 import { iso, Reason } from './schemas.ts';
 
-const Queue = z.strictObject({
-  queue: z.string(),
-  status: z
-    .enum(['green', 'yellow', 'red'])
-    .describe(
-      'red: a job has been due for five minutes, or more than a hundred have died in ten; yellow: for one minute, or there are dead ones',
-    ),
-  waiting: z.int().describe('due and not begun'),
-  delayed: z.int().describe('not due yet'),
-  active: z.int(),
-  dead: z.int(),
-  oldestWaitingAgeS: z.number(),
-  waitingAgeP50S: z.number(),
-  waitingAgeP95S: z.number(),
-  deadOldestAgeS: z.number(),
-  stalled: z.int().describe('unfinished ones that have lost their runner before'),
-  perMinute: z.int().describe('done within the last minute; standing jobs are never done'),
-  perMinute15: z.number().describe('the same over fifteen minutes'),
-});
 const Dead = z.strictObject({
   jobId: z.uuid(),
   kind: z.string(),
@@ -69,7 +51,7 @@ export function queueRoutes({
       path: '/v1/admin/queues',
       auth: 'inspect:read',
       summary: 'Queues of background jobs and their health',
-      reply: { 200: z.strictObject({ items: z.array(Queue) }) },
+      reply: { 200: z.strictObject({ items: z.array(QueueHealth) }) },
       run: async () => answer({ items: await queueHealth(knex, jobs.queues, clock.wall()) }),
     }),
     route({
