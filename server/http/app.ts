@@ -53,6 +53,11 @@ interface State {
 
 type Ctx = Koa.ParameterizedContext<State>;
 
+/** What balancers and Prometheus ask several times a second: while all is well there is nothing to tell. */
+const PROBES = new Set(['/healthz', '/readyz', '/metrics']);
+/** The caller has closed the connection; some balancers do so as soon as they have read the status. */
+const GONE = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE']);
+
 export function createHttp(d: HttpDeps): Koa<State> {
   const app = new Koa<State>();
   const table = routeTable(d.routes);
@@ -82,9 +87,12 @@ export function createHttp(d: HttpDeps): Koa<State> {
     metrics.seconds.observe({ route: found?.path ?? 'none' }, ms / 1_000);
     const { caller } = ctx.state;
     const fields = { requestId, method, path, status, ms: Math.round(ms * 10) / 10 };
-    d.log.info(caller?.session === undefined ? fields : { ...fields, userId: caller.session.userId }, 'request');
+    const level = PROBES.has(path) && status === 200 ? 'debug' : 'info';
+    d.log[level](caller?.session === undefined ? fields : { ...fields, userId: caller.session.userId }, 'request');
   });
-  app.on('error', (error: unknown) => d.log.warn({ err: error }, 'response not sent'));
+  app.on('error', (error: NodeJS.ErrnoException) =>
+    d.log[GONE.has(error.code ?? '') ? 'debug' : 'warn']({ err: error }, 'response not sent'),
+  );
 
   /** What no route takes: a page, or a problem. */
   async function other(ctx: Ctx): Promise<void> {

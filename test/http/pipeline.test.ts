@@ -87,6 +87,20 @@ test('a problem names the request, whose id is taken from the client when it is 
   t.like(line?.fields, { method: 'GET', path: '/v1/none', status: 404 });
 });
 
+test('a probe that is answered well is told at debug only, everything else at info', async (t) => {
+  const w = await makeWorld({ kinds: [person], store: 'memory' });
+  t.teardown(w.close);
+  const told = async (url: string, id: string): Promise<string | undefined> => {
+    await w.inject({ url, headers: { 'x-request-id': id } });
+    return w.log.lines.find((l) => (l.fields as { requestId?: string }).requestId === id)?.level;
+  };
+  t.is(await told('/readyz', 'probe-ready'), 'debug');
+  t.is(await told('/metrics', 'probe-metrics'), 'debug');
+  t.is(await told('/v1/openapi.json', 'request-openapi'), 'info');
+  w.app.health.drain();
+  t.is(await told('/readyz', 'probe-draining'), 'info');
+});
+
 test('a known path with another method is 405 and says which', async (t) => {
   const { w } = t.context;
   const reply = await w.inject({ method: 'DELETE', url: '/healthz' });
