@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1.7
 # Two stages: everything that builds stays in the first. Nothing is installed by scripts of packages, in either.
 FROM node:24-slim AS build
 WORKDIR /app
@@ -7,7 +6,10 @@ COPY client-sdk/package.json client-sdk/
 COPY web/package.json web/
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN node scripts/build.mjs && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+# what runs needs neither the SDK nor the pages' sources, nor tests and benchmarks
+RUN node scripts/build.mjs \
+  && npm prune --omit=dev --workspaces=false --ignore-scripts --no-audit --no-fund \
+  && rm -rf dist/test dist/bench node_modules/@thrum
 
 FROM node:24-slim
 ENV NODE_ENV=production DATA_DIR=/data PORT=3000
@@ -15,9 +17,6 @@ WORKDIR /app
 RUN mkdir /data && chown node:node /data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/client-sdk/package.json ./client-sdk/
-COPY --from=build /app/client-sdk/dist ./client-sdk/dist
-COPY --from=build /app/web/package.json ./web/
 COPY --from=build /app/dist ./dist
 USER node
 VOLUME /data

@@ -111,6 +111,7 @@ test('the image is built in stages from pinned bases, runs as nobody in particul
   const last = docker.slice(docker.lastIndexOf(stages.at(-1) ?? ''));
   t.is(last.filter((line) => line.startsWith('USER ')).at(-1), 'USER node');
   t.true(last.indexOf('USER node') < last.findIndex((line) => line.startsWith('CMD ')));
+  t.notRegex(text('Dockerfile'), /^# *syntax *=/m, 'no other image is needed to read the file');
   t.true(docker.every((line) => !/^ADD |\bsudo\b|curl .*\| *sh|apt-get|npm install\b/.test(line)));
   t.true(docker.filter((line) => line.includes('npm ')).every((line) => line.includes('--ignore-scripts')));
   const { start = '' } = (JSON.parse(text('package.json')) as { scripts: Record<string, string> }).scripts;
@@ -153,6 +154,11 @@ test('the balancer asks for readiness, keeps sockets open and hides the metrics'
   );
   t.true(lines.includes('option httpchk GET /readyz'));
   t.true(lines.some((l) => l.startsWith('timeout tunnel')));
+  t.true(lines.includes('timeout check 2s'), 'a node that is busy for half a second is not left out');
+  t.false(
+    lines.some((l) => l.startsWith('maxconn')),
+    'starts with as many files as it is given',
+  );
   t.true(lines.includes('http-request deny if { path /metrics }'));
 });
 
