@@ -1,20 +1,21 @@
-/** One actor in memory: its mailbox, its speculative and committed state, and what waits for the commit. */
+/** One actor in memory: its mailbox and its turns, from being loaded to being dropped. */
 import { decide, failed, plain, repeatedAnswer } from './command.ts';
 import type { Decider } from './command.ts';
 import { answer, breakFrame, fused, isAsked, mayRunAgain, refuse } from './envelope.ts';
 import type { Envelope, Message } from './envelope.ts';
-import { adopt, frozenOf, frozenText, keeps, thawed } from './frozen.ts';
+import { adopt, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { handledAtOnce } from './fusion.ts';
 import { arisenAt, internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
 import { recall } from './recall.ts';
-import { keysOf, Keys } from './keys.ts';
+import { keysOf } from './keys.ts';
 import { closedBy, isReleased, journaled, knownOf, restoreLive } from './rows.ts';
 import type { Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { expire, release, sampled } from './release.ts';
+import { Speculation } from './speculation.ts';
 import { deepFreeze } from './step.ts';
 import type { Step } from './step.ts';
 import { ENDED } from './store/lifecycle.ts';
@@ -22,7 +23,6 @@ import type { EffectId, Loaded } from './store/store.ts';
 import { poison, SLOW_TURN, Supervision } from './supervision.ts';
 import { unitOf } from './unit.ts';
 import type { CommitUnit, Unit, UnitOwner, Verdict } from './unit.ts';
-import type { WarmEntry } from './warm.ts';
 import type { Refusal, Reply } from './types.ts';
 
 const TURN_EVENTS = 32;
@@ -33,20 +33,15 @@ type Status = 'cold' | 'loading' | 'ready' | 'broken' | 'ending';
 export class Activation implements UnitOwner {
   readonly at: Address;
   readonly rt: Runtime;
+  readonly spec = new Speculation();
   readonly #k: Kernel;
   #status: Status = 'cold';
   /** why no command runs: quarantine, pause, erasure, a failed load */
   #closed: Refusal | undefined;
   /** events of the kernel itself that wait for the end of a pause or quarantine */
   #parked: Envelope[] | undefined;
-  #spec: Live | undefined;
-  #committed: Live | undefined;
   #mailbox: Envelope[] | undefined;
-  #units: Unit[] | undefined;
-  #ring: Keys | undefined;
   #supervision: Supervision | undefined;
-  /** effect ids of the invocations that this activation started */
-  #callIds: Map<string, EffectId> | undefined;
   #rowsDue: Map<string, number> | undefined;
   /** fused messages since the last turn, while others wait in the mailbox */
   #outOfTurn = 0;
@@ -78,7 +73,7 @@ export class Activation implements UnitOwner {
   }
 
   get committed(): Live | undefined {
-    return this.#committed;
+    return this.spec.committed;
   }
 
   /** due of the timer rows that are known to stand in the database */
@@ -97,12 +92,7 @@ export class Activation implements UnitOwner {
 
   /** events that are accepted and not yet durable */
   get uncommitted(): number {
-    return this.#units?.length ?? 0;
-  }
-
-  /** Time of the oldest of them, epoch ms. */
-  get oldestUncommitted(): number {
-    return this.#units?.[0]?.events[0]?.journal.at ?? Number.POSITIVE_INFINITY;
+    return this.spec.uncommitted;
   }
 
   get closed(): Refusal | undefined {
@@ -121,43 +111,30 @@ export class Activation implements UnitOwner {
     this.#k.schedule(this);
   }
 
+  /** It cannot be trusted any more. @param why asked unless it is closed already */
+  close(why: () => Refusal): void {
+    this.#closed ??= why();
+  }
+
   /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
   get quiet(): boolean {
-    return (this.held ?? this.#mailbox ?? this.#units ?? this.#parked) === undefined && this.#restored;
+    return (this.held ?? this.#mailbox ?? this.spec.units ?? this.#parked) === undefined && this.#restored;
   }
 
   /** Quiet, and no effect will come back to it soon. */
   get resting(): boolean {
     if (!this.quiet) return false;
-    for (const _ in this.#committed?.state.calls) return false;
+    for (const _ in this.committed?.state.calls) return false;
     return true;
-  }
-
-  /** commands that it remembers */
-  get keys(): number {
-    return this.#ring?.size ?? 0;
-  }
-
-  /** The actor as text, with which another activation can go on; undefined when there is nothing to keep or it must be read anew. */
-  freeze(): WarmEntry | undefined {
-    const live = this.#committed;
-    const clean = this.#status === 'ready' && this.#closed === undefined && this.faults === 0;
-    if (live === undefined || !clean || !this.resting) return undefined;
-    const hot = this.#k.topics.hotNames(this);
-    const heads = { ...this.heads, ...this.#k.topics.passivated(this) };
-    const ring = this.#ring?.toText();
-    const frozen = frozenOf(this, live, { heads, hot, keys: ring?.count });
-    return { ref: this.at.ref, text: frozenText(frozen, live.state, ring?.text ?? ''), keep: keeps(this) };
   }
 
   /** Takes up where the frozen activation of this actor ended. */
   thaw(text: string): void {
     const { frozen, state, keys } = thawed(text);
     const { seq, at, size } = frozen;
-    this.#spec = { snap: this.rt.runner.restore(state), state, seq, at, size };
-    this.#committed = this.#spec;
+    const live: Live = { snap: this.rt.runner.restore(state), state, seq, at, size };
+    this.spec.begin(live, live, keys);
     adopt(this, frozen);
-    this.#ring = keys;
     this.#status = 'ready';
     this.#closed = this.#k.pauses.of(this.kind, this.at.slot);
     if (this.#k.freeze) deepFreeze(state.context);
@@ -182,16 +159,14 @@ export class Activation implements UnitOwner {
   loaded(stored: Loaded | undefined): void {
     const found = stored === undefined || ENDED.has(stored.status) ? undefined : stored;
     this.#rowsDue = undefined;
-    let restored: Restored | undefined;
     try {
-      restored = found === undefined ? undefined : restoreLive(this.rt, found, this.#k.clock.wall());
-      this.#spec = restored?.live;
-      this.#committed = restored?.migration === undefined ? restored?.live : undefined;
+      const restored = found === undefined ? undefined : restoreLive(this.rt, found, this.#k.clock.wall());
+      const committed = restored?.migration === undefined ? restored?.live : undefined;
+      this.spec.begin(restored?.live, committed, found === undefined ? undefined : keysOf(found.ring, knownOf));
       this.rowsSinceSnapshot = found?.tail.length ?? 0;
       this.bytesSinceSnapshot = 0;
       this.snapshotBytes = restored?.live.size ?? 0;
       this.heads = restored?.heads;
-      this.#ring = found === undefined ? undefined : keysOf(found.ring, knownOf);
       const released = found !== undefined && isReleased(this.rt, found);
       this.#closed = (released ? undefined : closedBy(stored?.status)) ?? this.#k.pauses.of(this.kind, this.at.slot);
       this.#status = 'ready';
@@ -202,7 +177,7 @@ export class Activation implements UnitOwner {
       this.#closed = this.#supervisor.unrestored(error, found);
       if (found !== undefined && this.#k.placement?.handOn(this, found) === true) return;
     }
-    if (this.#spec !== undefined && this.#k.freeze) deepFreeze(this.#spec.state.context);
+    if (this.#k.freeze) deepFreeze(this.spec.latest?.state.context);
     this.#k.topics.activated(this);
     this.#k.grown(this);
     this.#k.placement?.loaded(this);
@@ -252,8 +227,7 @@ export class Activation implements UnitOwner {
       if (!this.#restored) return false;
       const now = this.#k.clock.mono();
       if (n === 0 && (this.rt.runner.steps & 15) === 0) sampled(this.#k.metrics, this.kind, e, { started, now });
-      if (e !== undefined && now - started > SLOW_TURN)
-        this.#closed ??= this.#supervisor.slowTurn(e, now - started, this.#spec !== undefined);
+      if (e !== undefined && this.#closed === undefined && now - started > SLOW_TURN) this.#supervisor.slowTurn(e, now - started);
       if (now >= until && this.#mailbox !== undefined) return true;
     }
     return false;
@@ -264,18 +238,18 @@ export class Activation implements UnitOwner {
     if (e.deadline < this.#k.clock.mono()) return refuse(e, refusal('TIMEOUT'));
     if (e.kind === 'read') {
       if (this.#status === 'broken' && this.#closed !== undefined) return refuse(e, this.#closed);
-      if (e.min > (this.#spec?.seq ?? 0)) return this.#behind(e);
-      return this.#gated(e, e.run(this.#spec));
+      if (e.min > this.spec.seq) return this.#behind(e);
+      return this.gated(e, e.run(this.spec.latest));
     }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
     const { closed } = this;
     if (closed !== undefined) return this.#stopped(e, closed);
-    if (e.kind === 'tell' && e.min !== undefined && e.min > (this.#spec?.seq ?? 0)) return this.#behind(e);
+    if (e.kind === 'tell' && e.min !== undefined && e.min > this.spec.seq) return this.#behind(e);
     if (e.idem !== null) {
-      const known = this.#ring?.get(e.idem);
+      const known = this.spec.known(e.idem);
       if (known !== undefined) {
         this.#k.metrics.duplicates.add('ring');
-        return this.#gated(e, repeatedAnswer(e, known));
+        return this.gated(e, repeatedAnswer(e, known));
       }
     }
     const { feed } = this.#k;
@@ -292,9 +266,9 @@ export class Activation implements UnitOwner {
 
   /** A read, or an event of the kernel, rests on a state that this activation has not seen: somebody else has written, or there is no such state. */
   #behind(e: Envelope): void {
-    const none = failed(this.#spec?.seq ?? 0, refusal('RETRY', 'the actor has no such state', undefined, 50));
+    const none = failed(this.spec.seq, refusal('RETRY', 'the actor has no such state', undefined, 50));
     // What is under way rests on an old state: it will be rolled back, and the read runs again with it.
-    if (e.tries > 0 || this.#units !== undefined) return this.#gated(e, none);
+    if (e.tries > 0 || this.uncommitted > 0) return this.gated(e, none);
     e.tries += 1;
     this.#mailbox = [e, ...this.drain()];
     this.#evict();
@@ -303,15 +277,15 @@ export class Activation implements UnitOwner {
   /** Timers and results of a paused or quarantined actor are held; everything else is refused. */
   #stopped(e: Envelope, why: Refusal): void {
     if (!isAsked(e) && (why.code === 'ACTOR_PAUSED' || why.code === 'ACTOR_QUARANTINED')) (this.#parked ??= []).push(e);
-    else refuse(e, why, this.#spec?.seq);
+    else refuse(e, why, this.spec.seq);
   }
 
   #command(e: Envelope): void {
-    const { reply, steps } = decide(this.#decider(), this.#spec, e);
+    const { reply, steps } = decide(this.#decider(), this.spec.latest, e);
     if (steps === undefined) {
       if (!reply.ok && recall(this.#k, this, e)) return;
       if (!reply.ok && !(reply.error.code in kernelProblems)) this.#k.metrics.rejected.add(this.kind, reply.error.code);
-      this.#gated(e, reply);
+      this.gated(e, reply);
     } else this.#accept(e, steps, reply);
   }
 
@@ -329,11 +303,6 @@ export class Activation implements UnitOwner {
     return this.#k.placement !== undefined;
   }
 
-  /** Without history: its next event is its birth. */
-  get unborn(): boolean {
-    return this.#spec === undefined;
-  }
-
   /** Whether events out of turn would pass a bound, or keep the mailbox waiting. */
   get crowded(): boolean {
     return this.uncommitted >= this.#k.limits.uncommitted || (this.#mailbox !== undefined && this.#outOfTurn >= TURN_EVENTS);
@@ -341,8 +310,8 @@ export class Activation implements UnitOwner {
 
   /** Runs a message of another actor out of turn. False: it was not handled, and nothing of it is kept. */
   takeFused(e: Envelope & Message): boolean {
-    if (e.idem !== null && this.#ring?.get(e.idem) !== undefined) return false;
-    const decision = handledAtOnce(this.#k.feed, this, this.#decider(), this.#spec, e);
+    if (e.idem !== null && this.spec.known(e.idem) !== undefined) return false;
+    const decision = handledAtOnce(this.#k.feed, this, this.#decider(), this.spec.latest, e);
     if (decision?.steps === undefined) return false;
     this.#outOfTurn = this.#mailbox === undefined ? 0 : this.#outOfTurn + 1;
     this.lastUsed = this.#k.clock.mono();
@@ -351,11 +320,11 @@ export class Activation implements UnitOwner {
   }
 
   #internal(e: Envelope): void {
-    const base = this.#spec;
+    const base = this.spec.latest;
     // Another node has gone on with the actor: what this one has not seen is not void.
-    if (arisenAt(e) > (base?.seq ?? 0)) return this.#behind(e);
+    if (arisenAt(e) > this.spec.seq) return this.#behind(e);
     const done = base === undefined ? undefined : internalStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
-    if (done === undefined) this.#gated(e, { ok: true, seq: base?.seq ?? 0, reply: null });
+    if (done === undefined) this.gated(e, { ok: true, seq: this.spec.seq, reply: null });
     else this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
   }
 
@@ -363,34 +332,26 @@ export class Activation implements UnitOwner {
     const { next } = steps.at(-1) as Step;
     if (e.sight !== undefined) e.sight.accepted(next);
     const unit = unitOf(this, e, journaled(this, e, steps, reply), steps, reply);
-    if (e.idem !== null) (this.#ring ??= new Keys()).remember(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
-    for (const s of steps) for (const call of s.effects) (this.#callIds ??= new Map()).set(call.invoke, call.id);
-    this.#spec = next;
-    (this.#units ??= []).push(unit);
+    this.spec.accept(unit);
     this.#k.lanes.of(this.at.slot, this.rt.relaxed).submit(unit);
     this.#k.fusion?.deliver(this, unit);
   }
 
   /** Effect id of an invocation, of this activation or of the one before it. */
   callId(invoke: string, seq: number): EffectId | undefined {
-    const own = this.#callIds?.get(invoke);
-    return own?.seq === seq ? own : this.#k.outbox.idOf(this.actorId, invoke, seq);
+    return this.spec.callId(invoke, seq) ?? this.#k.outbox.idOf(this.actorId, invoke, seq);
   }
 
   /** An answer computed on the speculative state leaves when that state is committed. */
-  #gated(e: Envelope, reply: Reply): void {
+  gated(e: Envelope, reply: Reply): void {
     if (!reply.ok) breakFrame(e);
-    const last = this.#units?.at(-1);
+    const last = this.spec.units?.at(-1);
     if (last === undefined) answer(e, reply);
     else last.waiters.push({ envelope: e, reply });
   }
 
   settled(unit: CommitUnit): void {
-    const own = unit as Unit;
-    if (this.#units?.[0] !== own) throw new Error(`${this.at.ref}: units were settled out of order`);
-    this.#units.shift();
-    if (this.#units.length === 0) this.#units = undefined;
-    this.#committed = own.next;
+    const own = this.spec.settle(unit);
     this.rowsSinceSnapshot += own.events.length;
     for (const s of own.steps) this.bytesSinceSnapshot += s.patchText.length;
     this.heads = undefined;
@@ -399,15 +360,12 @@ export class Activation implements UnitOwner {
     for (const waiter of own.waiters) answer(waiter.envelope, waiter.reply);
     release(this.#k, this, own, this.#status === 'ending');
     this.#k.committed(this);
-    if (this.#status === 'ending' && this.#units === undefined) this.#evict();
+    if (this.#status === 'ending' && this.uncommitted === 0) this.#evict();
     else if (this.mailboxLength > 0) this.#k.schedule(this);
   }
 
   rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void {
-    const lost = this.#units ?? [];
-    this.#units = undefined;
-    this.#spec = this.#committed;
-    this.#runAgain(lost, verdicts);
+    this.#runAgain(this.spec.lose(), verdicts);
     this.#evict();
   }
 
@@ -417,12 +375,8 @@ export class Activation implements UnitOwner {
   }
 
   cut(from: CommitUnit): void {
-    const units = this.#units ?? [];
-    const at = units.indexOf(from as Unit);
-    if (at < 0) throw new Error(`${this.at.ref}: lost an event that it did not have`);
-    this.#units = at === 0 ? undefined : units.slice(0, at);
-    this.#runAgain(units.slice(at), new Map());
-    if (this.#units === undefined) this.#evict();
+    this.#runAgain(this.spec.lose(from), new Map());
+    if (this.uncommitted === 0) this.#evict();
     else this.#status = 'ending';
   }
 
@@ -431,7 +385,7 @@ export class Activation implements UnitOwner {
     const again: Envelope[] = [];
     for (const unit of lost) {
       const verdict = verdicts.get(unit);
-      const repeat = verdict === undefined ? !fused(unit.envelope) : this.#judged(unit, verdict);
+      const repeat = verdict === undefined ? !fused(unit.envelope) : this.#supervisor.judge(unit, verdict);
       if (repeat) again.push(unit.envelope);
       this.#k.fusion?.over(this, unit);
       for (const waiter of unit.waiters) again.push(waiter.envelope);
@@ -442,55 +396,34 @@ export class Activation implements UnitOwner {
 
   /** Forgets the state and reads it anew. */
   #evict(): void {
-    this.#spec = undefined;
-    this.#committed = undefined;
-    this.#ring = undefined;
-    this.#callIds = undefined;
+    this.spec.forget();
     this.#k.topics.evicted(this);
     this.#load();
   }
 
-  /** Deals with an event that cannot be committed as it stands. True when it runs again. */
-  #judged(unit: Unit, verdict: Verdict): boolean {
-    const { again, fault, quarantine } = this.#supervisor.judge(unit, verdict);
-    if (fault !== undefined) this.#fault(unit.envelope, fault);
-    if (quarantine !== undefined) this.#quarantine(quarantine);
-    return again === true;
-  }
-
   #threw(e: Envelope, error: unknown): void {
-    if (error instanceof KernelProblem && isAsked(e)) return this.#gated(e, failed(this.#spec?.seq ?? 0, plain(error)));
-    if (isAsked(e)) return this.#fault(e, error);
-    if (!this.#supervisor.retryLater(e, error)) this.#process(e);
+    if (!isAsked(e)) {
+      if (!this.#supervisor.retryLater(e, error)) this.#process(e);
+    } else if (error instanceof KernelProblem) this.gated(e, failed(this.spec.seq, plain(error)));
+    else this.#supervisor.fault(e, error);
   }
 
   get #supervisor(): Supervision {
     return (this.#supervision ??= new Supervision(this.#k, this));
   }
 
-  #fault(e: Envelope, error: unknown): void {
-    const seq = this.#spec?.seq ?? 0;
-    const { refusal: why, quarantine } = this.#supervisor.fault(e, seq, error);
-    this.#gated(e, failed(seq, why));
-    if (quarantine !== undefined) this.#quarantine(quarantine);
-  }
-
   /** A poison internal event ends: its timer or call is removed without the machine, and a dead letter says so. */
   #skip(e: Envelope): void {
     this.#supervisor.giveUp(e);
-    const base = this.#spec;
+    const base = this.spec.latest;
     if (base === undefined) return;
     const done = skipStep({ k: this.#k, a: this, decider: this.#decider(), base }, e);
     this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
   }
 
-  #quarantine(reason: string): void {
-    this.#closed ??= this.#supervisor.quarantine(reason, this.#spec !== undefined);
-  }
-
   /** Answers commands whose deadline has passed while the database is away. */
   expire(mono: number): void {
-    expire(this.#units, this.#mailbox, mono);
+    expire(this.spec.units, this.#mailbox, mono);
   }
 
   /** of the last minute */

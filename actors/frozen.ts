@@ -1,10 +1,11 @@
 /** What is kept of a warm actor, each a line of JSON: what the kernel knows of it, its state, and the keys that it remembers. */
 import type { Activation } from './activation.ts';
 import { actorIdOf } from './ids.ts';
+import type { Kernel } from './kernel.ts';
 import { Keys } from './keys.ts';
-import type { Live } from './runtime.ts';
 import type { SnapshotRow } from './store/store.ts';
 import type { ActorRef, ActorState } from './types.ts';
+import type { WarmEntry } from './warm.ts';
 
 export interface Frozen {
   readonly seq: number;
@@ -29,18 +30,16 @@ const SNAPSHOT_ROWS = 16;
 /** Whether a snapshot is due when the activation ends: the tail has grown, or somebody has seen a published view. */
 export const keeps = (a: Activation): boolean => a.rowsSinceSnapshot >= SNAPSHOT_ROWS || a.published;
 
-/** What stays of an actor beside its state. */
-export function frozenOf(
-  a: Pick<Frozen, 'rowsSinceSnapshot' | 'bytesSinceSnapshot' | 'snapshotBytes' | 'published'>,
-  { seq, at, size }: Live,
-  o: {
-    readonly heads: { readonly [view: string]: number };
-    readonly hot: readonly string[];
-    readonly keys: number | undefined;
-  },
-): Frozen {
+/** The actor as text, with which another activation can go on; undefined when there is nothing to keep or it must be read anew. */
+export function freeze(k: Kernel, a: Activation): WarmEntry | undefined {
+  const { committed, keys } = a.spec;
+  if (committed === undefined || !a.atHand || a.faults > 0 || !a.resting) return undefined;
+  const hot = k.topics.hotNames(a);
+  const heads = { ...a.heads, ...k.topics.passivated(a) };
   const { rowsSinceSnapshot, bytesSinceSnapshot, snapshotBytes, published } = a;
-  return {
+  const { seq, at, size, state } = committed;
+  const ring = keys?.toText();
+  const frozen: Frozen = {
     seq,
     at,
     size,
@@ -48,13 +47,12 @@ export function frozenOf(
     bytesSinceSnapshot,
     snapshotBytes,
     published,
-    heads: o.heads,
-    ...(o.hot.length === 0 ? {} : { hot: o.hot }),
-    ...(o.keys === undefined ? {} : { keys: o.keys }),
+    heads,
+    ...(hot.length === 0 ? {} : { hot }),
+    ...(ring === undefined ? {} : { keys: ring.count }),
   };
+  return { ref: a.at.ref, text: `${JSON.stringify(frozen)}\n${JSON.stringify(state)}\n${ring?.text ?? ''}`, keep: keeps(a) };
 }
-
-export const frozenText = (f: Frozen, state: ActorState, keys: string): string => `${JSON.stringify(f)}\n${JSON.stringify(state)}\n${keys}`;
 
 /** The three lines. */
 function linesOf(text: string): { readonly frozen: Frozen; readonly state: string; readonly keys: string } {

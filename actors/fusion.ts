@@ -123,7 +123,7 @@ export class Fusion {
 }
 
 const fits = (group: Group, b: Activation): boolean =>
-  group.events + (b.unborn ? 2 : 1) <= MAX_EVENTS && (group.members.has(b) || group.members.size < MAX_ACTORS);
+  group.events + (b.spec.latest === undefined ? 2 : 1) <= MAX_EVENTS && (group.members.has(b) || group.members.size < MAX_ACTORS);
 
 /** A message that is committed with its event has no row. */
 function withoutFused(unit: Unit): void {

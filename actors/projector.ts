@@ -307,7 +307,7 @@ export class Projector {
     if (placement !== undefined && (placement.roaming || placement.leaseLeft === 0)) return;
     // By the clock that all nodes have in common: those of others may be behind this one's.
     let at = Math.min(clock.wall(), skew.now, this.#unlisted.oldest, this.#unshown.oldest);
-    for (const a of this.#residents.hot.values()) if (a.uncommitted > 0) at = Math.min(at, a.oldestUncommitted);
+    for (const a of this.#residents.hot.values()) if (a.uncommitted > 0) at = Math.min(at, a.spec.oldestUncommitted);
     const all = clock.mono() - this.#allAt >= ALL_CURSORS_MS;
     const touched = [...this.#touched];
     const slots = all ? this.#mine() : touched.filter((slot) => this.#k.works(slot) && !this.#behind.has(slot));

@@ -11,7 +11,7 @@ import { knownOf } from './rows.ts';
  * answered by it or decided again. True when the journal is asked.
  */
 export function recall(k: Kernel, a: Activation, e: Envelope): boolean {
-  if (e.kind !== 'command' || e.idem === null || e.looked === true || a.keys < REMEMBERED) return false;
+  if (e.kind !== 'command' || e.idem === null || e.looked === true || (a.spec.keys?.size ?? 0) < REMEMBERED) return false;
   e.looked = true;
   const again = (): void => k.deliver(a.at.ref, a.rt, e);
   k.store.byIdem(a.actorId, e.idem).then((entry) => (entry === undefined ? again() : answer(e, repeatedAnswer(e, knownOf(entry)))), again);

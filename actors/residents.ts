@@ -4,6 +4,7 @@
  */
 import { Activation } from './activation.ts';
 import { KernelProblem, refusal } from './errors.ts';
+import { freeze } from './frozen.ts';
 import { actorIdOf, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import type { Runtime } from './runtime.ts';
@@ -108,7 +109,7 @@ export class Residents {
 
   #weigh(a: Activation): void {
     if (this.#hot.get(a.at.ref) !== a) return;
-    const weight = BASE_WEIGHT + JSON_WEIGHT * (a.snapshotBytes + a.bytesSinceSnapshot) + KEY_WEIGHT * a.keys;
+    const weight = BASE_WEIGHT + JSON_WEIGHT * (a.snapshotBytes + a.bytesSinceSnapshot) + KEY_WEIGHT * (a.spec.keys?.size ?? 0);
     this.#hotBytes += weight - a.weighed;
     a.weighed = weight;
   }
@@ -137,7 +138,7 @@ export class Residents {
 
   /** Turns a hot actor that rests into text. */
   cool(a: Activation): void {
-    const entry = a.freeze();
+    const entry = freeze(this.#k, a);
     if (entry === undefined) return;
     this.leave(a);
     this.#warm.put(entry, a.lastUsed);

@@ -45,7 +45,7 @@ export function standingOf(k: Kernel, residents: Residents, ref: ActorRef): Stan
     closed: a?.closed?.code ?? null,
     bytes: a?.weighed ?? 0,
     idleMs: a === undefined ? null : Math.max(0, Math.round(k.clock.mono() - a.lastUsed)),
-    keys: a?.keys ?? 0,
+    keys: a?.spec.keys?.size ?? 0,
     tail: a?.rowsSinceSnapshot ?? 0,
     hotTopics: a === undefined ? [] : k.topics.hotNames(a),
   };

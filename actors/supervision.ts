@@ -1,6 +1,6 @@
 /** What follows when an actor's machine fails: reports, later attempts, and the count that leads to quarantine. */
 import type { Activation } from './activation.ts';
-import { plain, repeatedAnswer } from './command.ts';
+import { failed, plain, repeatedAnswer } from './command.ts';
 import { answer, isAsked, refuse } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
 import { KernelProblem, refusal } from './errors.ts';
@@ -41,16 +41,17 @@ export class Supervision {
     return this.#faults.filter((t) => now - t < FAULT_WINDOW).length;
   }
 
-  /** Reports a command that failed; gives the answer for its caller, and why the actor must be closed, if it must. */
-  fault(e: Envelope, seq: number, error: unknown): { refusal: Refusal; quarantine: string | undefined } {
+  /** A command failed: it is reported, its caller hears of it, and an actor that fails too often is closed. */
+  fault(e: Envelope, error: unknown): void {
+    const { seq } = this.#a.spec;
     const faultId = derivedIdem(this.#a.actorId, seq, this.#k.clock.wall(), e.type).slice(0, 12);
     this.#k.metrics.faults.add(this.#a.kind);
     this.#k.log.error({ ref: this.#a.at.ref, type: e.type, faultId, err: error }, 'a machine failed');
     this.#bury(e, error);
     const now = this.#k.clock.mono();
     this.#faults = [...this.#faults.filter((t) => now - t < FAULT_WINDOW), now];
-    const quarantine = this.#faults.length >= FAULTS ? `${FAULTS} faults in ${FAULT_WINDOW / 1_000} s` : undefined;
-    return { refusal: refusal('ACTOR_FAULT', undefined, { faultId }), quarantine };
+    this.#a.gated(e, failed(seq, refusal('ACTOR_FAULT', undefined, { faultId })));
+    if (this.#faults.length >= FAULTS) this.#quarantine(`${FAULTS} faults in ${FAULT_WINDOW / 1_000} s`);
   }
 
   /** An internal event failed. True when it will come again. */
@@ -64,16 +65,20 @@ export class Supervision {
     return true;
   }
 
-  /** What becomes of an event that cannot be committed as it stands: it is answered here, runs again, or is a fault. */
-  judge(unit: Unit, verdict: Verdict): { again?: boolean; fault?: unknown; quarantine?: string } {
+  /** Deals with an event that cannot be committed as it stands. True when it runs again. */
+  judge(unit: Unit, verdict: Verdict): boolean {
     const { kind, at, rt } = this.#a;
     const e = unit.envelope;
     if (verdict.why === 'duplicate') {
       this.#k.metrics.duplicates.add('index');
       answer(e, repeatedAnswer(e, knownOf(verdict.entry)));
-      return {};
+      return false;
     }
-    if (verdict.why === 'bad-row') return { fault: verdict.cause, quarantine: 'the database refused a row of the kernel' };
+    if (verdict.why === 'bad-row') {
+      this.fault(e, verdict.cause);
+      this.#quarantine('the database refused a row of the kernel');
+      return false;
+    }
     const { name, declared, error } = refusedRow(rt.def, unit.events, verdict);
     this.#k.metrics.companionConflicts.add(kind, name);
     if (declared?.alarm !== false) {
@@ -81,11 +86,13 @@ export class Supervision {
       this.#k.log.error(fields, 'a companion row was refused that the machine let pass');
     }
     const fault = new Error(`companion ${name} refused`);
-    if (!isAsked(e)) return { again: !this.retryLater(e, fault) };
-    if (error === undefined) return { fault };
-    this.#k.metrics.rejected.add(kind, error.code);
-    refuse(e, error, (unit.events[0]?.journal.seq ?? 1) - 1);
-    return {};
+    if (!isAsked(e)) return !this.retryLater(e, fault);
+    if (error === undefined) this.fault(e, fault);
+    else {
+      this.#k.metrics.rejected.add(kind, error.code);
+      refuse(e, error, (unit.events[0]?.journal.seq ?? 1) - 1);
+    }
+    return false;
   }
 
   /** A poison event is over: the dead letter says so. */
@@ -101,25 +108,27 @@ export class Supervision {
     const fields = { ref: this.#a.at.ref, err: error, ...(ahead ? {} : { alert: 'critical' }) };
     this.#k.log.error(fields, 'activation failed');
     const written = found?.status === 'quarantined' && found.mver === this.#a.rt.def.version;
-    if (!ahead && !written && found?.status !== 'paused') this.writeQuarantine();
+    if (!ahead && !written && found?.status !== 'paused') this.#writeQuarantine();
     return problem === undefined ? refusal('ACTOR_QUARANTINED', 'the state could not be restored') : plain(problem);
   }
 
-  /** Reports a turn that kept the loop busy; gives why the actor is closed, if it is. */
-  slowTurn(e: Envelope, ms: number, born: boolean): Refusal | undefined {
+  /** A turn kept the loop busy: it is reported, and an actor that does so for too long is closed. */
+  slowTurn(e: Envelope, ms: number): void {
     this.#k.log.warn({ ref: this.#a.at.ref, type: e.type, ms }, 'slow turn');
-    return ms > STUCK_TURN ? this.quarantine(`a turn took ${Math.round(ms)} ms`, born) : undefined;
+    if (ms > STUCK_TURN) this.#quarantine(`a turn took ${Math.round(ms)} ms`);
   }
 
-  /** Why an actor that cannot be trusted is closed. @param born whether there is anything to write it to */
-  quarantine(reason: string, born: boolean): Refusal {
-    this.#k.log.error({ ref: this.#a.at.ref, reason, alert: 'critical' }, 'actor quarantined');
-    if (born) this.writeQuarantine();
-    return refusal('ACTOR_QUARANTINED', reason, undefined, 30_000);
+  #quarantine(reason: string): void {
+    this.#a.close(() => {
+      this.#k.log.error({ ref: this.#a.at.ref, reason, alert: 'critical' }, 'actor quarantined');
+      // Without history there is nothing to write it to.
+      if (this.#a.spec.latest !== undefined) this.#writeQuarantine();
+      return refusal('ACTOR_QUARANTINED', reason, undefined, 30_000);
+    });
   }
 
   /** Remembers with the quarantine the version that failed, so that the next one may try. */
-  writeQuarantine(): void {
+  #writeQuarantine(): void {
     this.#k.store.setStatus(this.#a.actorId, 'quarantined', this.#a.rt.def.version).catch((error: unknown) => {
       this.#k.log.error({ ref: this.#a.at.ref, err: error }, 'quarantine was not written');
     });

@@ -24,7 +24,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a command is answered before its commit',
     file: 'actors/activation.js',
-    edits: [['(this.#units ??= []).push(unit);', '(this.#units ??= []).push(unit); answer(e, reply);']],
+    edits: [['this.spec.accept(unit);', 'this.spec.accept(unit); answer(e, reply);']],
     found: simulation,
   },
   {
@@ -90,10 +90,7 @@ export const mutants: readonly Mutant[] = [
     file: 'actors/activation.js',
     edits: [
       ['this.#k.topics.evicted(this);\n        this.#load();', 'this.#k.schedule(this);'],
-      [
-        'this.#spec = undefined;\n        this.#committed = undefined;\n        this.#ring = undefined;\n        this.#callIds = undefined;',
-        '',
-      ],
+      ['this.spec.forget();', ''],
     ],
     found: simulation,
   },
