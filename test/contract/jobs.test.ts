@@ -8,7 +8,7 @@ import { failingAt, openRunners } from '../support/job-runners.ts';
 import { clientOf, redisUnderTest } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
-const { each, cluster } = await openRunners(test);
+const { each, bull, alone, sets } = await openRunners(test);
 
 const kind = (run: AnyJobKind['run'], more: Partial<AnyJobKind> = {}): AnyJobKind =>
   jobKind({ queue: 'q', kind: 'k', payload: z.object({ n: z.number() }), run, backoff: { base: 20, cap: 40 }, ...more });
@@ -223,28 +223,28 @@ each('a job whose runner has died runs again elsewhere, and is dead at the third
 
 // -------------------------------------------------------------------------------------------------------- what only a cluster can meet
 
-cluster('a job outlives an emptied Redis and runs once (K64)', async (t, r) => {
+alone('a job outlives an emptied Redis and runs once (K64)', async (t, r) => {
   const ran: number[] = [];
   const { jobs } = await r.node([kind(async ({ payload }) => void ran.push(payload.n))], { forgottenMs: 200 });
   await jobs.enqueue(r.database.knex, { ...job(1), runAt: Date.now() + 600 });
   await until(async () => (await r.rows())[0]?.['relayed_at'] !== null, 'the relay');
-  await r.redis!.kill();
-  await r.redis!.start();
+  await r.server!.kill();
+  await r.server!.start();
   await r.settled('done');
   t.deepEqual(ran, [1]);
 });
 
-cluster('while Redis is away the nodes take from the table what is late', async (t, r) => {
+alone('while Redis is away the nodes take from the table what is late', async (t, r) => {
   const ran: number[] = [];
   const work = (): AnyJobKind => kind(async ({ payload }) => void ran.push(payload.n));
   const { jobs } = await r.node([work()], { forgottenMs: 200 });
   await r.node([work()], { forgottenMs: 200 });
-  await r.redis!.kill();
+  await r.server!.kill();
   try {
     for (let n = 0; n < 20; n += 1) await jobs.enqueue(r.database.knex, job(n));
     await r.settled('done');
   } finally {
-    await r.redis!.start();
+    await r.server!.start();
   }
   for (let n = 20; n < 40; n += 1) await jobs.enqueue(r.database.knex, job(n));
   t.is((await r.settled('done')).length, 40);
@@ -254,7 +254,7 @@ cluster('while Redis is away the nodes take from the table what is late', async 
   );
 });
 
-cluster('a node that dies between the add and its mark loses nothing and doubles nothing', async (t, r) => {
+bull('a node that dies between the add and its mark loses nothing and doubles nothing', async (t, r) => {
   const ran: number[] = [];
   const dying = failingAt(r.database.knex, 'set relayed_at');
   const relayOnly = kind(async () => t.fail('the first node only relays'));
@@ -271,14 +271,14 @@ cluster('a node that dies between the add and its mark loses nothing and doubles
   t.deepEqual(ran, [1, 2]);
 });
 
-cluster('dead jobs are listed in Redis too, the last first', async (t, r) => {
+bull('dead jobs are listed in Redis too, the last first', async (t, r) => {
   const { jobs } = await r.node([kind(async () => Promise.reject(new JobFailure('NEVER', 'no use', { retryable: false })))]);
   const ids = [];
   for (const n of [1, 2]) {
     ids.unshift(await jobs.enqueue(r.database.knex, job(n)));
     await r.settled('dead');
   }
-  const client = await clientOf(r.redis!);
+  const client = await clientOf(r.redis!, r.keys);
   try {
     let listed: string[] = [];
     await until(async () => (listed = await client.commands.lrange(r.keys.deadJobs('q'), 0, -1)).length === 2, 'the list');
@@ -331,7 +331,7 @@ each('a dead job that is replayed does its work as a new one, once; a discarded 
   const [newest] = await deadJobs(knex, { queue: 'q', limit: 1 });
   t.is((await deadJobs(knex, { queue: 'q', before: newest!.jobId, limit: 9 })).length, 1, r.name);
 
-  const client = r.redis === undefined ? undefined : await clientOf(r.redis);
+  const client = r.redis === undefined ? undefined : await clientOf(r.redis, r.keys);
   const listed = async (): Promise<number | undefined> => client?.commands.llen(r.keys.deadJobs('q'));
   await until(async () => client === undefined || (await listed()) === 2, 'the list of dead jobs');
   works = true;
@@ -384,4 +384,42 @@ each('a queue is red when a job has been due for five minutes, yellow after one'
   t.true(Number.isInteger((await counted()).oldestWaitingAgeS), 'whole seconds');
   await r.database.knex.raw(`update jobs set attempts = 2, status = 'delayed', run_at = now() + interval '1 hour'`);
   t.like(await counted(), { waiting: 0, delayed: 1, retrying: 1, oldestWaitingAgeS: 0 });
+});
+
+sets('jobs outlive a planned change of the primary and its loss, and each runs once (ADR 18)', async (t, r) => {
+  const ran = new Map<number, number>();
+  const work = (): AnyJobKind => kind(async ({ payload: { n } }) => void ran.set(n, (ran.get(n) ?? 0) + 1));
+  const nodes = await Promise.all(['a', 'b'].map(() => r.node([work()], { forgottenMs: 1_000 })));
+  const client = await clientOf(r.redis!, r.keys);
+  t.teardown(() => client.close());
+  /** jobs that Bull knows */
+  const known = async (): Promise<number> => (await client.commands.keys(`${r.keys.queues}:q:[0-9a-f]*-*`)).length;
+  let made = 0;
+  const enqueue = async (delayMs: number): Promise<void> => {
+    const { jobs } = nodes[made % nodes.length]!;
+    await jobs.enqueue(r.database.knex, { ...job(made), runAt: Date.now() + delayMs });
+    made += 1;
+    jobs.wake('q');
+  };
+  // Sentinel takes its time to make a replica of a former primary
+  for (const change of r.redis!.cluster === undefined ? (['killPrimary'] as const) : (['handOver', 'killPrimary'] as const)) {
+    for (let n = 0; n < 10; n += 1) await enqueue(3_000);
+    await until(async () => made - ran.size < 10 || (await known()) >= 10, 'ten jobs sleep in Bull');
+    const over = new AbortController();
+    const changed = r.set![change](r.keys.queues).finally(() => over.abort());
+    while (!over.signal.aborted) {
+      await enqueue(0);
+      await until(() => over.signal.aborted || made - ran.size < 30, 'some have run');
+    }
+    await changed;
+    t.is((await r.settled('done')).length, made, `${r.name}, ${change}`);
+  }
+  t.deepEqual(
+    [...ran.values()].filter((times) => times !== 1),
+    [],
+    r.name,
+  );
+  t.is(ran.size, made);
+  // Bull forgets its copy a moment after the attempt
+  await until(async () => (await known().catch(() => 1)) === 0, 'nothing is left in Redis');
 });

@@ -16,7 +16,10 @@ import type { RedisKeys } from '../../server/redis/keys.ts';
 import { embeddedDir } from './embedded.ts';
 import { KeptLog } from './kernel.ts';
 import { startPostgres } from './postgres.ts';
+import type { RedisPlace } from '../../server/redis/place.ts';
 import { clientOf, namespace, redisUnderTest } from './redis.ts';
+import { startRedisCluster, startSentinel } from './redis-sets.ts';
+import type { RedisSet } from './redis-sets.ts';
 import { until } from './until.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- rows asserted by value
@@ -32,7 +35,12 @@ export interface RunnerUnderTest {
   /** whether several processes may share the database */
   readonly many: boolean;
   readonly database: Database;
-  readonly redis: PrivateRedis | undefined;
+  /** of those over Bull */
+  readonly redis: RedisPlace | undefined;
+  /** the one Redis, which can be killed and started */
+  readonly server: PrivateRedis | undefined;
+  /** the servers of which one takes the place of another */
+  readonly set: RedisSet | undefined;
   readonly keys: RedisKeys;
   /** A started node. Stopped after the case. */
   node(kinds: readonly AnyJobKind[], o?: NodeOptions): Promise<JobNode>;
@@ -48,35 +56,48 @@ export interface NodeOptions extends Partial<RunnerDeps> {
 
 type Body = (t: ExecutionContext, r: RunnerUnderTest) => Promise<void>;
 
-interface Driver {
-  readonly name: string;
-  readonly many: boolean;
-  readonly database: Database;
-  readonly redis: PrivateRedis | undefined;
+type Driver = Pick<RunnerUnderTest, 'name' | 'many' | 'database' | 'redis' | 'server' | 'set'>;
+
+/** What runs a case: over each driver, over those with Bull, over the one with a Redis that stands alone, over those with a set of servers. */
+export interface Runners {
+  readonly each: (title: string, body: Body) => void;
+  readonly bull: (title: string, body: Body) => void;
+  readonly alone: (title: string, body: Body) => void;
+  readonly sets: (title: string, body: Body) => void;
 }
 
-/** @returns what runs a case over each driver; what is not installed is skipped with the reason. */
-export async function openRunners(
-  test: TestFn,
-): Promise<{ each: (title: string, body: Body) => void; cluster: (title: string, body: Body) => void }> {
+const PATIENT_MS = 240_000;
+
+/** What is not installed is skipped with the reason. */
+export async function openRunners(test: TestFn): Promise<Runners> {
   const dir = await embeddedDir();
   const embedded = await openDatabase({ dataDir: dir }, new KeptLog());
-  const drivers: Driver[] = [{ name: 'table, embedded', many: false, database: embedded, redis: undefined }];
+  const table = { redis: undefined, server: undefined, set: undefined };
+  const drivers: Driver[] = [{ ...table, name: 'table, embedded', many: false, database: embedded }];
   const ends: (() => Promise<void>)[] = [() => embedded.close(), () => rm(dir, { recursive: true, force: true })];
-  const server = await startPostgres();
-  if ('skip' in server) test.skip(`the runners over Postgres (${server.skip})`, () => undefined);
+  const postgres = await startPostgres();
+  if ('skip' in postgres) test.skip(`the runners over Postgres (${postgres.skip})`, () => undefined);
   else {
-    const database = await openDatabase({ dataDir: dir, url: await server.database(), pool: 16 }, new KeptLog());
+    const database = await openDatabase({ dataDir: dir, url: await postgres.database(), pool: 16 }, new KeptLog());
     ends.push(
       () => database.close(),
-      () => server.stop(),
+      () => postgres.stop(),
     );
-    drivers.push({ name: 'table, Postgres', many: true, database, redis: undefined });
+    drivers.push({ ...table, name: 'table, Postgres', many: true, database });
     const redis = await redisUnderTest();
     if ('skip' in redis) test.skip(`the runner over Bull (${redis.skip})`, () => undefined);
     else {
       ends.push(() => redis.stop());
-      drivers.push({ name: 'Bull', many: true, database, redis });
+      drivers.push({ name: 'Bull', many: true, database, redis, server: redis, set: undefined });
+      for (const [name, start] of [
+        ['Bull, Sentinel', startSentinel],
+        ['Bull, Redis Cluster', startRedisCluster],
+      ] as const) {
+        const set = await start();
+        if ('skip' in set) throw new Error(set.skip);
+        ends.push(() => set.stop());
+        drivers.push({ name, many: true, database, redis: set.place, server: undefined, set });
+      }
     }
   }
   test.after.always(async () => {
@@ -85,6 +106,7 @@ export async function openRunners(
 
   const over = (list: readonly Driver[]) => (title: string, body: Body) => {
     test.serial(title, async (t) => {
+      t.timeout(PATIENT_MS);
       for (const driver of list) {
         const opened = await open(driver);
         try {
@@ -98,10 +120,16 @@ export async function openRunners(
       }
     });
   };
-  return { each: over(drivers), cluster: over(drivers.filter((d) => d.redis !== undefined)) };
+  return {
+    each: over(drivers),
+    bull: over(drivers.filter((d) => d.redis !== undefined)),
+    alone: over(drivers.filter((d) => d.server !== undefined)),
+    sets: over(drivers.filter((d) => d.set !== undefined)),
+  };
 }
 
-async function open({ name, many, database, redis }: Driver): Promise<{ runner: RunnerUnderTest; close: () => Promise<void> }> {
+async function open(driver: Driver): Promise<{ runner: RunnerUnderTest; close: () => Promise<void> }> {
+  const { database, redis } = driver;
   await database.knex.raw('delete from jobs');
   const keys = redisKeys(namespace());
   const ends: (() => Promise<void>)[] = [];
@@ -126,7 +154,7 @@ async function open({ name, many, database, redis }: Driver): Promise<{ runner: 
       if (start) await jobs.start();
       return { jobs, log };
     }
-    const client = await clientOf(redis);
+    const client = await clientOf(redis, keys);
     const jobs = createBullJobs({ ...deps, keys, redis: client, ...(forgottenMs === undefined ? {} : { forgottenMs }) });
     ends.push(async () => {
       await jobs.stop();
@@ -140,7 +168,7 @@ async function open({ name, many, database, redis }: Driver): Promise<{ runner: 
     return rows();
   };
   return {
-    runner: { name, many, database, redis, keys, node, rows, settled },
+    runner: { ...driver, keys, node, rows, settled },
     close: async () => {
       for (const end of ends.toReversed()) await end();
     },

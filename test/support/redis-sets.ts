@@ -6,13 +6,17 @@ import { Redis } from 'ioredis';
 import { redisBinary, runGuarded } from '../../scripts/private-redis.ts';
 import type { Running } from '../../scripts/private-redis.ts';
 import { freePort } from '../../scripts/server-process.ts';
+import type { RedisPlace } from '../../server/redis/place.ts';
 import { until } from './until.ts';
 
 export interface RedisSet {
+  readonly place: RedisPlace;
   /** settings of a server that uses it */
   readonly env: Readonly<Record<string, string>>;
-  /** Kills the primary that has the key, and waits until another server has taken its place: more than a second. */
+  /** Kills the primary that has the key, and waits until another server has taken its place: more than a second. It happens once. */
   killPrimary(key: string): Promise<void>;
+  /** Another server takes the place of the primary that has the key, as operators do it; the former one becomes its replica. */
+  handOver(key: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -60,6 +64,42 @@ class Servers {
   }
 }
 
+const isPrimary = async (redis: Redis): Promise<boolean> => (await redis.info('replication')).includes('role:master');
+const copies = async (redis: Redis): Promise<boolean> => (await redis.info('replication')).includes('master_link_status:up');
+
+interface Member {
+  readonly port: number;
+  readonly redis: Redis;
+}
+
+/** Of a primary and its replica: which is which now. */
+async function rolesIn(pair: readonly [Member, Member]): Promise<{ readonly primary: Member; readonly heir: Member }> {
+  const [one, other] = pair;
+  return (await isPrimary(one.redis)) ? { primary: one, heir: other } : { primary: other, heir: one };
+}
+
+const yes = (): boolean => true;
+const no = (): boolean => false;
+
+/** What can be done to a pair. @param order to the heir, or whoever decides: take the place */
+function failovers(set: Servers, pairOf: (key: string) => Promise<readonly [Member, Member]>, order: (heir: Member) => Promise<unknown>) {
+  const succeeds = (heir: Member): Promise<void> => until(() => isPrimary(heir.redis), 'the replica is the primary');
+  return {
+    async killPrimary(key: string): Promise<void> {
+      const { primary, heir } = await rolesIn(await pairOf(key));
+      await until(() => copies(heir.redis), 'the replica has a copy');
+      await set.kill(primary.port);
+      await succeeds(heir);
+    },
+    async handOver(key: string): Promise<void> {
+      const { heir } = await rolesIn(await pairOf(key));
+      // refused while those who decide do not know enough of the replica yet
+      await until(() => order(heir).then(yes, no), 'the order is taken');
+      await succeeds(heir);
+    },
+  };
+}
+
 async function servers(): Promise<{ readonly of: Servers; readonly dir: string } | { readonly skip: string }> {
   const binary = redisBinary();
   if (binary === undefined) return { skip: 'redis-server is not installed' };
@@ -87,13 +127,13 @@ export async function startSentinel(): Promise<RedisSet | { readonly skip: strin
     async () => JSON.stringify(await watched.call('SENTINEL', 'REPLICAS', 'studio')).includes(String(replica)),
     'the sentinel knows the replica',
   );
-  await until(async () => (await set.ask(replica).info('replication')).includes('master_link_status:up'), 'the replica has a copy');
+  const pair = [primary, replica].map((port): Member => ({ port, redis: set.ask(port) })) as [Member, Member];
+  await until(() => copies(pair[1].redis), 'the replica has a copy');
+  const order = (): Promise<unknown> => watched.call('SENTINEL', 'FAILOVER', 'studio');
   return {
+    place: { url: 'redis://studio', sentinels: [{ host: HOST, port: sentinel }] },
     env: { REDIS_URL: 'redis://studio', REDIS_SENTINELS: `${HOST}:${sentinel}` },
-    async killPrimary() {
-      await set.kill(primary);
-      await until(async () => (await set.ask(replica).info('replication')).includes('role:master'), 'the replica is the primary');
-    },
+    ...failovers(set, async () => pair, order),
     stop: () => set.stop(),
   };
 }
@@ -105,7 +145,7 @@ export async function startRedisCluster(): Promise<RedisSet | { readonly skip: s
   const made = await servers();
   if ('skip' in made) return made;
   const { of: set } = made;
-  const nodes: { readonly port: number; readonly bus: number; readonly redis: Redis; readonly id: string }[] = [];
+  const nodes: (Member & { readonly bus: number; readonly id: string })[] = [];
   for (let i = 0; i < 6; i += 1) {
     const bus = await freePort();
     const port = await set.start((p) => {
@@ -134,15 +174,16 @@ export async function startRedisCluster(): Promise<RedisSet | { readonly skip: s
     return told.every((t) => t.includes('master_link_status:up')) && states.every((s) => s.includes('cluster_state:ok'));
   }, 'the cluster is whole');
   await until(() => allKnow('slave', 3), 'every node knows the replicas');
+  const pairOf = async (key: string): Promise<readonly [Member, Member]> => {
+    const slot = Number(await nodes.at(-1)?.redis.cluster('KEYSLOT', key));
+    const at = Math.floor((slot * 3) / SLOTS);
+    return [nodes[at], nodes[at + 3]] as [Member, Member];
+  };
+  const order = (heir: Member): Promise<unknown> => heir.redis.call('CLUSTER', 'FAILOVER');
   return {
+    place: { url: 'redis://any', cluster: nodes.map(({ port }) => ({ host: HOST, port })) },
     env: { REDIS_URL: 'redis://any', REDIS_CLUSTER: nodes.map((n) => `${HOST}:${n.port}`).join() },
-    async killPrimary(key) {
-      const slot = Number(await first?.redis.cluster('KEYSLOT', key));
-      const at = Math.floor((slot * 3) / SLOTS);
-      await set.kill(primaries[at]?.port ?? 0);
-      const heir = nodes[3 + at]?.redis;
-      await until(async () => (await heir?.info('replication'))?.includes('role:master') === true, 'the replica is the primary');
-    },
+    ...failovers(set, pairOf, order),
     stop: () => set.stop(),
   };
 }
