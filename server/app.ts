@@ -1,9 +1,7 @@
 /** Composition root: the only file that knows which driver is used and which modules there are. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Registry } from 'prom-client';
 import { registryOf } from '../actors/companion.ts';
@@ -12,7 +10,6 @@ import type { ActorKind } from '../actors/define.ts';
 import type { EffectFunctions } from '../actors/effects.ts';
 import { createPgStore } from '../actors/store/pg.ts';
 import type { JournalStore } from '../actors/store/store.ts';
-import { createActorSystem } from '../actors/system.ts';
 import type { ActorSystem } from '../actors/system.ts';
 import type { Clock, Log } from '../actors/types.ts';
 import { kinds as allKinds } from '../machines/kinds.ts';
@@ -28,25 +25,12 @@ import { createDemo, wantsDemo } from './demo/demo.ts';
 import type { Demo } from './demo/demo.ts';
 import { createHttp } from './http/app.ts';
 import type { Route } from './http/route.ts';
-import { actorRoutes } from './http/routes/actors.ts';
-import { adminRoutes } from './http/routes/admin/admin.ts';
-import { queueRoutes } from './http/routes/admin/queues.ts';
-import { cacheRoutes } from './http/routes/admin/cache.ts';
-import { breakerRoutes } from './http/routes/admin/breakers.ts';
-import { anomalyRoutes } from './http/routes/anomaly.ts';
-import { authRoutes } from './http/routes/auth.ts';
-import { demoRoutes } from './http/routes/demo.ts';
-import { bookingRoutes } from './http/routes/booking.ts';
-import { resourceRoutes } from './http/routes/resources.ts';
-import { systemRoutes } from './http/routes/system.ts';
-import { mailRoutes } from './http/routes/mail.ts';
-import { pushRoutes } from './http/routes/push.ts';
-import { webhookRoutes } from './http/routes/webhooks.ts';
+import { allRoutes } from './http/routes.ts';
+import { createHttpServer, listen } from './http/server.ts';
 import { staticPages } from './http/static.ts';
 import { createIdentity } from './identity/identity.ts';
 import type { Identity } from './identity/identity.ts';
 import { auditKey, erasureKey, loadSecrets } from './identity/keys.ts';
-import { memoryLocks } from './identity/locks.ts';
 import type { Secrets } from './identity/keys.ts';
 import { newIds } from './ids.ts';
 import { createFeed } from './inspector/feed.ts';
@@ -58,8 +42,7 @@ import { createNodeJobs } from './jobs/node.ts';
 import { pruneJob } from './jobs/prune.ts';
 import { queuesTopic } from './jobs/topic.ts';
 import type { RunnerDeps } from './jobs/runner.ts';
-import { memoryLimiters } from './limits/limiter.ts';
-import { sharedLimiters } from './limits/shared.ts';
+import { createKernel } from './kernel.ts';
 import { checkCatalogue, withComputed } from './live/computed.ts';
 import type { Computed } from './live/computed.ts';
 import { createNodeAdapter } from './live/adapter.ts';
@@ -68,7 +51,6 @@ import { createGateway } from './live/gateway.ts';
 import type { Gateway } from './live/gateway.ts';
 import { createAttendance } from './live/attendance.ts';
 import { createPresence } from './live/presence.ts';
-import { memoryRosters } from './live/roster.ts';
 import { statusTopic } from './live/status.ts';
 import { countAlerts } from './observe/alerts.ts';
 import { createHealth } from './observe/health.ts';
@@ -80,13 +62,10 @@ import { createNotify } from './notify/notify.ts';
 import { createLog } from './observe/log.ts';
 import { loopMetric, watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
-import { createSpans, registeredTracer } from './observe/spans.ts';
 import { createNodeCache } from './cache/node.ts';
 import { createCircuits } from './outgoing/circuits.ts';
-import { redisChannel } from './redis/channel.ts';
 import { createClusterNode } from './redis/cluster.ts';
-import { createRedisLocks } from './redis/locks.ts';
-import { createRedisRoster } from './redis/roster.ts';
+import { createShared } from './shared.ts';
 import { createWebhooks } from './webhooks/sender.ts';
 
 /** What a test brings instead of the real thing. */
@@ -150,8 +129,6 @@ const HANDOVER_MS = 10_000;
 const ACTOR_DRAIN_MS = 5_000;
 const JOB_DRAIN_MS = 2_000;
 const HURRY_MS = 1_000;
-/** connections that may wait to be taken: as many as the system allows (`net.core.somaxconn`); a packet that is dropped is sent again after 1, 3, 7 … 63 s */
-const BACKLOG = 65_535;
 
 const packageVersion = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
@@ -180,12 +157,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const node = randomBytes(8).toString('hex');
   const cluster = createClusterNode({ config, node, clock, random, log });
 
-  const newLimiter =
-    cluster === undefined
-      ? memoryLimiters(() => clock.mono())
-      : sharedLimiters({ redis: cluster.client.commands, keys: cluster.keys, clock });
-  const here = memoryLocks(() => clock.mono());
-  const locks = cluster === undefined ? here : createRedisLocks({ redis: cluster.client.commands, keys: cluster.keys, here });
+  const { newLimiter, locks, roster, circuitNews } = createShared(cluster, { node, clock });
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
   const store = deps.store?.(companions) ?? createPgStore(database, companions, node);
@@ -205,7 +177,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     newId,
     log,
     registry,
-    ...(cluster === undefined ? {} : { news: redisChannel(cluster.client, cluster.keys.circuits) }),
+    ...(circuitNews === undefined ? {} : { news: circuitNews }),
   });
   const cache = createNodeCache({ config, cluster, circuits, clock, random, newId, log, registry });
   const biosync = createBiosync({
@@ -269,36 +241,23 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     onOutcome: queueMetrics(registry, database.knex, () => clock.wall()),
   };
   const jobs: Jobs = await createNodeJobs(runner, cluster);
-  const tracer = registeredTracer(version);
-  const actors: ActorSystem = createActorSystem({
+  const actors: ActorSystem = createKernel({
+    config,
     kinds,
-    ...(tracer === undefined ? {} : { spans: createSpans({ tracer, share: config.traceSample, random, node }) }),
     effects: { ...biosync.effects, ...deps.effects },
-    onJob: (queue) => jobs.wake(queue),
     store,
+    embedded: database.engine === 'pglite',
+    cluster: cluster?.options,
+    node,
+    version,
+    erasureKey: erasureKey(secrets),
     clock,
     random,
     log,
-    metrics: registry,
-    erasureKey: erasureKey(secrets),
-    retention: config.kernelRetention === 'off' ? 'off' : { anchorDays: config.kernelAnchorDays },
-    ...(deps.onReplaced === undefined ? {} : { onReplaced: deps.onReplaced }),
-    node,
-    lanes: database.engine === 'pglite' ? 1 : config.kernelLanes,
-    freeze: strict,
-    ...(config.kernelFuse === 'on' ? { fuse: () => true } : {}),
-    ...(cluster === undefined ? {} : { cluster: cluster.options }),
-    limits: {
-      inflight: config.kernelInflight,
-      inflightBytes: config.kernelInflightBytes,
-      activations: config.kernelActivations,
-      activationBytes: config.kernelActivationBytes,
-      warmAfter: config.kernelWarmAfterMs,
-      loads: config.kernelLoads,
-      laneRows: config.kernelLaneRows,
-      laneBytes: config.kernelLaneBytes,
-      ringBytes: config.kernelRingBytes,
-    },
+    registry,
+    strict,
+    onJob: (queue) => jobs.wake(queue),
+    onReplaced: deps.onReplaced,
   });
   countAlerts(actors, registry);
   const erasures = createErasures({ actors, key: erasureKey(secrets), dataDir: config.dataDir, clock });
@@ -316,7 +275,6 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   if (cluster !== undefined) health.add('redis', () => cluster.client.commands.ping(), { advisory: true });
 
   const status = statusTopic({ version, durability: store.durability, wall: () => clock.wall() });
-  const roster = cluster === undefined ? memoryRosters()() : createRedisRoster({ client: cluster.client, keys: cluster.keys, node });
   const presence = createPresence({ clock, log, actors, attendance: createAttendance({ roster, node, clock, log }) });
   const queues = queuesTopic({
     read: () => queueHealth(database.knex, jobs.queues, clock.wall()),
@@ -328,25 +286,29 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   checkCatalogue(kinds, computed);
   const topics = withComputed(actors, computed);
   const redactor = createRedactor(kinds);
-  const admin = { inspect: actors.inspect, operate: actors.operate, audit, erasures, redactor };
   const settler = createSettler(actors, clock);
-  const routes: readonly Route[] = [
-    ...systemRoutes({ health, registry, version, publicUrl: config.publicUrl, table: () => routes }),
-    ...authRoutes({ config, identity, operatorSecret: secrets.operator }),
-    ...demoRoutes({ config, identity }),
-    ...actorRoutes(topics, config),
-    ...anomalyRoutes({ knex: database.knex }),
-    ...biosync.routes,
-    ...bookingRoutes({ knex: database.knex, clock, newId, settler }),
-    ...resourceRoutes({ knex: database.knex, actors, newId, cache }),
-    ...webhookRoutes({ webhooks }),
-    ...pushRoutes({ notify, knex: database.knex, tests: newLimiter('push-tests', { perSecond: 0.1, burst: 5 }) }),
-    ...mailRoutes({ addresses: notify.addresses, asks: newLimiter('mail-confirm', { perSecond: 3 / 3_600, burst: 3 }) }),
-    ...adminRoutes(admin, version),
-    ...breakerRoutes({ ...admin, circuits, actors }),
-    ...cacheRoutes({ ...admin, cache }),
-    ...queueRoutes({ ...admin, jobs, knex: database.knex, clock }),
-  ];
+  const routes = allRoutes({
+    config,
+    version,
+    operatorSecret: secrets.operator,
+    knex: database.knex,
+    actors,
+    topics,
+    admin: { audit, erasures, redactor },
+    identity,
+    biosync,
+    settler,
+    webhooks,
+    notify,
+    circuits,
+    cache,
+    jobs,
+    health,
+    registry,
+    clock,
+    newId,
+    newLimiter,
+  });
   const pages = await staticPages(fileURLToPath(new URL('../web', import.meta.url)));
   const koa = createHttp({
     config,
@@ -361,14 +323,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     pages,
     checkReplies: strict,
   });
-  const handle = koa.callback();
-  const http = createServer((req, res) => {
-    // load balancers are to open their next connection to a node that stays
-    if (health.draining) res.setHeader('connection', 'close');
-    void handle(req, res);
-  });
-  http.requestTimeout = 30_000;
-  http.headersTimeout = 10_000;
+  const http = createHttpServer(koa.callback(), () => health.draining);
   const loop = watchLoop(clock);
   loopMetric(loop, registry);
   const nodes =
@@ -481,12 +436,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       await identity.sessions.load();
       audit.start();
       elsewhere?.start();
-      await new Promise<void>((resolve, reject) => {
-        http.once('error', reject);
-        http.listen({ port: config.port, host: config.host, backlog: BACKLOG }, resolve);
-      });
-      const { port } = http.address() as AddressInfo;
-      url = `http://localhost:${port}`;
+      url = `http://localhost:${await listen(http, config)}`;
       // what a former process had received and not handed on cannot be under way elsewhere
       if (database.engine === 'pglite') await biosync.intake.sweep(0);
       await jobs.start();

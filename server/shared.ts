@@ -1,0 +1,36 @@
+/** What the nodes have in common: limits, locks, who is present, news of circuits. In Redis for several nodes; a node alone has it in memory. */
+import type { Clock } from '../actors/types.ts';
+import { memoryLocks } from './identity/locks.ts';
+import type { Locks } from './identity/locks.ts';
+import { memoryLimiters } from './limits/limiter.ts';
+import type { NewLimiter } from './limits/limiter.ts';
+import { sharedLimiters } from './limits/shared.ts';
+import { memoryRosters } from './live/roster.ts';
+import type { Roster } from './live/roster.ts';
+import { redisChannel } from './redis/channel.ts';
+import type { Channel } from './redis/channel.ts';
+import type { ClusterNode } from './redis/cluster.ts';
+import { createRedisLocks } from './redis/locks.ts';
+import { createRedisRoster } from './redis/roster.ts';
+
+export interface Shared {
+  readonly newLimiter: NewLimiter;
+  readonly locks: Locks;
+  readonly roster: Roster;
+  /** a node alone has nobody to tell */
+  readonly circuitNews: Channel | undefined;
+}
+
+export function createShared(cluster: ClusterNode | undefined, { node, clock }: { readonly node: string; readonly clock: Clock }): Shared {
+  const mono = (): number => clock.mono();
+  const here = memoryLocks(mono);
+  if (cluster === undefined) return { newLimiter: memoryLimiters(mono), locks: here, roster: memoryRosters()(), circuitNews: undefined };
+  const { client, keys } = cluster;
+  const redis = client.commands;
+  return {
+    newLimiter: sharedLimiters({ redis, keys, clock }),
+    locks: createRedisLocks({ redis, keys, here }),
+    roster: createRedisRoster({ client, keys, node }),
+    circuitNews: redisChannel(client, keys.circuits),
+  };
+}
