@@ -217,7 +217,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     circuits,
     random,
     accounts: await pushAccounts(config, clock),
-    mailer: config.smtpUrl === undefined ? logMailer(log) : smtpMailer({ url: config.smtpUrl, from: config.mailFrom }),
+    mailer:
+      config.smtpUrl === undefined ? logMailer(log) : smtpMailer({ url: config.smtpUrl, from: config.mailFrom, circuits, clock, random }),
     publicUrl: config.publicUrl,
     jobs: () => jobs,
     actors: () => actors,

@@ -63,6 +63,7 @@ export function createAddresses(d: {
         footer: 'If it was not you, do nothing: we will not write again.',
       });
       const outcome = await d.mailer.send({ ...words, to: email, id: jobId, about: { userId, confirm: href } });
+      if (outcome.kind === 'held') throw new JobFailure('MAIL_HELD', outcome.reason, { retryAfterMs: outcome.afterMs, counts: false });
       if (outcome.kind === 'retry') throw new JobFailure('MAIL_RETRY', outcome.reason);
       if (outcome.kind !== 'sent') throw new JobFailure('MAIL_REFUSED', 'the mail server refuses this mail', { retryable: false });
     },

@@ -178,6 +178,12 @@ export function createDelivery(d: DeliverDeps): Delivery {
       case 'reject':
       case 'too_large':
         return finish(job, channel, 'failed', { attempts: attempt, error: outcome.kind === 'reject' ? outcome.reason : 'too large' });
+      case 'held': {
+        const nextAt = clock.wall() + outcome.afterMs;
+        if (nextAt >= expiresAt) return finish(job, channel, 'failed', { attempts: attempt - 1, error: outcome.reason });
+        await record(job, channel, { state: 'retrying', attempts: attempt - 1, error: outcome.reason, nextAt });
+        throw new JobFailure('PUSH_HELD', outcome.reason, { retryAfterMs: outcome.afterMs, counts: false });
+      }
       case 'retry': {
         const wait = Math.max(outcome.afterMs ?? 0, DELAYS[attempt - 1] ?? 0);
         const nextAt = clock.wall() + wait;
@@ -209,6 +215,7 @@ export function createDelivery(d: DeliverDeps): Delivery {
           const endpoint = await d.endpoints.find(userId, endpointId);
           if (endpoint === undefined) return;
           const outcome = await d.providers.get(endpoint.provider)?.retract?.(endpoint.target, tagOf(collapseKey), signal);
+          if (outcome?.kind === 'held') throw new JobFailure('PUSH_HELD', outcome.reason, { retryAfterMs: outcome.afterMs, counts: false });
           if (outcome?.kind === 'retry') throw new JobFailure('PUSH_RETRY', outcome.reason);
         },
       }),

@@ -7,8 +7,13 @@ import { Problem } from '../problems.ts';
 import type { Outcome, PushProvider, Target, VendorProvider } from './provider.ts';
 
 const TIMEOUT_MS = 10_000;
+const LEAST_WAIT_MS = 1_000;
 /** hosts with a circuit of their own: devices name theirs, and there are few vendors */
 const MOST_HOSTS = 32;
+
+/** What a policy says that has called nobody. */
+export const heldBy = (error: unknown): Outcome | undefined =>
+  error instanceof Problem ? { kind: 'held', reason: error.code, afterMs: error.retryAfterMs ?? LEAST_WAIT_MS } : undefined;
 
 export function guarded(provider: VendorProvider, d: { circuits: Circuits; clock: Clock; random: () => number }): PushProvider {
   const retract = provider.retract?.bind(provider);
@@ -33,8 +38,7 @@ export function guarded(provider: VendorProvider, d: { circuits: Circuits; clock
     policyOf(target)
       .call({ signal, run, judge: ({ kind }) => (kind === 'retry' ? { failed: true, again: false } : 'ok') })
       .catch((error: unknown): Outcome => {
-        if (!(error instanceof Problem)) return { kind: 'retry', reason: error instanceof Error ? error.message : String(error) };
-        return { kind: 'retry', reason: error.code, ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }) };
+        return heldBy(error) ?? { kind: 'retry', reason: error instanceof Error ? error.message : String(error) };
       });
 
   return {

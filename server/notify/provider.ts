@@ -39,6 +39,8 @@ export type Outcome =
   /** the endpoint is no more */
   | { readonly kind: 'gone'; readonly reason: string }
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number }
+  /** nobody was called, it was no try: the circuit is open, or too many calls wait */
+  | { readonly kind: 'held'; readonly reason: string; readonly afterMs: number }
   /** this message will never be taken */
   | { readonly kind: 'reject'; readonly reason: string }
   | { readonly kind: 'too_large' };

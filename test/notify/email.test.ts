@@ -222,6 +222,64 @@ test.serial('a mail that is refused for good has failed; the fifth in a row disa
   t.like((await endpointsOf(w, p))[0], { provider: 'email', failures: 5, disabledReason: 'five failures in a row' });
 });
 
+/** Lets `ms` pass; at no moment is a job left under way. */
+async function pass({ clock, w }: Context, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 1_000) {
+    await clock.advance(1_000);
+    await until(
+      async () => (await w.app.database.knex('jobs').where({ queue: 'notify', status: 'active' }).first(`job_id`)) === undefined,
+      'no job under way',
+    );
+  }
+}
+
+async function circuitOf(w: World): Promise<string | undefined> {
+  const admin = await w.person({ roles: ['admin'] });
+  const { items } = (await w.inject({ method: 'GET', url: '/v1/admin/breakers', token: admin.token })).json<{
+    items: { name: string; state: string }[];
+  }>();
+  return items.find(({ name }) => name.startsWith('mail:127.0.0.1'))?.state;
+}
+
+test.serial('while the mail server is away mails wait without spending their tries, and it gets them when it is back', async (t) => {
+  const { w, mail } = t.context;
+  const people = [await reader(t.context), await reader(t.context), await reader(t.context)];
+  for (const p of people) await configure(w, p, byMail);
+  mail.away(true);
+  const ids: string[] = [];
+  for (const p of people) for (let i = 0; i < 2; i += 1) ids.push(await tell(w, p, { severity: 'critical' }));
+  await pass(t.context, 600_000);
+  const rows = await Promise.all(ids.map((id) => deliveryOf(t.context, id)));
+  t.true(rows.every((row) => row?.state === 'retrying'));
+  t.true(rows.some((row) => row?.error === 'CIRCUIT_OPEN'));
+  const tries = rows.reduce((sum, row) => sum + (row?.attempts ?? 0), 0);
+  t.true(tries <= 15, `${tries} tries; without the circuit each mail would have had five`);
+  t.is(await circuitOf(w), 'open');
+
+  mail.away(false);
+  const isSent = async (id: string): Promise<boolean> => (await deliveryOf(t.context, id))?.state === 'sent';
+  // the mail that has tried longest waits half an hour for its last try
+  for (let i = 0; i < 70 && !(await Promise.all(ids.map(isSent))).every(Boolean); i += 1) await pass(t.context, 30_000);
+  for (const p of people) t.is(mailsTo(t.context, p).length, 2, 'each mail once');
+  t.is(await circuitOf(w), 'closed');
+});
+
+test.serial('answers about single mails open no circuit', async (t) => {
+  const { w, mail } = t.context;
+  const p = await reader(t.context);
+  await configure(w, p, byMail);
+  for (let i = 0; i < 6; i += 1) mail.refusals.push({ at: 'rcpt', code: 451, text: '4.7.1 greylisted' });
+  const ids: string[] = [];
+  for (let i = 0; i < 3; i += 1) ids.push(await tell(w, p, { severity: 'critical' }));
+  for (const id of ids) await delivered(t.context, id, 'sent');
+  const rows = await Promise.all(ids.map((id) => deliveryOf(t.context, id)));
+  t.is(
+    rows.reduce((sum, row) => sum + (row?.attempts ?? 0), 0),
+    9,
+  );
+  t.is(await circuitOf(w), 'closed');
+});
+
 test.serial('an address that is no mailbox is not written to again', async (t) => {
   const { w, mail, clock } = t.context;
   const p = await reader(t.context);

@@ -1,5 +1,5 @@
 /** A mail server for tests: takes mail over SMTP, or refuses it as it is told to. */
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 
 export interface Received {
@@ -17,6 +17,8 @@ export interface MailServer {
   readonly received: Received[];
   /** what the next mails are answered, at which command; then they are taken again */
   readonly refusals: { readonly at: 'rcpt' | 'data'; readonly code: number; readonly text: string }[];
+  /** connections end at once, also those that are open; then again they do not */
+  away(yes: boolean): void;
   close(): Promise<void>;
 }
 
@@ -75,11 +77,22 @@ export async function startMailServer(): Promise<MailServer> {
       });
     },
   });
+  const sockets = new Set<Socket>();
+  let gone = false;
+  server.server.prependListener('connection', (socket: Socket) => {
+    if (gone) socket.destroy();
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     received,
     refusals,
+    away(yes) {
+      gone = yes;
+      if (yes) for (const socket of sockets) socket.destroy();
+    },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

@@ -75,7 +75,9 @@ export const pushRoutes = ({ notify, knex, tests }: { notify: Notify; knex: Knex
     summary: 'Calls one endpoint now, past quiet hours and budgets',
     tag: 'notifications',
     params: Id,
-    reply: { 200: z.strictObject({ outcome: z.enum(['sent', 'gone', 'retry', 'reject', 'too_large']), reason: z.string().optional() }) },
+    reply: {
+      200: z.strictObject({ outcome: z.enum(['sent', 'gone', 'retry', 'held', 'reject', 'too_large']), reason: z.string().optional() }),
+    },
     problems: ['NOT_FOUND', 'RATE_LIMITED'],
     run: async ({ params, caller }) => {
       const verdict = tests.take(caller.id);

@@ -350,7 +350,7 @@ export interface Replies {
       /** of the actor breaker:{id} */
       id: string;
       name: string;
-      rules: 'remote' | 'provider' | 'dependency';
+      rules: 'remote' | 'provider' | 'dependency' | 'mail';
       /** of all nodes together; null: nothing has been reported yet */
       state: 'closed' | 'open' | 'half_open' | 'isolated' | 'forced_closed' | null;
       /** end of the wait */
@@ -1658,7 +1658,7 @@ export interface Replies {
     disabledAt?: string;
     disabledReason?: string;
   };
-  'POST /v1/push/endpoints/:id/test': { outcome: 'sent' | 'gone' | 'retry' | 'reject' | 'too_large'; reason?: string };
+  'POST /v1/push/endpoints/:id/test': { outcome: 'sent' | 'gone' | 'retry' | 'held' | 'reject' | 'too_large'; reason?: string };
   'POST /v1/realtime/token': {
     token: string;
     /** seconds */
