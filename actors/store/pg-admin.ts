@@ -36,7 +36,7 @@ export function createPgAdmin(reads: PgLink, chores: PgLink): AdminStore {
     outboxOf: async (actorId, limit) => {
       const text = `select actor_id as "actorId", seq, n, slot, op, target, payload::text as payload, next_at as "nextAt", attempts, state, error
         from thrum_outbox where actor_id = $1 order by seq, n limit $2`;
-      return reads.query<OutboxEntry>('outbox_of', text, [actorId, limit]);
+      return reads.query<OutboxEntry>('admin_outbox_of', text, [actorId, limit]);
     },
 
     deadLetters: ({ kind, actorId, open, before, limit }) => {
