@@ -298,9 +298,9 @@ export class Activation implements UnitOwner {
     return this.#status === 'ready' && this.closed === undefined;
   }
 
-  /** Whether other nodes may work on the actor too. */
-  get shared(): boolean {
-    return this.#k.placement !== undefined;
+  /** Present where other nodes may work on the actor too. */
+  get placement(): Kernel['placement'] {
+    return this.#k.placement;
   }
 
   /** Whether events out of turn would pass a bound, or keep the mailbox waiting. */

@@ -4,6 +4,7 @@ import { internal } from './envelope.ts';
 import { NonRetryable } from './errors.ts';
 import { effectKey, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import { AHEAD_MS, aheadOf } from './orphans.ts';
 import type { Spans } from './spans.ts';
 import type { EffectId } from './store/store.ts';
 import type { ActorRef, Json, Log } from './types.ts';
@@ -40,6 +41,9 @@ interface Call {
   readonly traceparent?: string | undefined;
   readonly abort: AbortController;
   attempt: number;
+  /** of its row, epoch ms */
+  nextAt: number;
+  /** this node does not work on it (any more) */
   over: boolean;
 }
 
@@ -73,6 +77,30 @@ export class Effects {
     const gate = this.#gate(call);
     if (gate.active >= this.#declared(call).concurrency) gate.waiting.push(call);
     else this.#attempt(call, gate);
+  }
+
+  /** Another node works on it, or will: only its name is known here, for the event that leaves the call. */
+  note(c: EffectCallOf): void {
+    this.#calls.set(`${c.id.actorId}/${c.invoke}`, { ...c, abort: new AbortController(), over: true });
+  }
+
+  /** What lasts must not look as if it were left behind: the rows of what this node still works on are moved. */
+  async keep(): Promise<void> {
+    const { placement, clock, store } = this.#k;
+    if (placement === undefined) return;
+    const nextAt = clock.wall() + aheadOf(placement);
+    const lasting: Call[] = [];
+    for (const [key, call] of this.#calls) {
+      if (!call.over && call.nextAt < nextAt - AHEAD_MS / 2) lasting.push(call);
+      // Were its row still there, the sweep would have begun with it.
+      if (call.over && !placement.roaming && call.nextAt < nextAt - AHEAD_MS) this.#calls.delete(key);
+    }
+    if (lasting.length === 0) return;
+    await store.hold(
+      lasting.map((call) => call.id),
+      nextAt,
+    );
+    for (const call of lasting) call.nextAt = Math.max(call.nextAt, nextAt);
   }
 
   #gate(call: Call): { active: number; waiting: Call[] } {
@@ -186,8 +214,9 @@ export class Effects {
     }
     this.#k.metrics.effects.add(call.src, 'retried');
     const wait = this.#k.random() * Math.min(retry.max, retry.base * retry.factor ** (call.attempt - 1));
+    call.nextAt = this.#k.clock.wall() + Math.max(wait, aheadOf(this.#k.placement));
     this.#k.store
-      .postpone([{ ...call.id, attempts: call.attempt, nextAt: this.#k.clock.wall() + wait, error: message.slice(0, 500) }])
+      .postpone([{ ...call.id, attempts: call.attempt, nextAt: call.nextAt, error: message.slice(0, 500) }])
       .catch((cause: unknown) => this.#k.log.warn({ err: cause }, 'the failed attempt was not remembered'));
     this.#k.clock.setTimer(wait, () => {
       if (call.over || this.#stopped) return;
@@ -230,11 +259,18 @@ export class Effects {
 
   /** Gives up the effects of the slots that are another node's work now; that one starts them again. */
   release(keep: (slot: number) => boolean): void {
+    const now = this.#k.clock.wall();
+    const ahead: EffectId[] = [];
     for (const call of this.#calls.values()) {
       if (keep(slotOf(call.id.actorId))) continue;
+      if (!call.over && call.nextAt > now) ahead.push(call.id);
       this.#end(call);
       call.abort.abort(new Error('another node goes on with it'));
     }
+    if (ahead.length === 0) return;
+    this.#k.store.hold(ahead, now).catch((error: unknown) => {
+      this.#k.log.warn({ err: error }, 'effects were given up; another node goes on with them half a minute later');
+    });
   }
 
   /** The effect id of a live invocation that this node works on. */

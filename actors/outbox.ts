@@ -10,6 +10,7 @@ import { kernelProblems, KernelProblem } from './errors.ts';
 import { actorIdOf, derivedIdem, effectKey, slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { effectLetter, messageLetter } from './letter.ts';
+import { AHEAD_MS, aheadOf, ORPHAN_MS } from './orphans.ts';
 import { isMoved } from './routing.ts';
 import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
@@ -24,7 +25,6 @@ const SWEEP_MS = 5_000;
 const SWEEP_AGE = 2_000;
 const PAGE = 500;
 const REPORT_MS = 1_000;
-const ORPHAN_MS = 30_000;
 /** wait for the answer to a frame from another node */
 const FRAME_MS = 10_000;
 
@@ -95,11 +95,17 @@ export class Outbox {
     });
   }
 
-  /** While this node roams nobody may be there for a slot: what is overdue by half a minute is taken up wherever it belongs. */
+  /** While this node roams others may have its slots, and nobody others: what is overdue by half a minute is taken up wherever it belongs. */
   async #sweep(): Promise<void> {
-    const { placement, clock } = this.#k;
-    await this.#takeUpDue(clock.wall() - SWEEP_AGE, placement?.slots);
-    if (placement?.roaming === true) await this.#takeUpDue(clock.wall() - ORPHAN_MS);
+    const { placement, clock, store } = this.#k;
+    await this.#effects.keep();
+    const now = clock.wall();
+    if (placement?.roaming !== true) return this.#takeUpDue(now - SWEEP_AGE, placement?.slots);
+    await this.#takeUp(async () => {
+      const rows = await store.takeOutbox(now - ORPHAN_MS, now + AHEAD_MS, PAGE);
+      if (rows.length > 0) this.#k.log.info({ rows: rows.length }, 'overdue messages and effects taken up while roaming');
+      return rows;
+    });
   }
 
   /** Takes up what the former owner of the slots has left. */
@@ -109,9 +115,13 @@ export class Outbox {
     });
   }
 
-  /** Takes up what other nodes have left of actors that this one has just read: nothing that they send may overtake it. */
+  /**
+   * Takes up what other nodes have left of actors that this one has just read: nothing that they send may overtake it. Effects that a node may be
+   * busy with are left to it, or to the sweep.
+   */
   takeUpOf(actorIds: readonly string[]): Promise<void> {
-    return this.#takeUp(() => this.#k.store.outboxOf(actorIds));
+    const elsewhere = (row: PendingOutbox): boolean => this.#k.placement?.roaming === true || row.nextAt > this.#k.clock.wall();
+    return this.#takeUp(() => this.#k.store.outboxOf(actorIds), elsewhere);
   }
 
   /** Forgets the messages and effects of slots that are another node's work now. */
@@ -136,8 +146,8 @@ export class Outbox {
     });
   }
 
-  /** Works on the rows that nobody works on. */
-  async #takeUp(read: () => Promise<PendingOutbox[]>): Promise<void> {
+  /** Works on the rows that nobody works on. @param elsewhere effects that it does not start */
+  async #takeUp(read: () => Promise<PendingOutbox[]>, elsewhere: (row: PendingOutbox) => boolean = () => false): Promise<void> {
     const gone = new Set<string>();
     this.#gone.add(gone);
     let found: PendingOutbox[];
@@ -149,17 +159,23 @@ export class Outbox {
     for (const row of found) {
       if (!this.#k.works(row.slot)) continue;
       const key = effectKey(row);
-      if (!this.#known.has(key) && !this.#over.has(key) && !gone.has(key)) this.#begin(row);
+      if (this.#known.has(key) || this.#over.has(key) || gone.has(key)) continue;
+      this.#begin(row, row.op === 'effect' && elsewhere(row));
     }
   }
 
-  #begin(row: PendingOutbox): void {
+  #begin(row: PendingOutbox, elsewhere: boolean): void {
     const id: EffectId = { actorId: row.actorId, seq: row.seq, n: row.n };
     const ref = `${row.kind}:${row.id}`;
     const payload = JSON.parse(row.payload) as { type: string; payload: object; src: string; input: Json };
     if (row.op === 'tell')
       this.#enqueue({ tell: { id, to: row.target, type: payload.type, payload: payload.payload }, source: { ref, actorId: row.actorId } });
-    else this.#effect({ id, ref, kind: row.kind, invoke: row.target, src: payload.src, input: payload.input, attempt: row.attempts });
+    else {
+      const { kind, target: invoke, attempts: attempt, nextAt } = row;
+      const call = { id, ref, kind, invoke, src: payload.src, input: payload.input, attempt, nextAt };
+      if (elsewhere) this.#effects.note(call);
+      else this.#effect(call);
+    }
   }
 
   /** Sends the messages and starts the effects of a committed event, which has this span. */
@@ -168,8 +184,20 @@ export class Outbox {
     if (!this.#k.works(a.at.slot)) return;
     const source = { ref: a.at.ref, actorId: a.actorId };
     for (const tell of s.tells) if (tell.fused !== true) this.#enqueue({ tell, source, traceparent });
+    if (s.effects.length === 0) return;
+    const nextAt = s.next.at + aheadOf(this.#k.placement);
     for (const e of s.effects)
-      this.#effect({ id: e.id, ref: a.at.ref, kind: a.kind, invoke: e.invoke, src: e.src, input: e.input, attempt: 0, traceparent });
+      this.#effect({
+        id: e.id,
+        ref: a.at.ref,
+        kind: a.kind,
+        invoke: e.invoke,
+        src: e.src,
+        input: e.input,
+        attempt: 0,
+        nextAt,
+        traceparent,
+      });
   }
 
   /** Nobody works on it any more: its row has gone, or will be found again. */

@@ -7,6 +7,7 @@ import { derivedIdem, uuidOf } from './ids.ts';
 import { migrationStep } from './migrate.ts';
 import { apply, emptyState, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
+import { aheadOf } from './orphans.ts';
 import type { Live, Runtime } from './runtime.ts';
 import type { Step } from './step.ts';
 import type { CompanionChange, EffectId, EventRows, Loaded, OutboxRow, RingEntry, TimerChange } from './store/store.ts';
@@ -41,7 +42,7 @@ function timerRows(a: Activation, s: Step, e: Envelope | undefined): TimerChange
     const fired = e?.kind === 'timer' && e.timer.id === timerId;
     if (standing !== undefined && standing <= due && !fired) {
       // Another node may be about to move the row, or to remove it, by a state that this event leaves: written in place it is not the row that woke that node.
-      if (a.shared) changes.push({ actorId, timerId, set: { slot, due: standing, armedSeq, type } });
+      if (a.placement !== undefined) changes.push({ actorId, timerId, set: { slot, due: standing, armedSeq, type } });
       continue;
     }
     a.rowsDue.set(timerId, due);
@@ -67,14 +68,15 @@ function finishedBy(a: Activation, s: Step, e: Envelope | undefined): readonly E
   return [...own, ...left];
 }
 
-export function outboxRows(s: Step, slot: number): readonly OutboxRow[] {
+/** @param ahead ms by which effects are kept from other nodes */
+export function outboxRows(s: Step, slot: number, ahead = 0): readonly OutboxRow[] {
   if (s.tells.length === 0 && s.effects.length === 0) return none;
   const nextAt = s.next.at;
   const tells = s.tells.map(({ id, to, type, payload }): OutboxRow => {
     return { ...id, slot, op: 'tell', target: to, payload: JSON.stringify({ type, payload }), nextAt };
   });
   const effects = s.effects.map(({ id, invoke, src, input }): OutboxRow => {
-    return { ...id, slot, op: 'effect', target: invoke, payload: JSON.stringify({ src, input }), nextAt };
+    return { ...id, slot, op: 'effect', target: invoke, payload: JSON.stringify({ src, input }), nextAt: nextAt + ahead };
   });
   return [...tells, ...effects];
 }
@@ -103,7 +105,7 @@ function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply
       meta: e === undefined ? null : metaText(e, s),
     },
     timers: s.patch.t === undefined && e?.kind !== 'timer' ? none : timerRows(a, s, e),
-    outbox: outboxRows(s, slot),
+    outbox: outboxRows(s, slot, aheadOf(a.placement)),
     outboxDone: finishedBy(a, s, e),
     companions: e?.from.kind === 'operator' ? [...s.companions, audited(actorId, s, e)] : s.companions,
   };

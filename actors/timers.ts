@@ -4,17 +4,19 @@
  */
 import { slotOf, splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import { ORPHAN_MS } from './orphans.ts';
 import type { Address } from './runtime.ts';
 import type { ArmedTimer } from './types.ts';
 import type { DueTimer } from './store/store.ts';
 
 const HORIZON_MS = 60_000;
 const REFILL_MS = 30_000;
-const ORPHAN_MS = 30_000;
 const PAGE = 5_000;
 /** overdue timers fired per tick of 100 ms after a start: 2,000 a second */
 const CATCH_UP = 200;
 const CATCH_UP_MS = 100;
+/** those left behind by others that are taken at once: as many as fire before somebody else may take them */
+const ORPHAN_PAGES = 12;
 const MAX_SLEEP_MS = 10_000;
 
 /** `xstate.after.holdTtl.booking.held` is the timer of the delay `holdTtl`; other timers are named by their id. */
@@ -123,22 +125,36 @@ export class Timers {
     });
   }
 
-  /** While this node roams nobody may be there for a slot: what is overdue by half a minute is taken up wherever it belongs. */
   async #refill(): Promise<void> {
     const { placement, clock } = this.#k;
     await this.#read(clock.wall() + HORIZON_MS, placement?.slots);
-    if (placement?.roaming === true) await this.#read(clock.wall() - ORPHAN_MS, undefined);
+    if (placement?.roaming === true) await this.#takeOrphans();
+  }
+
+  /** While this node roams nobody may be there for a slot: what is overdue by half a minute is taken up wherever it belongs. */
+  async #takeOrphans(): Promise<void> {
+    const now = this.#k.clock.wall();
+    for (let page = 0; page < ORPHAN_PAGES; page += 1) {
+      const rows = await this.#k.store.takeTimers(now - ORPHAN_MS, now, PAGE);
+      if (rows.length > 0) this.#k.log.info({ timers: rows.length }, 'overdue timers taken up while roaming');
+      this.#found(rows);
+      if (rows.length < PAGE) return;
+    }
   }
 
   async #read(before: number, slots: readonly number[] | undefined): Promise<void> {
     let after: { due: number; actorId: string; timerId: string } | undefined;
     for (;;) {
       const rows: DueTimer[] = await this.#k.store.timersDue(before, PAGE, after, slots);
-      for (const row of rows) {
-        this.#put({ ref: `${row.kind}:${row.id}`, actorId: row.actorId, id: row.timerId, due: row.due, seq: row.armedSeq, type: row.type });
-      }
+      this.#found(rows);
       after = rows.at(-1);
       if (rows.length < PAGE) return;
+    }
+  }
+
+  #found(rows: readonly DueTimer[]): void {
+    for (const row of rows) {
+      this.#put({ ref: `${row.kind}:${row.id}`, actorId: row.actorId, id: row.timerId, due: row.due, seq: row.armedSeq, type: row.type });
     }
   }
 

@@ -79,6 +79,8 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   const timers = new Map<string, StoredTimer>();
   const outbox = new Map<string, StoredOutbox>();
   const dead: DeadRow[] = [];
+  /** when timers were taken that their owner had left behind */
+  const taken = new Map<string, number>();
   const companions = new Map<string, Map<string, MemRow>>();
   const all = { registry, actors, journal, idems, snapshots, timers, outbox, dead, companions };
   let commits = 0;
@@ -259,6 +261,13 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         .sort(compareTimers)
         .slice(0, limit)
         .map((t) => ({ ...t, ...ofActor(t.actorId) })),
+    takeTimers: async (before, at, limit) => {
+      const keyOf = (t: StoredTimer): string => `${t.actorId}/${t.timerId}`;
+      const found = [...timers.values()].filter((t) => t.due < before && (taken.get(keyOf(t)) ?? 0) < before);
+      const mine = found.sort(compareTimers).slice(0, limit);
+      for (const t of mine) taken.set(keyOf(t), at);
+      return mine.map((t) => ({ ...t, ...ofActor(t.actorId) }));
+    },
     rearm: async ({ actorId, timerId, rowSeq, due, armedSeq }) => {
       const row = timers.get(`${actorId}/${timerId}`);
       if (row?.armedSeq === rowSeq) timers.set(`${actorId}/${timerId}`, { ...row, due, armedSeq });
@@ -274,6 +283,30 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         .filter((row) => actorIds.includes(row.actorId))
         .sort(compareEffects)
         .map(pendingRow),
+    takeOutbox: async (before, until, limit) => {
+      const rows = [...outbox.values()].sort(compareEffects);
+      const tells = rows.filter((row) => row.op === 'tell');
+      const heads = tells.filter((row, i) => tells[i - 1]?.actorId !== row.actorId);
+      const due = (some: StoredOutbox[]): StoredOutbox[] =>
+        some
+          .filter((row) => row.nextAt < before)
+          .sort((a, b) => a.nextAt - b.nextAt || compareEffects(a, b))
+          .slice(0, limit);
+      const senders = new Set(due(heads).map((row) => row.actorId));
+      const effects = due(rows.filter((row) => row.op === 'effect'));
+      const mine = [...effects, ...tells.filter((row) => senders.has(row.actorId))].sort(compareEffects);
+      return mine.map((row) => {
+        const moved = { ...row, nextAt: until };
+        outbox.set(idOf(row), moved);
+        return pendingRow(moved);
+      });
+    },
+    hold: async (rows, nextAt) => {
+      for (const id of rows) {
+        const row = outbox.get(idOf(id));
+        if (row) outbox.set(idOf(id), { ...row, nextAt });
+      }
+    },
     postpone: async (rows) => {
       for (const { attempts, nextAt, error, ...id } of rows) {
         const row = outbox.get(idOf(id));

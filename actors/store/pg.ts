@@ -143,6 +143,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       const from = after ?? { due: -1, actorId: '00000000-0000-0000-0000-000000000000', timerId: '' };
       return reads.query<DueTimer>('timers_due', TIMERS_DUE, [before, limit, from.due, from.actorId, from.timerId, slots]);
     },
+    takeTimers: async (before, at, limit) => chores.query<DueTimer>('take_timers', TAKE_TIMERS, [before, at, limit, allSlots]),
     rearm: async ({ actorId, timerId, rowSeq, due, armedSeq }) => {
       const text = 'update thrum_timer set due = $4, armed_seq = $5 where actor_id = $1 and timer_id = $2 and armed_seq = $3';
       await chores.query('rearm', text, [actorId, timerId, rowSeq, due, armedSeq]);
@@ -152,6 +153,10 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       return reads.query<PendingOutbox>('outbox_due', OUTBOX_DUE, [before, limit, from.actorId, from.seq, from.n, slots]);
     },
     outboxOf: async (actorIds) => reads.query<PendingOutbox>('outbox_of', OUTBOX_OF, [actorIds]),
+    takeOutbox: async (before, until, limit) => chores.query<PendingOutbox>('take_outbox', TAKE_OUTBOX, [before, until, limit, allSlots]),
+    hold: async (rows, nextAt) => {
+      await chores.query('hold', HOLD, [JSON.stringify(rows.map((r) => [r.actorId, r.seq, r.n])), nextAt]);
+    },
     postpone: async (rows) => {
       const text = JSON.stringify(rows.map((r) => [r.actorId, r.seq, r.n, r.attempts, r.nextAt, r.error]));
       await chores.query('postpone', POSTPONE, [text]);
@@ -295,6 +300,40 @@ const OUTBOX_DUE = `
                    order by actor_id, seq, n limit $2) o on true
     join thrum_actor a using (actor_id)
    order by o.actor_id, o.seq, o.n limit $2`;
+
+const TAKE_TIMERS = `
+  with due as (select actor_id, timer_id from thrum_timer
+                where slot = any($4::smallint[]) and due < $1 and coalesce(taken_at, 0) < $1
+                order by due, actor_id, timer_id collate "C" limit $3 for update skip locked),
+       taken as (update thrum_timer t set taken_at = $2 from due d where t.actor_id = d.actor_id and t.timer_id = d.timer_id returning t.*)
+  select t.actor_id as "actorId", a.kind, a.id, t.timer_id as "timerId", t.due, t.armed_seq as "armedSeq", t.type
+    from taken t join thrum_actor a using (actor_id)
+   order by t.due, t.actor_id, t.timer_id collate "C"`;
+
+/**
+ * The first message of a sender stands for all of its. A message that is locked all the same is being removed, so it has arrived. Nothing is
+ * waited for, so this cannot be part of a deadlock.
+ */
+const TAKE_OUTBOX = `
+  with effects as (select actor_id, seq, n from thrum_outbox
+                    where slot = any($4::smallint[]) and state = 'pending' and op = 'effect' and next_at < $1
+                    order by next_at, actor_id, seq, n limit $3 for update skip locked),
+       senders as (select o.actor_id from thrum_outbox o
+                    where o.slot = any($4::smallint[]) and o.state = 'pending' and o.op = 'tell' and o.next_at < $1
+                      and not exists (select from thrum_outbox e where e.actor_id = o.actor_id and e.state = 'pending' and e.op = 'tell' and (e.seq, e.n) < (o.seq, o.n))
+                    order by o.next_at, o.actor_id limit $3 for update of o skip locked),
+       tells as (select actor_id, seq, n from thrum_outbox
+                  where actor_id in (select actor_id from senders) and state = 'pending' and op = 'tell' for update skip locked),
+       taken as (update thrum_outbox o set next_at = $2 from (table effects union all table tells) m
+                  where o.actor_id = m.actor_id and o.seq = m.seq and o.n = m.n returning o.*)
+  select o.actor_id as "actorId", o.seq, o.n, o.slot, o.op, o.target, o.payload::text as payload, o.next_at as "nextAt", o.attempts, a.kind, a.id
+    from taken o join thrum_actor a using (actor_id)
+   order by o.actor_id, o.seq, o.n`;
+
+const HOLD = `
+  update thrum_outbox o set next_at = $2
+    from jsonb_array_elements($1::jsonb) r
+   where o.actor_id = (r->>0)::uuid and o.seq = (r->>1)::bigint and o.n = (r->>2)::smallint`;
 
 const OUTBOX_OF = `
   select o.actor_id as "actorId", o.seq, o.n, o.slot, o.op, o.target, o.payload::text as payload, o.next_at as "nextAt", o.attempts, a.kind, a.id

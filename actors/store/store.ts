@@ -306,12 +306,25 @@ export interface JournalStore {
     after?: { due: number; actorId: string; timerId: string },
     slots?: readonly number[],
   ): Promise<DueTimer[]>;
+  /**
+   * Takes timers of any slot with `due < before`, in order of due, at most `limit`, at the time `at`: no call with a `before` up to `at` gets them
+   * too, wherever it is made. Rows that another statement is busy with are passed over.
+   */
+  takeTimers(before: number, at: number, limit: number): Promise<DueTimer[]>;
   /** Moves a timer row, if it still stands as armed by `rowSeq`. */
   rearm(row: { actorId: string; timerId: string; rowSeq: number; due: number; armedSeq: number }): Promise<void>;
   /** Pending outbox rows with `nextAt < before`, in order of (actorId, seq, n), at most `limit`, after the given row; of these slots only, if given. */
   outboxDue(before: number, limit: number, after?: EffectId, slots?: readonly number[]): Promise<PendingOutbox[]>;
   /** All pending outbox rows of at most 256 actors, in order of (actorId, seq, n). */
   outboxOf(actorIds: readonly string[]): Promise<PendingOutbox[]>;
+  /**
+   * Takes outbox rows of any slot: effects with `nextAt < before`, at most `limit`, and all messages of those senders whose first one is, at most
+   * `limit` senders. Their `nextAt` becomes `until`. What another call takes, or another statement is busy with, is passed over; messages of one
+   * sender are never divided, so that they stay in order. In order of (actorId, seq, n).
+   */
+  takeOutbox(before: number, until: number, limit: number): Promise<PendingOutbox[]>;
+  /** Sets `nextAt` of the rows that still stand. */
+  hold(rows: readonly EffectId[], nextAt: number): Promise<void>;
   /** Remembers a failed attempt. */
   postpone(rows: readonly (EffectId & { attempts: number; nextAt: number; error: string })[]): Promise<void>;
   /** Writes a dead letter; with `outbox` in place of that row, and nothing if the row is gone. */

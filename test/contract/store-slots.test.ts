@@ -75,6 +75,101 @@ each('timers, messages and recent actors are found by slot, messages also by act
   t.deepEqual([...(await store.refs([actor(2), actor(9)]))], [[actor(2), 'room:r2']]);
 });
 
+each(
+  'timers that were left behind are taken by one of those who ask, and by another when the first has not fired them in time',
+  async (t, s, store, lane) => {
+    const set = (n: number, due: number) => ({ actorId: actor(n), timerId: 'a', set: { slot: slot(n), due, armedSeq: 1, type: 'x' } });
+    await lane.commit(plan([1, 2, 3, 4].map((n) => event(n, 1, [], { timers: [set(n, n === 4 ? 200 : 10 + n)] }))));
+    const [one, two, three] = await Promise.all([0, 1, 2].map((i) => store.takeTimers(100, 130 + i, 2)));
+    const taken = [...one!, ...two!, ...three!];
+    t.deepEqual(
+      byText(taken.map(({ actorId, due }) => ({ actorId, due }))),
+      byText([1, 2, 3].map((n) => ({ actorId: actor(n), due: 10 + n }))),
+      s.name,
+    );
+    t.deepEqual(
+      taken.find((row) => row.actorId === actor(1)),
+      {
+        actorId: actor(1),
+        kind: 'room',
+        id: 'r1',
+        timerId: 'a',
+        due: 11,
+        armedSeq: 1,
+        type: 'x',
+      },
+    );
+    t.deepEqual(await store.takeTimers(130, 160, 9), []);
+    t.deepEqual(
+      (await store.timersDue(100, 9)).map(({ due }) => due),
+      [11, 12, 13],
+      'their deadlines stand',
+    );
+    await lane.commit(plan([event(2, 2, [], { timers: [{ actorId: actor(2), timerId: 'a' }] })]));
+    await lane.commit(plan([event(3, 2, [], { timers: [set(3, 140)] })]));
+    t.deepEqual(
+      (await store.takeTimers(135, 165, 9)).map(({ actorId }) => actorId),
+      [actor(1)],
+    );
+    t.deepEqual(
+      (await store.takeTimers(170, 200, 9)).map(({ actorId }) => actorId),
+      [actor(1), actor(3)],
+      'armed anew, it can be left behind anew',
+    );
+  },
+);
+
+each(
+  'effects that were left behind are taken one by one, messages with all of their sender, by one of those who ask',
+  async (t, s, store, lane) => {
+    const work = (n: number, seq: number, k: number, nextAt: number) => ({
+      ...tell(n, seq, k, '{}', nextAt),
+      op: 'effect' as const,
+      target: 'call',
+    });
+    await lane.commit(
+      plan([
+        event(1, 1, [], { outbox: [tell(1, 1, 1), tell(1, 1, 2), work(1, 1, 3, 5)] }),
+        event(2, 1, [], { outbox: [work(2, 1, 1, 6), work(2, 1, 2, 90), tell(2, 1, 3, '{}', 90)] }),
+        event(3, 1, [], { outbox: [tell(3, 1, 1, '{}', 7)] }),
+      ]),
+    );
+    await lane.commit(
+      plan([event(1, 2, [], { outbox: [tell(1, 2, 1, '{}', 90)] }), event(2, 2, [], { outbox: [tell(2, 2, 1, '{}', 7)] })]),
+    );
+    const names = (rows: readonly { actorId: string; seq: number; n: number }[]) => rows.map((r) => `${r.actorId[0]} ${r.seq}.${r.n}`);
+    const first = await store.takeOutbox(50, 70, 1);
+    t.deepEqual(names(first), ['1 1.1', '1 1.2', '1 1.3', '1 2.1'], `${s.name}: a message that is not due goes with those before it`);
+    t.deepEqual(
+      { ...first[2], payload: JSON.parse(first[2]!.payload) },
+      {
+        ...work(1, 1, 3, 70),
+        payload: {},
+        attempts: 0,
+        kind: 'room',
+        id: 'r1',
+      },
+    );
+    const others = await Promise.all([0, 1, 2].map(() => store.takeOutbox(50, 70, 9)));
+    t.deepEqual(others.flatMap(names).toSorted(), ['2 1.1', '3 1.1'], 'a message behind one that is not due waits for it');
+    t.deepEqual(names(await store.takeOutbox(70, 99, 9)), []);
+    await lane.commit(plan([event(1, 3, [], { outboxDone: [{ actorId: actor(1), seq: 1, n: 1 }] })]));
+    await store.hold(
+      [
+        { actorId: actor(2), seq: 1, n: 1 },
+        { actorId: actor(9), seq: 1, n: 1 },
+      ],
+      80,
+    );
+    t.deepEqual(names(await store.takeOutbox(75, 110, 9)), ['1 1.2', '1 1.3', '1 2.1', '3 1.1'], 'whoever took them has not been heard of');
+    t.deepEqual(names(await store.takeOutbox(85, 110, 9)), ['2 1.1'], 'kept by the one who works on it, as long as that moves it');
+    t.deepEqual(
+      (await store.outboxDue(200, 9)).map(({ nextAt }) => nextAt),
+      [110, 110, 110, 110, 90, 90, 7, 110],
+    );
+  },
+);
+
 each('a message becomes a dead letter once', async (t, s, store, lane) => {
   await lane.commit(plan([event(1, 1, [], { outbox: [tell(1, 1, 1)] })]));
   const letter = { actorId: actor(1), kind: 'room', id: 'r1', source: 'tell', event: null, error: null, attempts: 1 };

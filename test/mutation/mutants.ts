@@ -225,6 +225,30 @@ export const mutants: readonly Mutant[] = [
     found: { suites: ['kernel/cluster.test.js'] },
   },
   {
+    name: 'each node that roams takes what others have left, whoever has taken it already',
+    file: 'actors/outbox.js',
+    edits: [['store.takeOutbox(now - ORPHAN_MS, now + AHEAD_MS, PAGE)', 'store.outboxDue(now - ORPHAN_MS, PAGE)']],
+    found: { suites: ['kernel/orphans.test.js'] },
+  },
+  {
+    name: 'what a node is busy with for long looks as if it were left behind',
+    file: 'actors/outbox.js',
+    edits: [['await this.#effects.keep();', '']],
+    found: { suites: ['kernel/orphans.test.js'] },
+  },
+  {
+    name: 'effects of a node that roams are not kept from the owner of the slot',
+    file: 'actors/rows.js',
+    edits: [['outboxRows(s, slot, aheadOf(a.placement))', 'outboxRows(s, slot)']],
+    found: { suites: ['kernel/orphans.test.js'] },
+  },
+  {
+    name: 'a node that roams begins the effects of every actor that it reads',
+    file: 'actors/outbox.js',
+    edits: [["row.op === 'effect' && elsewhere(row)", 'false']],
+    found: { suites: ['kernel/orphans.test.js'] },
+  },
+  {
     name: 'a node goes on with what it knew of an actor when the slot comes back',
     file: 'actors/residents.js',
     edits: [['if (a.uncommitted > 0)', 'if (a.uncommitted >= 0)']],

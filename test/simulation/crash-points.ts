@@ -63,11 +63,11 @@ export const UNREACHED: { readonly [name: string]: string } = {
   'keeper: await new Promise((resolve) => this.#deferral.yield(resolve))': 'between two idle actors of very many; nothing is under way',
   'keeper: await this.#save(this.#snapshotOf(a, {}))': 'an operator asks for it; a snapshot can be lost without harm',
   "node: await this.#reads.ask(a, { what: 'allowed', run, work: readBy(p) })": 'a question; the node does nothing after it',
-  'timers: await this.#read(clock.wall() - ORPHAN_MS, undefined)':
-    'a node that is still cut off from the leases when it reads its timers again; it reads the same as before, and changes nothing meanwhile',
   'cluster: await node.act(args[0], left)': 'an operator acts; an act has a name, under which it is done once',
   'cluster: await this.#router.run({ slot: slotOfRef(act.ref), left: ACT_MS, here: (left) => or...':
     'an operator acts; an act has a name, under which it is done once',
+  'effects: await store.hold(lasting.map((call) => call.id), nextAt)':
+    'only for effects that last; if the row is not moved another node may begin it, as it does after any death',
   'effects: await this.#perform(call)': 'only where somebody traces; without that the same call is reached',
   'cluster: await Promise.allSettled(asked)': 'an operator asks; it changes nothing',
   'cluster: await this.#placement.leave(ms / 2)': 'an orderly stop; it waits for handovers, and those are killed',

@@ -1,5 +1,5 @@
 /** What would lie where if the tables were divided by actor or by slot (docs/explanation/scale.md): keys, statements and batches. */
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import test from 'ava';
 import type { Client, QueryConfig } from 'pg';
 import { registryOf } from '../../actors/companion.ts';
@@ -92,8 +92,11 @@ test('every statement in the life of a command names the actor or the slot where
   await store.touch([]);
   await store.setStatus(id, 'active');
   await store.timersDue(0, 1);
+  await store.takeTimers(0, 1, 1);
   await store.rearm({ actorId: id, timerId: 'x', rowSeq: 1, due: 0, armedSeq: 1 });
   await store.outboxDue(0, 1);
+  await store.takeOutbox(0, 1, 1);
+  await store.hold([], 1);
   await store.outboxOf([id]);
   await store.postpone([]);
   await store.bury({ actorId: id, kind: 'x', id: 'x', source: 'effect', event: {}, error: {}, attempts: 1 });
@@ -119,6 +122,20 @@ test('every statement in the life of a command names the actor or the slot where
   t.true(seen.size >= 20, `only ${seen.size} statements were seen`);
   for (const [name, sql] of seen) if (!WALKS.has(name)) t.deepEqual(unbound(sql), [], `${name}: ${sql}`);
   t.deepEqual(unbound('select 1 from thrum_journal where at > 1'), ['from thrum_journal']);
+});
+
+test('no two statements of the store are prepared under one name, because a connection refuses the second', (t) => {
+  const folder = new URL('../../../actors/store/', import.meta.url);
+  const files = readdirSync(folder).filter((file) => /^pg.*\.ts$/.test(file));
+  const names = files.flatMap((file) => {
+    const text = readFileSync(new URL(file, folder), 'utf8');
+    return [...text.matchAll(/\.query(?:<[^;]*?>)?\(\s*'(\w+)'/g)].map(([, name]) => name);
+  });
+  t.true(names.length > 40, `${names.length} names`);
+  t.deepEqual(
+    names.filter((name, i) => names.indexOf(name) !== i),
+    [],
+  );
 });
 
 test('a batch holds actors of one lane only, so that lanes may be given to databases by ranges of slots', async (t) => {
