@@ -86,6 +86,15 @@ export function sameJson(a: unknown, b: unknown): boolean {
   return keys.every((key) => Object.hasOwn(b, key) && sameJson((a as Dict)[key], (b as Dict)[key]));
 }
 
+const byText = (a: Entry, b: Entry): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+const inOrder = ({ c, ...rest }: Patch): object => ({
+  ...rest,
+  ...(c === undefined ? {} : { c: { set: c.set?.toSorted(byText) ?? [], del: c.del?.toSorted(byText) ?? [] } }),
+});
+
+/** Whether two patches do the same. Their entries follow the keys of the context, whose order a store need not keep (jsonb does not); no two have one path. */
+export const samePatch = (a: Patch, b: Patch): boolean => sameJson(inOrder(a), inOrder(b));
+
 const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
 
 /** JSON text that is equal for equal values, in whatever order their keys were set. */

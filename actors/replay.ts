@@ -8,7 +8,7 @@ import { companionName, planBatch } from './companion.ts';
 import type { Registry } from './companion.ts';
 import { derivedIdem, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
-import { apply, emptyState, sameJson } from './patch.ts';
+import { apply, emptyState, sameJson, samePatch } from './patch.ts';
 import type { Patch } from './patch.ts';
 import { outboxRows } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
@@ -134,7 +134,8 @@ class Check {
     this.checked += 1;
     try {
       const done = recompute(this.#rt, this.#at, old, row, next);
-      if (!sameJson(plain(done.patch), row.patch)) this.report(row, 'patch', row.patch, plain(done.patch));
+      const patch = plain(done.patch);
+      if (!samePatch(patch as Patch, row.patch as Patch)) this.report(row, 'patch', row.patch, patch);
       const reply = replyTo(this.#rt, row, done);
       if (!sameJson(reply, row.reply)) this.report(row, 'reply', row.reply, reply);
       if (done.tells.length + done.effects.length + done.companions.length > 0) this.steps.push(done);

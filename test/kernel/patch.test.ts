@@ -1,6 +1,6 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { apply, diff, emptyState, fold, PatchError } from '../../actors/patch.ts';
+import { apply, diff, emptyState, fold, PatchError, samePatch } from '../../actors/patch.ts';
 import type { Maps, Patch } from '../../actors/patch.ts';
 import type { ActorState, Json } from '../../actors/types.ts';
 
@@ -208,4 +208,34 @@ test('keys that reach a prototype are refused at every level, on both sides', (t
     t.throws(() => apply(state({ flat: {} }), { c: { set: [['flat', bad, true]] } }), { instanceOf: PatchError });
   }
   t.is(({} as { polluted?: boolean }).polluted, undefined);
+});
+
+/** The same with its keys in the opposite order; what is shared stays shared. */
+function reversed(v: Json, seen: Map<object, Json>): Json {
+  if (!isDict(v)) return v;
+  const known = seen.get(v);
+  if (known !== undefined) return known;
+  const made = Object.fromEntries(
+    Object.entries(v)
+      .map(([k, below]): [string, Json] => [k, reversed(below, seen)])
+      .toReversed(),
+  );
+  seen.set(v, made);
+  return made;
+}
+
+test('a patch is the same as that of an equal context whose keys come in another order, and as no other', (t) => {
+  fc.assert(
+    fc.property(context, edits, fc.integer(), (c, list, n) => {
+      const next = edited(c, list);
+      const seen = new Map<object, Json>();
+      const one = diff(state(c), state(next), maps);
+      const two = diff(state(reversed(c, seen) as Dict), state(reversed(next, seen) as Dict), maps);
+      t.true(samePatch(one, two));
+      t.true(samePatch(one, clean(two) as Patch));
+      fc.pre(next['n'] !== n && c['n'] !== n);
+      t.false(samePatch(one, diff(state(c), state({ ...next, n }), maps)));
+    }),
+    runs,
+  );
 });
