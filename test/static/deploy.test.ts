@@ -193,6 +193,7 @@ test('dashboards and alerts ask only for metrics that the server has, with label
         t.true(labels === undefined || ['le', 'instance', 'job', ...labels].includes(label), `${label} of ${name} in ${expr}`);
     }
   }
+  t.true(compose.services['prometheus']?.command?.includes('--storage.tsdb.path=/prometheus'), 'the series lie in the volume');
   const Scrape = z.object({ scrape_configs: z.array(z.object({ static_configs: z.array(z.object({ targets: z.array(z.string()) })) })) });
   const targets = Scrape.parse(yaml('deploy/prometheus/prometheus.yml')).scrape_configs.flatMap((c) =>
     c.static_configs.flatMap((s) => s.targets),
