@@ -51,6 +51,8 @@ export class TopicDesk {
     const name = parseTopic(topic);
     const { topic: declared } = this.#k.topics.declared(name);
     const refused = new Map<Principal, Refusal>();
+    for (const p of readers) if (declared.public !== true && p.kind === 'anonymous') refused.set(p, refusal('UNAUTHENTICATED'));
+    if (refused.size === readers.length) return refused;
     const a = await this.active(`${name.kind}:${name.id}`);
     for (const p of readers) {
       try {

@@ -253,6 +253,12 @@ export const settings = {
       default: '500',
     },
   ),
+  connectWaitMs: setting(
+    'RT_CONNECT_WAIT_MS',
+    int(0, 60_000),
+    'How long a newcomer waits to be let in when more come than that, before he is refused; 0 refuses at once.',
+    { default: '10000', unit: 'ms' },
+  ),
   rates: setting(
     'RT_RATES',
     rates,
@@ -272,7 +278,7 @@ export const settings = {
   loopDelayMs: setting(
     'RT_LOOP_DELAY_MS',
     int(20, 1_000_000),
-    'While the event loop is later than this, at the 99th percentile of 5 s, ten new sockets a second are let in and not 500.',
+    'While the event loop is later than this, at the 99th percentile of 5 s, one new socket is let in at each turn of it.',
     { default: '200', unit: 'ms' },
   ),
   polling: setting(

@@ -1,72 +1,136 @@
 /** Who may open a socket at all; refusals are HTTP answers to the upgrade (realtime R2, R9, R13). */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../../actors/types.ts';
+import type { Clock, TimerHandle } from '../../actors/types.ts';
 import type { Config } from '../config.ts';
 import { clientAddress } from '../http/address.ts';
 import { accessCookie, readCookie } from '../identity/cookies.ts';
 import { Bucket } from '../limits/limiter.ts';
 import type { NewLimiter } from '../limits/limiter.ts';
 import type { LoopDelay } from '../observe/loop.ts';
+import type { LiveMetrics } from '../observe/metrics.ts';
 import { Problem, toProblem } from '../problems.ts';
 import type { ProblemDocument } from '../problems.ts';
 
 export interface Admission {
   /** For engine.io's `allowRequest`. */
-  readonly allowRequest: (req: IncomingMessage, done: (error: string | null | undefined, ok: boolean) => void) => void;
+  readonly allowRequest: (req: IncomingMessage, done: Done) => void;
   opened(address: string): void;
   closed(address: string): void;
+  /** Nobody comes in any more, nor do those who wait. */
   drain(): void;
 }
 
-/** While the event loop is late a storm would make it later; a few people may come all the same. */
-const LATE_RATE = { perSecond: 10, burst: 20 };
+type Done = (error: string | null | undefined, ok: boolean) => void;
 
+interface Newcomer {
+  readonly req: IncomingMessage;
+  readonly done: Done;
+  readonly address: string;
+  /** mono ms at which his patience ends */
+  readonly until: number;
+}
+
+/**
+ * Newcomers are let in a few at a time, once in this time or once in a turn of the event loop, whichever is longer: a loop that turns slowly lets in
+ * fewer. While it is late, it is one.
+ */
+const TURN_MS = 20;
+/** those for whom there is no room come back after 1 to 5 s */
+const AGAIN_MS = [1_000, 4_000] as const;
+
+/**
+ * Over the rate of the node newcomers wait in a row, and are refused when the row is longer than what the rate lets in while they would wait. A browser
+ * cannot read the answer to a refused upgrade, nor when to come back; so who comes after a node was lost is better held than sent away.
+ */
 export function createAdmission(o: {
   config: Config;
   clock: Clock;
+  random: () => number;
   newId: () => string;
   loop: LoopDelay;
   newLimiter: NewLimiter;
-  refused: (code: string) => void;
+  metrics: Pick<LiveMetrics, 'handshakes' | 'waiting'>;
 }): Admission {
-  const { config, clock } = o;
+  const { config, clock, metrics } = o;
   const open = new Map<string, number>();
   const perMinute = config.connectsPerMinute;
   const accepts = o.newLimiter('connects', { perSecond: perMinute / 60, burst: Math.max(1, Math.ceil(perMinute / 2)) });
-  const node = new Bucket({ perSecond: config.connectsPerSecond, burst: config.connectsPerSecond * 2 }, clock.mono());
-  const late = new Bucket(LATE_RATE, clock.mono());
+  const burst = config.connectsPerSecond * 2;
+  const node = new Bucket({ perSecond: config.connectsPerSecond, burst }, clock.mono());
+  const perTurn = Math.max(1, Math.ceil((burst * TURN_MS) / 1_000));
+  const room = (config.connectsPerSecond * config.connectWaitMs) / 1_000;
   const cookie = accessCookie(config.publicUrl);
+  const waiting = new Set<Newcomer>();
+  let timer: TimerHandle | undefined;
+  let turn = { at: Number.NEGATIVE_INFINITY, left: 0 };
   let draining = false;
 
-  const refusal = (req: IncomingMessage): Problem | undefined => {
+  const overloaded = (): Problem => {
+    const [least, more] = AGAIN_MS;
+    return new Problem('OVERLOADED', 'too many new connections', undefined, { retryAfterMs: least + Math.floor(o.random() * more) });
+  };
+  const crowded = (address: string): Problem | undefined =>
+    (open.get(address) ?? 0) < config.connectionsPerAddress
+      ? undefined
+      : new Problem('RATE_LIMITED', 'too many connections from this address', undefined, { retryAfterMs: 10_000 });
+
+  const refusal = (req: IncomingMessage, address: string): Problem | undefined => {
     if (draining) return new Problem('DRAINING', undefined, undefined, { retryAfterMs: 2_000 });
     const { origin } = req.headers;
     const foreign = origin !== undefined && !config.allowedOrigins.includes(origin);
     if (foreign && readCookie(req.headers.cookie, cookie) !== undefined) return new Problem('ORIGIN_DENIED');
-    const address = clientAddress(req, config.trustedProxies);
-    if ((open.get(address) ?? 0) >= config.connectionsPerAddress) {
-      return new Problem('RATE_LIMITED', 'too many connections from this address', undefined, { retryAfterMs: 10_000 });
-    }
+    const full = crowded(address);
+    if (full !== undefined) return full;
     const accept = accepts.take(address);
-    if (!accept.ok) return new Problem('RATE_LIMITED', 'too many new connections from this address', undefined, accept);
-    const now = clock.mono();
-    const few = late.take(now);
-    const all = few.ok || o.loop.p99() <= config.loopDelayMs ? node.take(now) : few;
-    if (!all.ok)
-      return new Problem('OVERLOADED', 'too many new connections', undefined, { retryAfterMs: Math.max(1_000, all.retryAfterMs) });
-    return undefined;
+    return accept.ok ? undefined : new Problem('RATE_LIMITED', 'too many new connections from this address', undefined, accept);
   };
+
+  function refuse({ req, done }: Pick<Newcomer, 'req' | 'done'>, problem: Problem): void {
+    metrics.handshakes.inc({ result: problem.code });
+    answer(req.socket, toProblem(problem, o.newId()), () => done(problem.code, false));
+  }
+
+  /** Whether one more may come in during this turn. */
+  function enter(now: number): boolean {
+    if (now - turn.at >= TURN_MS) turn = { at: now, left: o.loop.p99() > config.loopDelayMs ? 1 : perTurn };
+    if (turn.left === 0 || !node.take(now).ok) return false;
+    turn.left -= 1;
+    return true;
+  }
+
+  function letIn(): void {
+    timer = undefined;
+    const now = clock.mono();
+    for (const newcomer of waiting) {
+      const problem = now > newcomer.until ? overloaded() : crowded(newcomer.address);
+      if (problem === undefined && !enter(now)) break;
+      waiting.delete(newcomer);
+      if (problem === undefined) newcomer.done(null, true);
+      else refuse(newcomer, problem);
+    }
+    arm();
+  }
+
+  function arm(): void {
+    metrics.waiting.set(waiting.size);
+    if (waiting.size > 0) timer ??= clock.setTimer(TURN_MS, letIn);
+  }
 
   return {
     allowRequest(req, done) {
-      const problem = refusal(req);
-      if (problem === undefined) {
-        done(null, true);
-        return;
+      const address = clientAddress(req, config.trustedProxies);
+      const problem = refusal(req, address);
+      const now = clock.mono();
+      if (problem !== undefined) refuse({ req, done }, problem);
+      else if (waiting.size === 0 && enter(now)) done(null, true);
+      else if (waiting.size >= room) refuse({ req, done }, overloaded());
+      else {
+        // nobody else listens to it yet
+        req.socket.on('error', () => undefined);
+        waiting.add({ req, done, address, until: now + config.connectWaitMs });
+        arm();
       }
-      o.refused(problem.code);
-      answer(req.socket, toProblem(problem, o.newId()), () => done(problem.code, false));
     },
     opened: (address) => void open.set(address, (open.get(address) ?? 0) + 1),
     closed(address) {
@@ -74,7 +138,13 @@ export function createAdmission(o: {
       if (left > 0) open.set(address, left);
       else open.delete(address);
     },
-    drain: () => void (draining = true),
+    drain() {
+      draining = true;
+      if (timer !== undefined) clock.clearTimer(timer);
+      for (const newcomer of waiting) refuse(newcomer, new Problem('DRAINING', undefined, undefined, { retryAfterMs: 2_000 }));
+      waiting.clear();
+      metrics.waiting.set(0);
+    },
   };
 }
 

@@ -4,8 +4,10 @@ import type { z } from 'zod';
 import type { ActorKind } from '../../actors/define.ts';
 import { KernelProblem, refusal } from '../../actors/errors.ts';
 import type { ActorSystem, Cursor, Publication, TopicSlice } from '../../actors/system.ts';
+import { formatTopic, parseTopic } from '../../actors/topic-name.ts';
 import type { Json, Principal } from '../../actors/types.ts';
 import { diff } from '../../calc/merge-patch.ts';
+import { askedTogether } from './readers.ts';
 
 /** What the edge needs of topics; the kernel's, or the kernel's with computed ones beside them. */
 export type TopicSource = Pick<ActorSystem, 'authorize' | 'refused' | 'slice' | 'behind' | 'follow'> & {
@@ -76,15 +78,20 @@ export function computed(name: string, schema: z.ZodType, first: View, wall: () 
 
 /** The kernel's topics and the computed ones under one roof. */
 export function withComputed(
-  actors: Omit<TopicSource, 'onPublish'> & Pick<ActorSystem, 'onPublish'>,
+  actors: Pick<ActorSystem, 'refused' | 'slice' | 'behind' | 'follow' | 'onPublish'>,
   topics: readonly Computed[],
 ): TopicSource {
   const ownerOf = (name: string): Computed | undefined => topics.find((t) => t.owns(name));
+  const mayRead = askedTogether(actors);
   return {
     async authorize(name, p) {
       const own = ownerOf(name);
       if (own === undefined && /^(system|ops)\//.test(name)) throw new KernelProblem(refusal('UNKNOWN_TOPIC', name.slice(0, 200)));
-      if (own === undefined) return actors.authorize(name, p);
+      if (own === undefined) {
+        const topic = formatTopic(parseTopic(name));
+        await mayRead(topic, p);
+        return topic;
+      }
       if (own.readers === 'everybody') return name;
       if (p.kind === 'anonymous') throw new KernelProblem(refusal('UNAUTHENTICATED'));
       await own.authorize(name, p);

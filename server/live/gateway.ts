@@ -52,10 +52,11 @@ export function createGateway(d: GatewayDeps): Gateway {
   const admission = createAdmission({
     config,
     clock,
+    random: d.random,
     newId: d.newId,
     loop: d.loop,
     newLimiter: d.newLimiter,
-    refused: (result) => metrics.handshakes.inc({ result }),
+    metrics,
   });
   const io: LiveServer = new Server(d.http, {
     transports: config.polling === 'on' ? ['websocket', 'polling'] : ['websocket'],
@@ -283,6 +284,7 @@ export function createGateway(d: GatewayDeps): Gateway {
       io.local.disconnectSockets(true);
     },
     async close() {
+      admission.drain();
       stopPublishing();
       probes?.stop();
       rights.stop();

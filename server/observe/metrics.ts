@@ -38,6 +38,7 @@ export interface LiveMetrics {
   readonly deliveries: Counter;
   readonly commitToEmit: Histogram;
   readonly handshakes: Counter<'result'>;
+  readonly waiting: Gauge;
   readonly resumes: Counter<'result'>;
   readonly byes: Counter<'code'>;
   readonly congested: Gauge;
@@ -67,6 +68,7 @@ export const liveMetrics = (registry: Registry): LiveMetrics => {
       labelNames: ['result'],
       registers,
     }),
+    waiting: new Gauge({ name: 'thrum_rt_waiting', help: 'Newcomers that wait to be let in', registers }),
     resumes: new Counter({ name: 'thrum_rt_resume_total', help: 'Answers to subscriptions', labelNames: ['result'], registers }),
     byes: new Counter({ name: 'thrum_rt_byes_total', help: 'Connections ended by the server', labelNames: ['code'], registers }),
     congested: new Gauge({ name: 'thrum_rt_congested', help: 'Connections that do not read fast enough now', registers }),

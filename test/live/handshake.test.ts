@@ -1,10 +1,7 @@
 import anyTest from 'ava';
 import type { TestFn } from 'ava';
 import { request } from 'node:http';
-import { readConfig } from '../../server/config.ts';
 import { createTokens } from '../../server/identity/tokens.ts';
-import { createAdmission } from '../../server/live/admission.ts';
-import { memoryLimiters } from '../../server/limits/limiter.ts';
 import { FakeClock } from '../support/clock.ts';
 import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
@@ -200,40 +197,6 @@ test.serial('sockets leave in twenty batches over the time of the drain, each cl
   const waits = lives.map((l) => l.seen.find((m) => m.event === 'bye')?.data['retryAfterMs'] as number);
   t.true(waits.every((ms) => ms >= 0 && ms < 2_000));
   t.true(new Set(waits).size > 20, 'they do not come back at the same moment');
-});
-
-test('while the event loop is late a few newcomers are let in and the others refused (R9)', (t) => {
-  const clock = new FakeClock();
-  let delay = 500;
-  const refused: string[] = [];
-  const config = readConfig({ RT_CONNECTS_PER_MINUTE: '1000000' });
-  const { allowRequest } = createAdmission({
-    config,
-    clock,
-    newId: () => 'r',
-    loop: { p99: () => delay, start: () => undefined, stop: () => undefined },
-    newLimiter: memoryLimiters(() => clock.mono()),
-    refused: (code) => refused.push(code),
-  });
-  const answers: string[] = [];
-  const socket = {
-    remoteAddress: '10.0.0.1',
-    on: () => undefined,
-    end: (text: string, then: () => void) => {
-      answers.push(text);
-      then();
-    },
-  };
-  const come = (n: number): number => {
-    let admitted = 0;
-    for (let i = 0; i < n; i += 1) allowRequest({ headers: {}, socket } as never, (_, ok) => (admitted += ok ? 1 : 0));
-    return admitted;
-  };
-  t.is(come(100), 20);
-  t.is(refused.length, 80);
-  t.regex(answers[0] ?? '', /^HTTP\/1\.1 503 [\s\S]*Retry-After: 1[\s\S]*"code":"OVERLOADED"/);
-  delay = 50;
-  t.is(come(100), 100);
 });
 
 test.serial('a person who signs in on an open connection has his rights from then on (R2)', async (t) => {

@@ -85,6 +85,7 @@ export async function makeWorld(o: WorldOptions = {}): Promise<World> {
     ARGON2_TIME: '1',
     RT_CONNECTS_PER_MINUTE: HIGH,
     RT_CONNECTIONS_PER_ADDRESS: HIGH,
+    RT_CONNECTS_PER_SECOND: HIGH,
     RT_LOOP_DELAY_MS: HIGH,
     DRAIN_MS: '20',
     DRAIN_PAUSE_MS: '0',
