@@ -24,6 +24,9 @@ export interface Frozen {
   readonly keys?: number;
 }
 
+/** number of the form in which a warm actor is written; nodes of different builds send it to each other */
+export const FROZEN_FORMAT = 1;
+
 /** rows after the last snapshot for which another is due at the end of an activation */
 const SNAPSHOT_ROWS = 16;
 

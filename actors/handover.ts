@@ -1,5 +1,8 @@
 /** A planned move of slots: the actors come to rest here before they go on elsewhere, so that nobody notices (kernel specification 10.6). */
+import type { Activation } from './activation.ts';
+import { Parcels } from './arrivals.ts';
 import type { Bus } from './bus/bus.ts';
+import { FROZEN_FORMAT } from './frozen.ts';
 import type { Kernel } from './kernel.ts';
 import type { Residents } from './residents.ts';
 import type { Grant, Leases } from './shard/leases.ts';
@@ -8,6 +11,9 @@ import { within } from './within.ts';
 /** for the mailboxes to run empty, ms */
 const REST_MS = 2_000;
 const POLL_MS = 5;
+/** what is sent of the actors of one group of slots: more would keep the slots waiting for longer than reading them does */
+const PACK_BYTES = 2_097_152;
+const PACK_MS = 20;
 const ANSWER_MS = 1_000;
 
 export class Handover {
@@ -31,24 +37,38 @@ export class Handover {
   /**
    * Gives the slots to `to`. New events for them are answered `MOVED` already. What has not come to rest after two seconds is left to the fence.
    *
-   * @param keep slots whose messages and effects remain this node's work
+   * @param end called when nothing of the slots may run here any more
    * @returns those that are known to have moved
    */
-  async run(given: readonly Grant[], to: string, keep: (slot: number) => boolean): Promise<readonly Grant[]> {
+  async run(given: readonly Grant[], to: string, end: () => void): Promise<readonly Grant[]> {
     const slots = new Set(given.map((g) => g.slot));
     const started = this.#k.clock.mono();
     for (const slot of slots) this.#moving.add(slot);
     try {
       this.#bus.send(to, { f: 'coming', slots: [...slots] }).catch(() => undefined);
       await this.#rest(slots, started + REST_MS);
-      this.#k.outbox.release((slot) => !slots.has(slot) && keep(slot));
+      // Its messages must not be overtaken by later ones: such an actor is read with its outbox rows.
+      const { senders } = this.#k.outbox;
+      end();
+      const left = this.#pack(given, to, senders);
+      await this.#k.passivate(left, 'handover').catch((error: unknown) => {
+        this.#k.log.warn({ err: error }, 'snapshots of actors that move were not written');
+      });
       const moved = await this.#transfer(given, to);
-      if (moved.length > 0) this.#bus.broadcast({ f: 'table' }).catch(() => undefined);
+      if (moved.length > 0) this.#tell(given, moved, to);
       return moved;
     } finally {
       for (const slot of slots) this.#moving.delete(slot);
       this.#k.metrics.handoverSeconds.observe((this.#k.clock.mono() - started) / 1_000);
     }
+  }
+
+  /** The new owner need not wait for the table; the others read it. */
+  #tell(given: readonly Grant[], moved: readonly Grant[], to: string): void {
+    const was = new Map(given.map(({ slot, epoch }) => [slot, epoch]));
+    const handed = moved.map(({ slot, epoch }) => ({ slot, was: was.get(slot) ?? 0, epoch }));
+    this.#bus.send(to, { f: 'given', handed }).catch(() => undefined);
+    this.#bus.broadcast({ f: 'table' }).catch(() => undefined);
   }
 
   async #rest(slots: ReadonlySet<number>, until: number): Promise<void> {
@@ -58,9 +78,28 @@ export class Handover {
         this.#k.clock.setTimer(POLL_MS, resolve);
       });
     }
-    await this.#k.passivate(here, 'handover').catch((error: unknown) => {
-      this.#k.log.warn({ err: error }, 'snapshots of actors that move were not written');
+  }
+
+  /** Sends what rests to the new owner, the actors used last before others, as far as time and bytes allow. Gives those that it has to read. */
+  #pack(given: readonly Grant[], to: string, senders: ReadonlySet<string>): Activation[] {
+    const { clock, metrics } = this.#k;
+    const epochs = new Map(given.map(({ slot, epoch }) => [slot, epoch]));
+    const until = clock.mono() + PACK_MS;
+    const left: Activation[] = [];
+    const parcels = new Parcels((actors) => {
+      this.#bus.send(to, { f: 'warm', format: FROZEN_FORMAT, actors }).catch(() => undefined);
     });
+    const here = [...this.#residents.hot.values()].filter((a) => epochs.has(a.at.slot)).sort((x, y) => y.lastUsed - x.lastUsed);
+    for (const a of here) {
+      const may = parcels.total < PACK_BYTES && clock.mono() < until && !senders.has(a.actorId) && !a.rt.relaxed;
+      const entry = may ? this.#residents.freeze(a) : undefined;
+      const { slot } = a.at;
+      if (entry === undefined) left.push(a);
+      else if (parcels.add({ ...entry, slot, epoch: epochs.get(slot) ?? 0, mver: a.rt.def.version })) metrics.handedActors.add('sent');
+    }
+    parcels.flush();
+    metrics.handedActors.by(left.length, 'cold');
+    return left;
   }
 
   async #transfer(given: readonly Grant[], to: string): Promise<readonly Grant[]> {

@@ -180,6 +180,11 @@ export function createMetrics(registry: Registry, levels: Levels) {
     activationSeconds: histogramBy('from', 'activation_seconds', 'From the question to the store, or from warm text, to a live actor'),
     timerLate: histogram('timer_late_seconds', 'How late timers fired'),
     slotsMoved: tally('slots_moved_total', 'Slots that came or went, by reason', 'reason'),
+    handedActors: tally(
+      'handed_actors_total',
+      'Actors in memory at a planned move: sent to the new owner or left to be read (cold); there taken in (warm) or dropped',
+      'outcome',
+    ),
     busSeconds: histogram('bus_seconds', 'From a question to another node to its answer'),
     handoverSeconds: histogram('handover_seconds', 'From the first refusal to the transfer of slots that move'),
     effectSeconds: histogramBy('effect', 'effect_seconds', 'Duration of one effect attempt'),

@@ -73,6 +73,11 @@ export class Outbox {
     return this.#known.size;
   }
 
+  /** Ids of the actors whose messages are under way. */
+  get senders(): ReadonlySet<string> {
+    return new Set([...this.#pairs.keys()].map((key) => key.slice(0, key.indexOf('>'))));
+  }
+
   /** Takes up what a former process left. */
   async start(): Promise<void> {
     if (this.#k.placement === undefined) await this.#takeUpDue(Number.MAX_SAFE_INTEGER);

@@ -4,12 +4,14 @@
  * and cannot be renewed roams: it runs what reaches it, reads every actor anew, and leaves the rest to the fence of the journal.
  */
 import type { Activation } from './activation.ts';
+import { Arrivals } from './arrivals.ts';
 import type { ClusterOptions } from './cluster-options.ts';
 import { DatabaseWatch } from './database-watch.ts';
 import { refuse } from './envelope.ts';
 import { refusal } from './errors.ts';
 import { fenceOff } from './fence-off.ts';
 import { grouped } from './grouped.ts';
+import type { Handed, HandedActor } from './bus/bus.ts';
 import { Handover } from './handover.ts';
 import { SLOTS } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -17,8 +19,9 @@ import type { Residents } from './residents.ts';
 import { Members } from './shard/members.ts';
 import type { Loaded } from './store/store.ts';
 import type { Grant, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
-import { Slots } from './slots.ts';
+import { GIVEN_MS, Slots } from './slots.ts';
 import { Suspicion } from './suspicion.ts';
+import type { WarmEntry } from './warm.ts';
 import { within } from './within.ts';
 
 const TICK_MS = 1_000;
@@ -34,6 +37,7 @@ export class Placement {
   readonly #o: ClusterOptions;
   readonly #residents: Residents;
   readonly #handover: Handover;
+  readonly #arrivals: Arrivals;
   #database: DatabaseWatch;
   readonly #started: number;
   readonly #slots: Slots;
@@ -46,6 +50,8 @@ export class Placement {
   #version = -1;
   #tableAt = Number.NEGATIVE_INFINITY;
   #busy: Promise<void> | undefined;
+  /** somebody has said that the table has changed, after it may have been read */
+  #again = false;
   #moving = false;
   #movedAt = Number.NEGATIVE_INFINITY;
   #handle: unknown;
@@ -60,6 +66,7 @@ export class Placement {
     this.#slots = new Slots(this.me);
     this.#suspicion = new Suspicion(kernel.clock, o.bus);
     this.#handover = new Handover(kernel, residents, o);
+    this.#arrivals = new Arrivals(kernel, () => residents.room);
     this.#database = new DatabaseWatch(kernel);
   }
 
@@ -174,6 +181,7 @@ export class Placement {
       .catch((error: unknown) => this.#unreachable(error))
       .finally(() => {
         this.#busy = undefined;
+        if (this.#again) this.refresh();
         // The process was paused while it waited for the answer: what it has learnt is old.
         if (this.leaseLeft === 0 && this.#waiting.size > 0) void this.#look();
       });
@@ -182,6 +190,7 @@ export class Placement {
 
   /** Somebody has said that slots have changed hands. */
   refresh(): void {
+    this.#again = this.#busy !== undefined;
     this.#tableAt = Number.NEGATIVE_INFINITY;
     void this.#look();
   }
@@ -272,9 +281,10 @@ export class Placement {
   #apply(table: SlotTable, sent: number): void {
     this.#version = table.version;
     this.#tableAt = sent;
-    const { got, lost, elsewhere } = this.#slots.apply(table, sent, (slot) => this.#handover.moving(slot));
+    const { got, lost, elsewhere, announced } = this.#slots.apply(table, sent, (slot) => this.#handover.moving(slot));
     this.#lose(lost, 'lost');
     this.#k.interests?.moved(elsewhere);
+    if (announced) this.#k.clock.setTimer(GIVEN_MS, () => this.refresh());
     this.#acquire(got, 'given');
     this.#k.router?.moved(elsewhere);
   }
@@ -321,11 +331,14 @@ export class Placement {
     return () => this.#onTakeover.delete(fn);
   }
 
-  #acquire(grants: readonly Grant[], reason: string): void {
+  /** @param warm what came with the slots */
+  #acquire(grants: readonly Grant[], reason: string, warm: readonly WarmEntry[] = []): void {
     const fresh = this.#slots.gain(grants, this.#k.clock.mono());
     for (const _ of fresh) this.#k.metrics.slotsMoved.add(reason);
     if (fresh.size === 0) return;
     this.#k.interests?.acquired();
+    for (const slot of fresh) this.#arrivals.drop(slot);
+    for (const entry of warm) this.#k.metrics.handedActors.add(this.#residents.adopt(entry) ? 'warm' : 'dropped');
     const hot = [...this.#residents.hot.values()];
     for (const a of hot) if (fresh.has(a.at.slot)) this.#residents.replace(a);
     const slots = [...fresh];
@@ -333,6 +346,18 @@ export class Placement {
     this.#k.timers.acquire(slots);
     this.#k.projector.acquire(slots);
     this.#k.router?.moved(slots);
+  }
+
+  /** A node has given slots to this one. The store has told it so: what the table will say is known already. */
+  given(from: string, handed: readonly Handed[]): void {
+    if (this.#state === 'stopped' || this.leaseLeft === 0) return;
+    const news = this.#slots.news(handed);
+    this.#acquire(news, 'given', this.#arrivals.take(from, news));
+  }
+
+  /** A node that is about to give slots to this one has sent actors of theirs. */
+  arrived(from: string, format: number, actors: readonly HandedActor[]): void {
+    this.#arrivals.put(from, format, actors, (slot) => this.expects(slot));
   }
 
   #lose(slots: readonly number[], reason: string): void {
@@ -382,13 +407,11 @@ export class Placement {
   async #hand(slots: readonly number[], to: string, reason: string): Promise<void> {
     const given = this.#slots.leave(slots, to);
     if (given.length === 0) return;
-    const keep = (slot: number): boolean => this.works(slot);
-    const moved = await this.#handover.run(given, to, keep);
+    const leaving = given.map((g) => g.slot);
+    const moved = await this.#handover.run(given, to, () => this.#lose(leaving, reason));
     this.#slots.left(given, moved, to, this.#k.clock.mono());
     this.#k.interests?.moved(moved.map((g) => g.slot));
     // What was not transferred, or nobody knows whether it was: the table will tell.
-    const leaving = given.map((g) => g.slot);
-    this.#lose(leaving, reason);
     if (moved.length < given.length) this.refresh();
   }
 

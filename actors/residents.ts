@@ -136,12 +136,28 @@ export class Residents {
     for (const a of hot) this.replace(a);
   }
 
-  /** Turns a hot actor that rests into text. */
-  cool(a: Activation): void {
+  /** Turns a hot actor that rests into text, and forgets it. Undefined: it stays as it is. */
+  freeze(a: Activation): WarmEntry | undefined {
     const entry = freeze(this.#k, a);
-    if (entry === undefined) return;
-    this.leave(a);
-    this.#warm.put(entry, a.lastUsed);
+    if (entry !== undefined) this.leave(a);
+    return entry;
+  }
+
+  cool(a: Activation): void {
+    const entry = this.freeze(a);
+    if (entry !== undefined) this.#warm.put(entry, a.lastUsed);
+  }
+
+  /** bytes that more actors may occupy */
+  get room(): number {
+    return this.#bounds.activationBytes - this.bytes;
+  }
+
+  /** Takes in what another node has kept of an actor. False when it is here already, or nothing more fits. */
+  adopt(entry: WarmEntry): boolean {
+    if (this.#hot.has(entry.ref) || this.#full) return false;
+    this.#warm.put(entry, this.#k.clock.mono());
+    return true;
   }
 
   /** Forgets the warm actors of a kind that were last used before `before` (mono ms). */

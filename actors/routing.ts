@@ -93,7 +93,10 @@ export class Router {
         else if (outcome !== 'down' && outcome.f !== 'moved') {
           const found = r.got(outcome);
           return lost === 'unknown' && r.doubted !== undefined ? r.doubted(found) : found;
-        } else if (outcome !== 'down' && outcome.owner !== null) this.#placement.hear(r.slot, outcome.owner);
+        } else if (outcome !== 'down' && outcome.owner !== null) {
+          this.#placement.hear(r.slot, outcome.owner);
+          if (tries === 0) wait = 0;
+        }
       }
       if (tries > 0 && wait > 0) this.#placement.refresh();
       await this.#sleep(r.slot, Math.min(wait, end - this.#k.clock.mono()));
@@ -170,6 +173,10 @@ export class Router {
       case 'coming':
         for (const slot of frame.slots) this.#placement.hear(slot, this.#placement.me);
         return;
+      case 'given':
+        return this.#placement.given(from, frame.handed);
+      case 'warm':
+        return this.#placement.arrived(from, frame.format, frame.actors);
       case 'follow':
         return this.#serving.followed(from, frame.topics);
       case 'changed':

@@ -7,6 +7,9 @@ const FORMER_FIRST_MS = 1_000;
 /** how long it is believed what nodes say about a slot */
 const HINT_MS = 2_000;
 
+/** the word of a node that it has given an announced slot follows what the table says of it within this time, ms, or is lost */
+export const GIVEN_MS = 100;
+
 /** `leaving`: it is being given away; nothing new is taken in, what is here is brought to rest */
 export type SlotState = 'none' | 'mine' | 'leaving';
 
@@ -17,8 +20,12 @@ export class Slots {
   /** since when nobody else can have served the slot without this node's knowing */
   readonly #since: number[] = Array.from({ length: SLOTS }, () => 0);
   readonly #emptySince: (number | undefined)[] = Array.from({ length: SLOTS });
+  /** when this node learnt by another way than the table whose the slot is */
+  readonly #toldAt: number[] = Array.from({ length: SLOTS }, () => Number.NEGATIVE_INFINITY);
   /** what nodes have said about a slot since the table was read */
   readonly #hints = new Map<number, { readonly node: string; readonly until: number }>();
+  /** until when those that the table gives to this node wait for the word of the node that has announced them, for it comes with their actors */
+  readonly #announced = new Map<number, number>();
   /** slots that are being claimed; they are served when what their last owner left is over */
   readonly taking = new Set<number>();
 
@@ -63,37 +70,46 @@ export class Slots {
   }
 
   /**
-   * Takes in the table of the store, asked for at `sent`.
+   * Takes in the table of the store, asked for at `sent`. It knows nothing of what this node has learnt since.
    *
    * @param moving slots that are just being given away
-   * @returns slots that turn out to be this node's, those that are no more, and those that have another owner than before
+   * @returns slots that turn out to be this node's, those that are no more, and those that have another owner than before; whether others wait for a word
    */
   apply(
     { slots }: SlotTable,
     sent: number,
     moving: (slot: number) => boolean,
-  ): { readonly got: readonly Grant[]; readonly lost: readonly number[]; readonly elsewhere: readonly number[] } {
+  ): {
+    readonly got: readonly Grant[];
+    readonly lost: readonly number[];
+    readonly elsewhere: readonly number[];
+    readonly announced: boolean;
+  } {
     const got: Grant[] = [];
     const lost: number[] = [];
     const elsewhere: number[] = [];
     for (let slot = 0; slot < SLOTS; slot += 1) {
       const owner = slots.get(slot);
       const known = this.#owners[slot];
-      if (moving(slot)) continue;
+      if (moving(slot) || (this.#toldAt[slot] ?? 0) > sent) continue;
       if (owner === undefined) this.#emptySince[slot] ??= sent;
       else if (owner.node !== this.#me || !this.taking.has(slot)) {
         if (known?.epoch !== owner.epoch) {
+          const hint = this.#hints.get(slot);
+          if (owner.node === this.#me && hint?.node === this.#me && hint.until >= sent) this.#announced.set(slot, sent + GIVEN_MS);
+          else this.#announced.delete(slot);
           this.#hints.delete(slot);
           if (owner.node !== this.#me) elsewhere.push(slot);
         }
         this.#owners[slot] = owner;
         this.#emptySince[slot] = undefined;
         const mine = this.#states[slot] === 'mine';
-        if (owner.node === this.#me && (!mine || known?.epoch !== owner.epoch)) got.push({ slot, epoch: owner.epoch });
+        const waits = (this.#announced.get(slot) ?? 0) > sent;
+        if (owner.node === this.#me && !waits && (!mine || known?.epoch !== owner.epoch)) got.push({ slot, epoch: owner.epoch });
         if (owner.node !== this.#me && this.#states[slot] !== 'none') lost.push(slot);
       }
     }
-    return { got, lost, elsewhere };
+    return { got, lost, elsewhere, announced: this.#announced.size > 0 };
   }
 
   /** Slots that nobody serves and that should be here. Former owners come first when the store has forgotten everything. */
@@ -122,11 +138,22 @@ export class Slots {
       this.#emptySince[slot] = undefined;
       this.#hints.delete(slot);
       this.#states[slot] = 'mine';
+      this.#announced.delete(slot);
+      this.#toldAt[slot] = now;
       if (kept) continue;
       this.#since[slot] = now;
       fresh.add(slot);
     }
     return fresh;
+  }
+
+  /** Of what another node says it has given to this one, that which this one does not serve yet. */
+  news<G extends Grant>(given: readonly G[]): readonly G[] {
+    return given.filter(({ slot, epoch }) => {
+      const known = this.#owners[slot];
+      const waits = known?.node === this.#me && known.epoch === epoch && this.#states[slot] === 'none';
+      return !this.taking.has(slot) && (waits || (known?.epoch ?? 0) < epoch);
+    });
   }
 
   lose(slot: number): void {
@@ -149,6 +176,9 @@ export class Slots {
   /** Ends what `leave` has begun. @param moved those that are known to be the other node's now, with its epochs */
   left(given: readonly Grant[], moved: readonly Grant[], to: string, now: number): void {
     for (const { slot } of given) this.#hints.set(slot, { node: to, until: now + HINT_MS });
-    for (const { slot, epoch } of moved) this.#owners[slot] = { node: to, epoch };
+    for (const { slot, epoch } of moved) {
+      this.#owners[slot] = { node: to, epoch };
+      this.#toldAt[slot] = now;
+    }
   }
 }

@@ -75,12 +75,33 @@ export type Answer =
   | { readonly f: 'nak'; readonly rid: number; readonly error: Refusal }
   | { readonly f: 'moved'; readonly rid: number; readonly slot: number; readonly owner: string | null; readonly epoch: number };
 
-/** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. `suspect`: the node seems to be lost.
+/** A slot that has changed hands: the numbers of its ownership before and after. */
+export interface Handed {
+  readonly slot: number;
+  readonly was: number;
+  readonly epoch: number;
+}
+
+/** What a node has kept of an actor in memory, as `frozenText` writes it, under the ownership `epoch` of its slot. */
+export interface HandedActor {
+  readonly slot: number;
+  readonly epoch: number;
+  readonly ref: ActorRef;
+  /** of the machine */
+  readonly mver: number;
+  readonly text: string;
+  /** a snapshot is due when the actor becomes cold */
+  readonly keep: boolean;
+}
+
+/** `table`: slots have changed hands. `coming`: the sender is about to give these slots to the receiver. `warm`: actors of these slots; a hint. `given`: it has. `suspect`: the node seems to be lost.
  * `follow`: the sender has subscribers of these topics, which the receiver is believed to serve. `changed`: actors with subscribers at the receiver have changed.
  * `written`: the sender has written these actors, which the receiver is believed to serve, while it could not reach it. `pauses`: the table of pauses has changed. */
 export type Notice =
   | { readonly f: 'table' }
   | { readonly f: 'coming'; readonly slots: readonly number[] }
+  | { readonly f: 'warm'; readonly format: number; readonly actors: readonly HandedActor[] }
+  | { readonly f: 'given'; readonly handed: readonly Handed[] }
   | { readonly f: 'ping' }
   | { readonly f: 'follow'; readonly topics: readonly string[] }
   | { readonly f: 'changed'; readonly refs: readonly ActorRef[] }

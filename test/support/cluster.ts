@@ -236,10 +236,15 @@ function storeOf(store: MemoryStore, clock: NodeClock, commit: NodeOptions['comm
   };
 }
 
+/** An answer takes as long as a frame there and one back. */
 function leasesOf(leases: Leases, away: () => boolean): Leases {
+  const frame = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   const reach = async <T>(question: () => Promise<T>): Promise<T> => {
     if (away()) throw new Error('the leases are out of reach');
-    return question();
+    await frame();
+    const answer = await question();
+    await frame();
+    return answer;
   };
   return {
     renew: (info) => reach(() => leases.renew(info)),
