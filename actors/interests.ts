@@ -5,6 +5,7 @@
  * announcing where the topic stands. And who has written an actor while it could not reach the owner tells it afterwards, which may know an older state.
  */
 import type { Bus } from './bus/bus.ts';
+import { grouped } from './grouped.ts';
 import { actorIdOf, slotOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import type { Placement } from './placement.ts';
@@ -19,9 +20,14 @@ const CHANGED_MS = 100;
 /** actors with a commit so short before their node was lost may have changed without anybody's hearing of it */
 const RECENT_MS = 30_000;
 const ROAMING_MS = 10_000;
+/** of one frame, refs likewise */
 const TOPICS = 500;
 /** when a node that hears the others again tells them what it has written meanwhile: the bus may lose it once */
 const RETURNED_MS = [1_000, 6_000];
+
+function* pages<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let i = 0; i < items.length; i += TOPICS) yield items.slice(i, i + TOPICS);
+}
 
 const refOf = (topic: string): ActorRef => topic.slice(0, topic.indexOf('/'));
 
@@ -111,13 +117,15 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
   /** Nodes whose subscribers follow the actor hear that it has changed: they may have lost the right to. */
   #tellChanged(): void {
     this.#telling = false;
-    const byNode = new Map<string, ActorRef[]>();
-    for (const ref of this.#changed) {
-      const nodes = new Set([...(this.#others.get(ref)?.values() ?? [])].flatMap((of) => [...of.keys()]));
-      for (const node of nodes) push(byNode, node, ref);
-    }
+    const due = [...this.#changed].flatMap((ref) => [...this.#nodesOf(ref)].map((node) => ({ node, ref })));
     this.#changed.clear();
-    for (const [node, refs] of byNode) this.#d.bus.send(node, { f: 'changed', refs }).catch(() => undefined);
+    for (const [node, told] of grouped(due, (x) => x.node))
+      this.#d.bus.send(node, { f: 'changed', refs: told.map(({ ref }) => ref) }).catch(() => undefined);
+  }
+
+  /** Nodes that follow some topic of the actor. */
+  #nodesOf(ref: ActorRef): Set<string> {
+    return new Set([...(this.#others.get(ref)?.values() ?? [])].flatMap((nodes) => [...nodes.keys()]));
   }
 
   /** What `changed` of another node tells. */
@@ -159,7 +167,7 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
   }
 
   #announce(topics: readonly string[]): void {
-    for (let i = 0; i < topics.length; i += TOPICS) this.#here?.announce(topics.slice(i, i + TOPICS));
+    for (const page of pages(topics)) this.#here?.announce(page);
   }
 
   /** Slots of a crashed node have come: what it committed last may not have been published. */
@@ -193,11 +201,9 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
   #tellWritten(last: boolean): void {
     const { placement, bus } = this.#d;
     if (placement.roaming) return;
-    const byNode = new Map<string, ActorRef[]>();
-    for (const ref of this.#written) push(byNode, placement.owner(this.#slotOf(ref))?.node ?? placement.me, ref);
+    const byNode = grouped(this.#written, (ref) => placement.owner(this.#slotOf(ref))?.node ?? placement.me);
     for (const [node, refs] of byNode) {
-      for (let i = 0; i < refs.length; i += TOPICS) {
-        const page = refs.slice(i, i + TOPICS);
+      for (const page of pages(refs)) {
         if (node === placement.me) void this.written(page);
         else bus.send(node, { f: 'written', refs: page }).catch(() => undefined);
       }
@@ -235,16 +241,13 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
 
   #tell(concerns: (slot: number) => boolean): void {
     const { placement, bus } = this.#d;
-    const byNode = new Map<string, string[]>();
-    for (const topic of this.#here?.topics() ?? []) {
+    const byOwner = grouped(this.#here?.topics() ?? [], (topic) => {
       const slot = this.#slotOf(refOf(topic));
-      const owner = concerns(slot) ? placement.owner(slot)?.node : undefined;
-      if (owner !== undefined && owner !== placement.me) push(byNode, owner, topic);
-    }
-    for (const [node, topics] of byNode) {
-      for (let i = 0; i < topics.length; i += TOPICS) {
-        bus.send(node, { f: 'follow', topics: topics.slice(i, i + TOPICS) }).catch(() => undefined);
-      }
+      return concerns(slot) ? placement.owner(slot)?.node : undefined;
+    });
+    for (const [node, topics] of byOwner) {
+      if (node === undefined || node === placement.me) continue;
+      for (const page of pages(topics)) bus.send(node, { f: 'follow', topics: page }).catch(() => undefined);
     }
   }
 
@@ -266,16 +269,9 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
   /** While nodes cannot hear each other, what subscribers here follow is compared with the journal. */
   async #roam(): Promise<void> {
     const topics = this.#d.placement.roaming ? [...(this.#here?.topics() ?? [])] : [];
-    for (let i = 0; i < topics.length; i += TOPICS) {
-      const page = topics.slice(i, i + TOPICS);
+    for (const page of pages(topics)) {
       await Promise.allSettled([...new Set(page.map(refOf))].map((ref) => this.#d.freshen(ref)));
       this.#announce(page);
     }
   }
-}
-
-function push<T>(map: Map<string, T[]>, key: string, value: T): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }

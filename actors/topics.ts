@@ -8,6 +8,7 @@ import { affordances, visibleTo } from './access.ts';
 import type { Activation } from './activation.ts';
 import type { LogTopic, StateTopic, Topic } from './define.ts';
 import { KernelProblem, refusal } from './errors.ts';
+import { grouped } from './grouped.ts';
 import type { Kernel } from './kernel.ts';
 import { diff } from '../calc/merge-patch.ts';
 import type { Live, Runtime } from './runtime.ts';
@@ -333,14 +334,8 @@ export class Topics {
   }
 
   #publishItems(a: Activation, s: Step, now: number, changed: string[]): void {
-    const byView = new Map<string, { n: number; item: Json }[]>();
-    for (const { view, n, item } of s.items) {
-      const list = byView.get(view);
-      if (list === undefined) byView.set(view, [{ n, item }]);
-      else list.push({ n, item });
-      this.#k.metrics.topicItems.add();
-    }
-    for (const [view, items] of byView) {
+    this.#k.metrics.topicItems.by(s.items.length);
+    for (const [view, items] of grouped(s.items, viewOf)) {
       const topic = a.rt.logs.get(view);
       const first = items[0]?.n ?? 1;
       if (topic === undefined) continue;
@@ -460,6 +455,8 @@ const reachable = <T>(question: Promise<T>): Promise<T> =>
   question.catch((error: unknown) => {
     throw new KernelProblem(refusal('UNAVAILABLE', undefined, undefined, 1_000), error);
   });
+
+const viewOf = ({ view }: Step['items'][number]): string => view;
 
 const usedAt = (hot: Hot): number => (hot.kind === 'state' ? hot.ring.usedAt : hot.usedAt);
 

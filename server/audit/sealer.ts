@@ -3,8 +3,9 @@
  * writers of entries never wait for each other.
  */
 import type { Knex } from 'knex';
+import { grouped } from '../../actors/grouped.ts';
 import { chainOf, sealed, signatureOf, startOf } from './chain.ts';
-import type { AuditRecord, Head } from './chain.ts';
+import type { Head } from './chain.ts';
 import { columnsOf, ENTRY, headOf, recordOf } from './rows.ts';
 import type { ChainRow, EntryRow } from './rows.ts';
 
@@ -23,14 +24,7 @@ export async function sealPage(knex: Knex, key: string, now: number): Promise<nu
     )) as {
       rows: (EntryRow & { readonly id: number })[];
     };
-    const byChain = new Map<string, AuditRecord[]>();
-    for (const row of rows) {
-      const record = recordOf(row);
-      const chain = chainOf(record);
-      const list = byChain.get(chain);
-      if (list === undefined) byChain.set(chain, [record]);
-      else list.push(record);
-    }
+    const byChain = grouped(rows.map(recordOf), chainOf);
     const { rows: chains } = (await tx.raw('select * from audit_chain where chain = any(?)', [[...byChain.keys()]])) as {
       rows: ChainRow[];
     };
