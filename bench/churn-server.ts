@@ -10,6 +10,7 @@ import { readConfig } from '../server/config.ts';
 import { board } from './board.ts';
 import { WRITTEN } from './churn.ts';
 import { benchLog } from './system.ts';
+import { unlimited } from './unlimited.ts';
 
 /** What the server holds at one moment. */
 export interface Held {
@@ -34,7 +35,6 @@ export type ChurnOrder =
 
 /** between two publications */
 const PACE_MS = 100;
-const MANY = '1000000';
 
 let timers = 0;
 /** the system's clock, whose timers are counted */
@@ -71,12 +71,6 @@ const settings = {
   DRAIN_PAUSE_MS: '0',
   DRAIN_MS: '20',
 };
-const unlimited = Object.fromEntries(
-  ['CONNECTS_PER_MINUTE', 'CONNECTIONS_PER_ADDRESS', 'CONNECTIONS_PER_USER', 'CONNECTS_PER_SECOND', 'LOOP_DELAY_MS'].map((n) => [
-    `RT_${n}`,
-    MANY,
-  ]),
-);
 const app = await buildApp(readConfig({ ...settings, ...unlimited }), {
   clock,
   log: benchLog,

@@ -10,8 +10,8 @@ import { DISK } from './databases.ts';
 import type { NodeOrder, Table } from './cluster-node.ts';
 import { Remote } from './peer.ts';
 import { parentOf, processorMs } from './processor.ts';
+import { unlimited } from './unlimited.ts';
 
-const MANY = '1000000';
 const SETTLED_MS = 120_000;
 /** least share of the slots, against an even one, with which a node counts as settled */
 const FAIR = 0.75;
@@ -120,14 +120,7 @@ export async function openCluster(
     DRAIN_PAUSE_MS: '1000',
     ARGON2_MEMORY_KIB: '8192',
     ARGON2_TIME: '1',
-    HTTP_REQUESTS_PER_MINUTE: MANY,
-    RT_CONNECTS_PER_MINUTE: MANY,
-    RT_CONNECTIONS_PER_ADDRESS: MANY,
-    RT_CONNECTIONS_PER_USER: MANY,
-    RT_COMMANDS_PER_SECOND: MANY,
-    RT_COMMANDS_PER_USER: MANY,
-    RT_CONNECTS_PER_SECOND: MANY,
-    RT_LOOP_DELAY_MS: MANY,
+    ...unlimited,
     ...env,
   };
   const nodes: BenchNode[] = [];

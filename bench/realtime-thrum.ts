@@ -10,8 +10,8 @@ import { readConfig } from '../server/config.ts';
 import { board, BOARDS, stampNow } from './board.ts';
 import { serve, spread } from './realtime-server.ts';
 import { benchLog } from './system.ts';
+import { unlimited } from './unlimited.ts';
 
-const MANY = '1000000';
 const [databaseUrl] = process.argv.slice(2);
 
 /** stamp of the publication under way, and the stamps of those that are committed with the moment of their commit */
@@ -38,13 +38,7 @@ const app = await buildApp(
     DATA_DIR: await mkdtemp(join(tmpdir(), 'thrum-bench-')),
     DEMO: 'off',
     LOG_LEVEL: 'silent',
-    RT_CONNECTS_PER_MINUTE: MANY,
-    RT_CONNECTIONS_PER_ADDRESS: MANY,
-    RT_CONNECTIONS_PER_USER: MANY,
-    RT_COMMANDS_PER_SECOND: MANY,
-    RT_COMMANDS_PER_USER: MANY,
-    RT_CONNECTS_PER_SECOND: MANY,
-    RT_LOOP_DELAY_MS: MANY,
+    ...unlimited,
     ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
   }),
   {

@@ -10,6 +10,7 @@ import { freePort, pause, startServer } from '../../scripts/server-process.ts';
 import type { ServerProcess } from '../../scripts/server-process.ts';
 import { openLink } from './links.ts';
 import type { Link } from './links.ts';
+import { unlimited } from '../../bench/unlimited.ts';
 
 export const ADMIN = { email: 'admin@chaos.example', password: 'correct horse battery', displayName: 'Admin', timeZone: 'Europe/Berlin' };
 
@@ -41,7 +42,6 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-const HIGH = '1000000';
 const HEALED_MS = 180_000;
 
 export interface StageOptions {
@@ -96,12 +96,7 @@ export async function openStage(o: StageOptions): Promise<Stage | undefined> {
       DRAIN_MS: '1000',
       ARGON2_MEMORY_KIB: '8192',
       ARGON2_TIME: '1',
-      HTTP_REQUESTS_PER_MINUTE: HIGH,
-      RT_CONNECTS_PER_MINUTE: HIGH,
-      RT_CONNECTIONS_PER_ADDRESS: HIGH,
-      RT_COMMANDS_PER_SECOND: HIGH,
-      RT_COMMANDS_PER_USER: HIGH,
-      RT_LOOP_DELAY_MS: HIGH,
+      ...unlimited,
     };
     first = false;
     node.process = await startServer({ port: node.port, dataDir, env, script: 'dist/test/chaos/node.js' });

@@ -12,6 +12,7 @@ import { clusterStores } from './cluster-stores.ts';
 import { until } from './until.ts';
 import { makeWorld } from './world.ts';
 import type { Person } from './world.ts';
+import { unlimited } from '../../bench/unlimited.ts';
 
 export interface Processes {
   readonly balancer: Balancer;
@@ -59,10 +60,7 @@ export async function processes(o: {
     KERNEL_LANES: '1',
     DRAIN_MS: '1000',
     DRAIN_PAUSE_MS: '1000',
-    RT_CONNECTS_PER_MINUTE: '1000000',
-    RT_CONNECTIONS_PER_ADDRESS: '1000000',
-    RT_LOOP_DELAY_MS: '1000000',
-    HTTP_REQUESTS_PER_MINUTE: '1000000',
+    ...unlimited,
     ...o.env,
   };
   const start = async (env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> => {
