@@ -31,6 +31,18 @@ function edge(node: TestNode): { follows: Set<string>; published: Publication[];
   return e;
 }
 
+/** Twelve actors of a node, each with a follower there. */
+async function followedAt(c: TestCluster, node: TestNode): Promise<string[]> {
+  const here = edge(node);
+  const refs = Array.from({ length: 12 }, (_, i) => `counter:${i}`);
+  for (const ref of refs) {
+    await add(c, node, ref);
+    here.follows.add(`${ref}/value`);
+    await node.system.slice(`${ref}/value`);
+  }
+  return refs;
+}
+
 test('an owner that has forgotten an actor publishes for subscribers of another node all the same', async (t) => {
   const c = await testCluster(base);
   const [a, b] = c.nodes as [TestNode, TestNode];
@@ -89,13 +101,7 @@ test('the successor of a crashed owner announces what was committed last, and pu
 test('after a planned move the new owner publishes from the first commit that it hears a follower for, and says where the topic stands', async (t) => {
   const c = await testCluster({ ...base, nodes: 1 });
   const [a] = c.nodes as [TestNode];
-  const atA = edge(a);
-  const refs = Array.from({ length: 12 }, (_, i) => `counter:${i}`);
-  for (const ref of refs) {
-    await add(c, a, ref);
-    atA.follows.add(`${ref}/value`);
-    await a.system.slice(`${ref}/value`);
-  }
+  const refs = await followedAt(c, a);
   const b = await c.add();
   const atB = edge(b);
   await c.clock.advance(20_000);
@@ -155,13 +161,7 @@ test('what a new owner published to nobody, because it did not know of them yet,
   const hasty = { ...counter, passivateAfter: 2_000 };
   const c = await testCluster({ ...base, kinds: [hasty], nodes: 1, drop: ({ frame }) => lost && frame.f === 'follow' });
   const [a] = c.nodes as [TestNode];
-  const atA = edge(a);
-  const refs = Array.from({ length: 12 }, (_, i) => `counter:${i}`);
-  for (const ref of refs) {
-    await add(c, a, ref);
-    atA.follows.add(`${ref}/value`);
-    await a.system.slice(`${ref}/value`);
-  }
+  const refs = await followedAt(c, a);
   const b = await c.add();
   const atB = edge(b);
   await c.clock.advance(14_000);
