@@ -7,13 +7,9 @@ import { acrossNodes, lostNode, memoryOfClients, revocation } from './cluster-re
 import { openStores } from './cluster-rig.ts';
 import type { Stores } from './cluster-rig.ts';
 import type { Plan, Row } from './harness.ts';
-import type { Bench } from './run.ts';
+import type { Bench, Measured } from './run.ts';
 
-type Part = (
-  stores: Stores,
-  plan: Plan,
-  say: (line: string) => void,
-) => Promise<readonly Row[] | { rows: readonly Row[]; notes: readonly string[] }>;
+type Part = (stores: Stores, plan: Plan, say: (line: string) => void) => Promise<readonly Row[] | Measured>;
 
 const PARTS: readonly { readonly name: string; readonly ids: readonly string[]; readonly run: Part }[] = [
   { name: 'commands to another node', ids: ['P11'], run: remoteCommands },
@@ -26,19 +22,19 @@ const PARTS: readonly { readonly name: string; readonly ids: readonly string[]; 
   { name: 'memory of clients', ids: ['C1', 'C2'], run: memoryOfClients },
 ];
 
-export const clusterBench: Bench = async (plan, say, wanted) => {
+export const clusterBench: Bench = async function* (plan, say, wanted) {
   const stores = await openStores();
-  if (stores === undefined) return { rows: [], notes: ['PostgreSQL or Redis is not installed: nothing is measured'] };
-  const rows: Row[] = [];
-  const notes = [`${stores.version}, private, on unix sockets; nodes, clients and stores share the machine`];
+  if (stores === undefined) {
+    yield { rows: [], notes: ['PostgreSQL or Redis is not installed: nothing is measured'] };
+    return;
+  }
   try {
+    yield { rows: [], notes: [`${stores.version}, private, on unix sockets; nodes, clients and stores share the machine`] };
     for (const { name, run } of PARTS.filter((p) => p.ids.some(wanted))) {
       say(name);
       const found = await run(stores, plan, say);
-      if ('rows' in found) notes.push(...found.notes);
-      rows.push(...('rows' in found ? found.rows : found));
+      yield 'rows' in found ? found : { rows: found };
     }
-    return { rows, notes };
   } finally {
     await stores.stop();
   }

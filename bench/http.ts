@@ -95,9 +95,12 @@ async function postmaster(url: string): Promise<number> {
   return pid ?? 0;
 }
 
-export const httpBench: Bench = async (plan, say) => {
+export const httpBench: Bench = async function* (plan, say) {
   const postgres = await startPostgres({ shared_buffers: '256MB', max_wal_size: '4GB' }, DISK);
-  if (postgres === undefined) return { rows: [], notes: ['PostgreSQL is not installed; nothing measured'] };
+  if (postgres === undefined) {
+    yield { rows: [], notes: ['PostgreSQL is not installed; nothing measured'] };
+    return;
+  }
   const quiet = openSync('/dev/null', 'w');
   const children: ChildProcess[] = [];
   const start = async (file: string, ...args: string[]): Promise<Started> => {
@@ -115,7 +118,7 @@ export const httpBench: Bench = async (plan, say) => {
     await bare.run(1_500);
     for (const { results, server, together } of [thrum, bare]) results.length = server.length = together.length = 0;
     const rates = await alternate([thrum, bare], plan, say);
-    return {
+    yield {
       rows: [
         compare(rates, {
           id: 'H1',

@@ -63,15 +63,11 @@ const sections: readonly Section[] = [
   { ids: ['P19', 'P19t'], run: (plan) => pure(depths(plan)) },
 ];
 
-export const kernelBench: Bench = async (plan, say, wanted) => {
-  const rows: Row[] = [];
-  const notes = new Set([`${ACTORS} actors, ${IN_FLIGHT} in flight, one lane; R: rows in batches of 256 on one connection`]);
+export const kernelBench: Bench = async function* (plan, say, wanted) {
+  yield { rows: [], notes: [`${ACTORS} actors, ${IN_FLIGHT} in flight, one lane; R: rows in batches of 256 on one connection`] };
   for (const { ids, run } of sections) {
     if (!ids.some(wanted)) continue;
     say(ids.join(', '));
-    const measured = await run(plan, say, wanted);
-    rows.push(...measured.rows);
-    for (const note of measured.notes) notes.add(note);
+    yield await run(plan, say, wanted);
   }
-  return { rows, notes: [...notes] };
 };

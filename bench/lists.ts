@@ -79,7 +79,7 @@ async function lists(db: Database, engine: string, { rounds }: Plan, say: (line:
   return [bounded({ id: `L ${engine}`, what, values: slowest?.taken ?? [], unit: 'ms', atMost: BOUND_MS })];
 }
 
-export const listsBench: Bench = async (plan, say) => {
-  const measured = [await onPostgres((db) => lists(db, 'PostgreSQL', plan, say)), await onEmbedded((db) => lists(db, 'PGlite', plan, say))];
-  return { rows: measured.flatMap(({ rows }) => rows), notes: measured.flatMap(({ notes }) => notes) };
+export const listsBench: Bench = async function* (plan, say) {
+  yield await onPostgres((db) => lists(db, 'PostgreSQL', plan, say));
+  yield await onEmbedded((db) => lists(db, 'PGlite', plan, say));
 };

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { startPostgres } from '../scripts/private-postgres.ts';
 import { REST } from './board.ts';
-import { alternate, compare, median } from './harness.ts';
+import { alternate, compare, FULL, median } from './harness.ts';
 import type { Contender, Plan, Row } from './harness.ts';
 import { Peer } from './peer.ts';
 import type { LoadOrder, State } from './realtime-load.ts';
@@ -348,25 +348,22 @@ function sizes(): Row[] {
   );
 }
 
-export const realtimeBench: Bench = async (plan, say, wanted) => {
-  const quick = plan.rounds < 5;
-  const rows: Row[] = [];
-  const part = async (name: string, ids: readonly string[], work: () => Promise<Row[]>): Promise<void> => {
-    if (!ids.some(wanted)) return;
+export const realtimeBench: Bench = async function* (plan, say, wanted) {
+  const parts: readonly { readonly name: string; readonly ids: readonly string[]; readonly run: () => Promise<Row[]> }[] = [
+    { name: 'broadcast', ids: ['P1', 'P2', 'P6'], run: () => broadcast(plan, say) },
+    { name: 'memory', ids: ['P3'], run: () => memory(plan.rounds < FULL.rounds ? 1_000 : 5_000) },
+    { name: 'answers', ids: ['P4', 'P5'], run: () => answers(plan) },
+    { name: 'a slow client', ids: ['P10'], run: () => slowClient(plan) },
+    { name: 'numbers', ids: ['P11', 'P12'], run: () => numbers(plan) },
+    { name: 'sizes', ids: ['P14'], run: async () => sizes() },
+    { name: 'storm', ids: ['S1', 'S2', 'S3'], run: () => storm(plan.clients) },
+  ];
+  const notes = [
+    'journal in memory but for P5 (private PostgreSQL); thrum: ES256 token, limits and rights as shipped, rates raised; load in processes of raw frames',
+  ];
+  yield { rows: [], notes };
+  for (const { name, run } of parts.filter((p) => p.ids.some(wanted))) {
     say(name);
-    rows.push(...(await work()));
-  };
-  await part('broadcast', ['P1', 'P2', 'P6'], () => broadcast(plan, say));
-  await part('memory', ['P3'], () => memory(quick ? 1_000 : 5_000));
-  await part('answers', ['P4', 'P5'], () => answers(plan));
-  await part('a slow client', ['P10'], () => slowClient(plan));
-  await part('numbers', ['P11', 'P12'], () => numbers(plan));
-  await part('sizes', ['P14'], async () => sizes());
-  await part('storm', ['S1', 'S2', 'S3'], () => storm(plan.clients));
-  return {
-    rows,
-    notes: [
-      'journal in memory but for P5 (private PostgreSQL); thrum: ES256 token, limits and rights as shipped, rates raised; load in processes of raw frames',
-    ],
-  };
+    yield { rows: await run() };
+  }
 };

@@ -4,12 +4,14 @@ import { parseArgs } from 'node:util';
 import { FULL, QUICK, machine, table } from './harness.ts';
 import type { Plan, Report, Row } from './harness.ts';
 
-/** A bench measures by the plan and gives its rows; `notes` describe what it ran on. It may leave out what is not `wanted`, by the id of a row. */
-export type Bench = (
-  plan: Plan,
-  say: (line: string) => void,
-  wanted: (id: string) => boolean,
-) => Promise<{ rows: readonly Row[]; notes?: readonly string[] }>;
+/** What was measured together; `notes` describe on what. */
+export interface Measured {
+  readonly rows: readonly Row[];
+  readonly notes?: readonly string[];
+}
+
+/** A bench measures by the plan, part by part. It may leave out what is not `wanted`, by the id of a row. */
+export type Bench = (plan: Plan, say: (line: string) => void, wanted: (id: string) => boolean) => AsyncIterable<Measured>;
 
 const benches: { readonly [name: string]: () => Promise<Bench> } = {
   cluster: async () => (await import('./cluster.ts')).clusterBench,
@@ -45,12 +47,16 @@ async function main(): Promise<number> {
   const wanted = (id: string): boolean => only === undefined || only.includes(id);
   const plan = values.quick ? QUICK : FULL;
   const clients = Number(values.clients ?? plan.clients);
-  const measured = await bench({ ...plan, clients }, (line) => void process.stdout.write(`${line}\n`), wanted);
-  const { notes = [] } = measured;
-  const rows = measured.rows.filter(({ id }) => wanted(id) || wanted(id.replace(/\D+$/, '')));
-  process.stdout.write(`\n${notes.map((n) => `${n}\n`).join('')}\n${table(rows)}\n`);
-  const report: Report = { name, at: new Date().toISOString(), machine: [on, ...notes].join('; '), rows };
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  const rows: Row[] = [];
+  const notes = new Set<string>();
+  for await (const part of bench({ ...plan, clients }, (line) => void process.stdout.write(`${line}\n`), wanted)) {
+    rows.push(...part.rows.filter(({ id }) => wanted(id) || wanted(id.replace(/\D+$/, ''))));
+    for (const note of part.notes ?? []) notes.add(note);
+    const report: Report = { name, at: new Date().toISOString(), machine: [on, ...notes].join('; '), rows };
+    // After every part: a run that is cut short keeps what it has measured.
+    if (values.json !== undefined && part.rows.length > 0) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  }
+  process.stdout.write(`\n${[...notes].map((n) => `${n}\n`).join('')}\n${table(rows)}\n`);
   return values.quick || !rows.some(({ broken }) => broken) ? 0 : 1;
 }
 

@@ -178,9 +178,12 @@ async function rounds(
   return found;
 }
 
-export const scaleBench: Bench = async (plan, say, wanted) => {
+export const scaleBench: Bench = async function* (plan, say, wanted) {
   const server = await startPostgres({ shared_buffers: '1GB', max_wal_size: '8GB', checkpoint_timeout: '30min' }, DISK);
-  if (server === undefined) return { rows: [], notes: ['PostgreSQL is not installed'] };
+  if (server === undefined) {
+    yield { rows: [], notes: ['PostgreSQL is not installed'] };
+    return;
+  }
   const places: Place[] = [];
   try {
     const root = await openDatabase({ url: server.url, dataDir: DISK }, benchLog);
@@ -211,7 +214,7 @@ export const scaleBench: Bench = async (plan, say, wanted) => {
         ...(actors === least ? {} : { atMost: FLAT }),
       });
     };
-    return { rows: (['hot', 'cold'] as const).flatMap((name) => places.map(({ actors }) => row(name, actors))), notes };
+    yield { rows: (['hot', 'cold'] as const).flatMap((name) => places.map(({ actors }) => row(name, actors))), notes };
   } finally {
     for (const { close } of places) await close();
     await server.stop();
