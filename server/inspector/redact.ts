@@ -26,6 +26,11 @@ export interface Redactor {
   item(kind: string, view: string, item: Json): Json;
   /** the event and the error of a dead letter */
   letter(kind: string, letter: { readonly event: Json; readonly error: Json }): { event: Json; error: Json };
+  /** what a background job was to do, and what its attempts have met: handlers may say anything */
+  job<E extends { readonly message: string }>(job: {
+    readonly payload: Json;
+    readonly errors: readonly E[];
+  }): { payload: Json; errors: E[] };
 }
 
 type Dict = { readonly [key: string]: Json };
@@ -62,6 +67,7 @@ export const unmasked: Redactor = {
   row: (_kind, row) => row,
   item: (_kind, _view, item) => item,
   letter: (_kind, { event, error }) => ({ event, error }),
+  job: ({ payload, errors }) => ({ payload, errors: [...errors] }),
 };
 
 export function createRedactor(kinds: readonly ActorKind[]): Redactor {
@@ -138,6 +144,7 @@ export function createRedactor(kinds: readonly ActorKind[]): Redactor {
         ...s,
         actions: s.actions.map((a) => (a.params === undefined ? a : { type: a.type, params: action(kind, type, a.type, a.params) })),
       })),
+    job: ({ payload, errors }) => ({ payload: hidden(payload), errors: errors.map((e) => ({ ...e, message: textHidden(e.message) })) }),
     letter(kind, { event, error }) {
       if (!isDict(event)) return { event: hidden(event), error: ofKernel(error) };
       const { type, payload, input, to, src } = event;

@@ -1,5 +1,6 @@
 /** Dead jobs and what operators do with them (booking 18.3). */
 import type { Knex } from 'knex';
+import type { Json } from '../../actors/types.ts';
 
 const rowsOf = <T>(result: unknown): T[] => (result as { rows: T[] }).rows;
 const ts = (ms: number): Date => new Date(ms);
@@ -13,6 +14,7 @@ export interface DeadJob {
   /** epoch ms */
   readonly at: number;
   readonly createdAt: number;
+  readonly payload: Json;
   /** the last five attempts */
   readonly errors: readonly { readonly at: number; readonly code: string; readonly message: string; readonly durationMs: number }[];
 }
@@ -21,7 +23,7 @@ export interface DeadJob {
 export async function deadJobs(db: Knex, o: { queue: string; before?: string | undefined; limit: number }): Promise<DeadJob[]> {
   const older = o.before === undefined ? '' : 'and (dead_at, job_id) < (select dead_at, job_id from jobs where job_id = ?)';
   const result = await db.raw(
-    `select job_id as "jobId", kind, attempts, dead_reason as reason, ${ms('dead_at')} as at, ${ms('created_at')} as "createdAt", errors
+    `select job_id as "jobId", kind, attempts, dead_reason as reason, ${ms('dead_at')} as at, ${ms('created_at')} as "createdAt", payload, errors
        from jobs where status = 'dead' and queue = ? ${older} order by dead_at desc, job_id desc limit ?`,
     [o.queue, ...(o.before === undefined ? [] : [o.before]), o.limit],
   );

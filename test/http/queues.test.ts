@@ -15,7 +15,7 @@ test('an operator sees the queues, replays a dead job and discards another, each
     const jobId = randomUUID();
     await knex.raw(
       `insert into jobs (job_id, queue, kind, payload, status, attempts, run_at, dead_at, dead_reason, finished_at, errors)
-       values (?, 'archive', 'archive.write', '{}', 'dead', 8, now(), now(), 'max_attempts', now(), '[{"at":1,"code":"FAILED","message":"no","durationMs":2}]')`,
+       values (?, 'archive', 'archive.write', '{"userId":"42"}', 'dead', 8, now(), now(), 'max_attempts', now(), '[{"at":1,"code":"FAILED","message":"no","durationMs":2}]')`,
       [jobId],
     );
     return jobId;
@@ -33,6 +33,10 @@ test('an operator sees the queues, replays a dead job and discards another, each
   );
   const dlq = (await call('GET', '/archive/dlq', staff.token)).json<{ items: { jobId: string; reason: string }[] }>().items;
   t.deepEqual(dlq.map((d) => d.jobId).toSorted(), [one, two, three, four].toSorted());
+  const seenBy = async (token: string) => (await call('GET', '/archive/dlq?limit=1', token)).json<{ items: object[] }>().items[0];
+  const error = { at: 1, code: 'FAILED', durationMs: 2 };
+  t.like(await seenBy(admin.token), { payload: { userId: '42' }, errors: [{ ...error, message: 'no' }] });
+  t.like(await seenBy(staff.token), { payload: { userId: '‹pii: string, 2›' }, errors: [{ ...error, message: '‹pii: string, 2›' }] });
 
   const reason = 'the disk is there again';
   t.is((await call('POST', `/archive/dlq/${one}/replay`, staff.token, { reason })).statusCode, 403);

@@ -532,6 +532,8 @@ export interface Replies {
       reason: string;
       at: string;
       createdAt: string;
+      /** what it was to do */
+      payload: unknown;
       errors: { at: number; code: string; message: string; durationMs: number }[];
     }[];
   };

@@ -12,6 +12,7 @@ import { ActorPage } from './ActorPage.tsx';
 import { Audit } from './Audit.tsx';
 import { DeadLetters } from './DeadLetters.tsx';
 import { Pauses } from './Pauses.tsx';
+import { Queues } from './Queues.tsx';
 
 type Session = { readonly me?: Me; readonly out?: true; readonly error?: ThrumError };
 
@@ -19,16 +20,18 @@ const VIEWS = [
   ['', 'Actors'],
   ['live', 'Live'],
   ['dead', 'Dead letters'],
+  ['queues', 'Queues'],
   ['audit', 'Audit'],
 ] as const;
 
-/** The fragment of the address: the ref of an actor, or the name of a view. */
+/** The fragment of the address: the ref of an actor, or the name of a view, with what it shows: `queues/notify`. */
 const fromHash = (): string => decodeURIComponent(location.hash.slice(1));
 
 export function App() {
   const [session, setSession] = useState<Session>({});
   const [view, setView] = useState(fromHash);
   const actor = view.includes(':') ? view : undefined;
+  const [name = '', part] = view.split('/');
   const load = (): void => {
     api<Me>('GET', '/v1/me')
       .then((me) => setSession({ me }))
@@ -71,14 +74,14 @@ export function App() {
         {session.me?.roles.includes('admin') === true && (
           <>
             <nav class="views" aria-label="Inspector">
-              {VIEWS.map(([id, name]) => (
+              {VIEWS.map(([id, title]) => (
                 <a
                   key={id}
                   class="btn s"
                   href={`#${id}`}
-                  aria-current={view === id || (id === '' && actor !== undefined) ? 'page' : undefined}
+                  aria-current={name === id || (id === '' && actor !== undefined) ? 'page' : undefined}
                 >
-                  {name}
+                  {title}
                 </a>
               ))}
               <span class="spring" />
@@ -86,6 +89,7 @@ export function App() {
             </nav>
             {view === 'live' && <Activity />}
             {view === 'dead' && <DeadLetters />}
+            {name === 'queues' && <Queues chosen={part} />}
             {view === 'audit' && <Audit />}
             {(view === '' || actor !== undefined) && <Actors actor={actor} />}
           </>

@@ -17,6 +17,8 @@ const ACTIONS = [
   'resume.scope',
   'dead.retry',
   'dead.discard',
+  'job.replay',
+  'job.discard',
   'what-if',
   'actor.read',
   'journal.read',

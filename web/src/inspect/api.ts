@@ -50,6 +50,8 @@ export type Microstep = Explained['microsteps'][number];
 export type Outlook = Replies['POST /v1/admin/actors/:kind/:id/what-if'];
 
 export type DeadLetter = Replies['GET /v1/admin/dead']['items'][number];
+export type QueueHealth = Replies['GET /v1/admin/queues']['items'][number];
+export type DeadJob = Replies['GET /v1/admin/queues/:queue/dlq']['items'][number];
 export type AuditEntry = Replies['GET /v1/admin/audit']['items'][number];
 export type Pause = Replies['GET /v1/admin/pauses']['items'][number];
 
@@ -103,6 +105,25 @@ export const listDead = (all: boolean, before?: number): Promise<{ items: DeadLe
 
 export const settleDead = (id: number, verb: 'retry' | 'discard', reason: string): Promise<void> =>
   api('POST', `/v1/admin/dead/${id}/${verb}`, { reason });
+
+const dlq = (queue: string): string => `/v1/admin/queues/${encodeURIComponent(queue)}/dlq`;
+
+export const listDeadJobs = async (queue: string, before?: string): Promise<{ items: (DeadJob & { id: string })[] }> => {
+  const { items } = await api<Replies['GET /v1/admin/queues/:queue/dlq']>(
+    'GET',
+    `${dlq(queue)}?limit=${PAGE}${before === undefined ? '' : `&before=${before}`}`,
+  );
+  return { items: items.map((job) => ({ ...job, id: job.jobId })) };
+};
+
+export const replayJob = (queue: string, jobId: string, reason: string): Promise<void> =>
+  api('POST', `${dlq(queue)}/${jobId}/replay`, { reason });
+
+/** The last 500 of the queue. */
+export const replayJobs = (queue: string, reason: string): Promise<void> => api('POST', `${dlq(queue)}/replay`, { reason });
+
+export const discardJob = (queue: string, jobId: string, reason: string): Promise<void> =>
+  api('DELETE', `${dlq(queue)}/${jobId}?reason=${encodeURIComponent(reason)}`);
 
 export const listAudit = (action: string, before?: number): Promise<{ items: AuditEntry[] }> => {
   const query = new URLSearchParams({ limit: String(PAGE) });

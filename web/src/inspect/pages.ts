@@ -17,9 +17,9 @@ interface Pages<T> {
 /**
  * A list that is read newest first, page by page.
  *
- * @param read gives the rows below a number; a new function reads anew
+ * @param read gives the rows after the one of an id; a new function reads anew
  */
-export function usePages<T extends { readonly id: number }>(read: (before?: number) => Promise<{ items: T[] }>): Pages<T> {
+export function usePages<K extends number | string, T extends { readonly id: K }>(read: (before?: K) => Promise<{ items: T[] }>): Pages<T> {
   const [items, setItems] = useState<readonly T[]>();
   const [error, setError] = useState<ThrumError>();
   const reload = useCallback(() => {

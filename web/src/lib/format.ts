@@ -35,6 +35,13 @@ export const minutes = (ms: number): string => {
   return m % 60 === 0 ? `${m / 60} h` : `${Math.floor(m / 60)} h ${m % 60} min`;
 };
 
+/** Whole seconds in the largest unit that is full: 45 s, 3 min, 2 h, 4 d */
+export function lasting(s: number): string {
+  if (s < 60) return `${s} s`;
+  if (s < 3_600) return `${Math.floor(s / 60)} min`;
+  return s < 86_400 ? `${Math.floor(s / 3_600)} h` : `${Math.floor(s / 86_400)} d`;
+}
+
 /** `connected.backing_off` → "Backing off" */
 export function words(id: string): string {
   const last = (id.split('.').at(-1) ?? id).replaceAll(/[_-]/g, ' ');

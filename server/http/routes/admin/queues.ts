@@ -8,6 +8,7 @@ import type { Jobs } from '../../../jobs/jobs.ts';
 import { Problem } from '../../../problems.ts';
 import { answer, route } from '../../route.ts';
 import type { Route, RouteContext } from '../../route.ts';
+import { eyesOf } from './deps.ts';
 import type { AdminDeps } from './deps.ts';
 import { iso, Reason } from './schemas.ts';
 
@@ -18,6 +19,7 @@ const Dead = z.strictObject({
   reason: z.string().describe('max_attempts, non_retryable, expired, poison'),
   at: z.iso.datetime(),
   createdAt: z.iso.datetime(),
+  payload: z.unknown().describe('what it was to do'),
   errors: z.array(z.strictObject({ at: z.number(), code: z.string(), message: z.string(), durationMs: z.number() })),
 });
 const Name = z.object({ queue: z.string().max(60) });
@@ -30,6 +32,7 @@ const APART_MS = 20;
 
 export function queueRoutes({
   inspect,
+  redactor,
   jobs,
   knex,
   clock,
@@ -65,15 +68,11 @@ export function queueRoutes({
         limit: z.coerce.number().int().min(1).max(200).default(50),
       }),
       reply: { 200: z.strictObject({ items: z.array(Dead) }) },
-      run: async ({ params, query }) => {
-        const items = await deadJobs(knex, { ...params, ...query });
+      run: async (c) => {
+        const items = await deadJobs(knex, { ...c.params, ...c.query });
+        const eyes = eyesOf({ redactor }, c);
         return answer({
-          items: items.map(({ at, createdAt, errors, ...rest }) => ({
-            ...rest,
-            at: iso(at),
-            createdAt: iso(createdAt),
-            errors: [...errors],
-          })),
+          items: items.map((job) => ({ ...job, at: iso(job.at), createdAt: iso(job.createdAt), ...eyes.job(job) })),
         });
       },
     }),
