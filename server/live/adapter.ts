@@ -13,9 +13,9 @@ const REQUESTS_MS = 3_000;
 
 export interface NodeAdapter {
   readonly adapter: ReturnType<typeof createAdapter> | ReturnType<typeof createShardedAdapter>;
-  /** Resolves when a room that was just joined on this node receives what others send. */
+  /** Resolves when a room that was just joined on this node receives what others send, or Redis is away: then {@link onReturn} follows. */
   fence(): Promise<void>;
-  /** The subscriptions are back after an outage: messages may have been lost meanwhile. */
+  /** The subscriptions are made, or back after an outage: until now messages may have been lost. */
   onReturn(fn: () => void): void;
 }
 
@@ -53,12 +53,7 @@ export function createNodeAdapter(o: {
       : createAdapter(pub, sub, { key: o.keys.io, requestsTimeout: REQUESTS_MS, publishOnSpecificResponseChannel: true }),
     // The classic adapter listens to all rooms from the start. Commands of one connection are carried out in order.
     fence: async () => (sharded ? void (await sub.ssubscribe(`${o.keys.io}#/#`)) : undefined),
-    onReturn(fn) {
-      let before = sub.status === 'ready';
-      sub.on('ready', () => {
-        if (before) sub.ping().then(fn, () => undefined);
-        before = true;
-      });
-    },
+    // At the first connection as well: without Redis at the start there may be sockets before.
+    onReturn: (fn) => void sub.on('ready', () => void sub.ping().then(fn, () => undefined)),
   };
 }

@@ -56,12 +56,14 @@ export function createRedisClient({ place, key, name, clock, log, random }: Redi
     ...wayTo(place, key, clock),
     connectTimeout: CONNECT_MS,
     socketTimeout: SILENT_MS,
+    disableClientInfo: true,
     retryStrategy: (times) => (AGAIN_MS[Math.min(times, AGAIN_MS.length) - 1] ?? 0) * (0.5 + random() / 2),
     reconnectOnError: (error) => ELSEWHERE.test(error.message),
   };
+  const atOnce: RedisOptions = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false };
   const kinds: { readonly [kind in Kind]: RedisOptions } = {
-    commands: { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false },
-    subscriber: { maxRetriesPerRequest: null, autoResubscribe: false },
+    commands: atOnce,
+    subscriber: { ...atOnce, autoResubscribe: false },
     // without a ready check, because Bull wants it so
     blocking: { maxRetriesPerRequest: null, enableReadyCheck: false, socketTimeout: BLOCKED_MS },
   };
@@ -137,7 +139,7 @@ const SUBSCRIPTIONS = [
 ] as const;
 
 /**
- * Subscribes again to everything that was asked for whenever the connection is ready, and never rejects. (The driver does so too, but forgets what
+ * Subscribes again to everything that was asked for whenever the connection is ready. To ask neither rejects nor waits for a Redis that is away. (The driver does so too, but forgets what
  * it had when the connection is lost once more before Redis has confirmed.)
  */
 function keepSubscribed(redis: Redis): void {
