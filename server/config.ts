@@ -80,6 +80,17 @@ export const settings = {
     addresses.optional(),
     'Some nodes of a Redis Cluster, host:port with commas between them. REDIS_URL then only tells the user, the password and whether there is TLS.',
   ),
+  redisCa: setting(
+    'REDIS_CA',
+    z.string().min(1).optional(),
+    'File (PEM) with the authority behind the certificates of Redis, for rediss://. Absent means those that Node.js trusts.',
+  ),
+  redisCert: setting(
+    'REDIS_CERT',
+    z.string().min(1).optional(),
+    'File (PEM) with the certificate that Redis asks of its clients (tls-auth-clients yes).',
+  ),
+  redisKey: setting('REDIS_KEY', z.string().min(1).optional(), 'File (PEM) with the private key of REDIS_CERT.'),
   redisNamespace: setting(
     'REDIS_NAMESPACE',
     z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
@@ -407,6 +418,11 @@ export function readConfig(env: { readonly [name: string]: string | undefined } 
   const among = ['redisSentinels', 'redisCluster'].filter((name) => values[name] !== undefined).length;
   if (among > (values['redisUrl'] === undefined ? 0 : 1))
     faults.push('REDIS_SENTINELS, REDIS_CLUSTER: one of them beside REDIS_URL. ' + settings.redisUrl.text);
+  const tls = ['redisCa', 'redisCert', 'redisKey'].some((name) => values[name] !== undefined);
+  if (tls && !String(values['redisUrl']).startsWith('rediss:'))
+    faults.push('REDIS_CA, REDIS_CERT, REDIS_KEY: only beside a REDIS_URL with rediss://. ' + settings.redisUrl.text);
+  if ((values['redisCert'] === undefined) !== (values['redisKey'] === undefined))
+    faults.push('REDIS_CERT, REDIS_KEY: neither or both. ' + settings.redisKey.text);
   if (faults.length > 0) throw new ConfigError(faults);
   const parsed = values as unknown as Parsed;
   const publicUrl = parsed.publicUrl ?? `http://localhost:${parsed.port}`;

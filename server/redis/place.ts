@@ -21,6 +21,14 @@ export interface RedisPlace {
   readonly sentinels?: readonly RedisAddress[] | undefined;
   /** some nodes of a Redis Cluster; the URL then only says how they are spoken to */
   readonly cluster?: readonly RedisAddress[] | undefined;
+  /** texts, PEM: whom to trust, and who we are where Redis asks for that */
+  readonly tls?: RedisTls | undefined;
+}
+
+export interface RedisTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 const ASK_MS = 2_000;
@@ -34,12 +42,12 @@ const Named = z.tuple([z.string(), z.string()]);
 
 type Access = Pick<RedisOptions, 'username' | 'password' | 'db' | 'tls'>;
 
-function accessOf({ protocol, username, password, pathname }: URL): Access {
+function accessOf({ protocol, username, password, pathname }: URL, tls: RedisTls): Access {
   return {
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
     ...(/^\/\d+$/.test(pathname) ? { db: Number(pathname.slice(1)) } : {}),
-    ...(protocol === 'rediss:' ? { tls: {} } : {}),
+    ...(protocol === 'rediss:' ? { tls } : {}),
   };
 }
 
@@ -68,7 +76,7 @@ async function firstOf(asked: readonly RedisAddress[], access: Access, ask: Ask)
   const failures: unknown[] = [];
   for (const one of asked) {
     const once = { lazyConnect: true, connectTimeout: ASK_MS, commandTimeout: ASK_MS, maxRetriesPerRequest: 0, retryStrategy: () => null };
-    const redis = new Redis({ ...access, ...one, ...once, enableReadyCheck: false });
+    const redis = new Redis({ ...access, ...one, ...once, enableReadyCheck: false, disableClientInfo: true });
     redis.on('error', () => undefined);
     try {
       await redis.connect();
@@ -112,14 +120,14 @@ function connectorTo(find: () => Promise<RedisAddress>, { tls }: Access, clock: 
 }
 
 /** How a connection gets there. @param key one of those that are used, to find the node of a cluster */
-export function wayTo({ url, sentinels, cluster }: RedisPlace, key: string, clock: Clock): RedisOptions {
+export function wayTo({ url, sentinels, cluster, tls = {} }: RedisPlace, key: string, clock: Clock): RedisOptions {
   const where = new URL(url);
   if (where.protocol === 'unix:') return { path: decodeURIComponent(where.pathname) };
-  const access = accessOf(where);
+  const access = accessOf(where, tls);
   const host = where.hostname.replace(/^\[|\]$/g, '');
   if (sentinels !== undefined) {
-    const { tls } = access;
-    const find = () => firstOf(sentinels, tls === undefined ? {} : { tls }, primaryOf(host));
+    // sentinels are asked without a password
+    const find = () => firstOf(sentinels, access.tls === undefined ? {} : { tls: access.tls }, primaryOf(host));
     return { ...access, Connector: connectorTo(find, access, clock) };
   }
   if (cluster !== undefined) {

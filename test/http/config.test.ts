@@ -51,3 +51,12 @@ test('rates of a socket are given by name, and the others keep their defaults', 
     t.regex(t.throws(() => readConfig({ RT_RATES: wrong }), { instanceOf: ConfigError }).message, /RT_RATES/, wrong);
   }
 });
+
+test('files of certificates go with rediss:// alone, and a certificate with its key', (t) => {
+  const env = { PUBLIC_URL: 'https://thrum.example', REDIS_CA: '/ca.pem' };
+  const faults = (more: Record<string, string>): string =>
+    t.throws(() => readConfig({ ...env, ...more }), { instanceOf: ConfigError }).message;
+  t.regex(faults({ REDIS_URL: 'redis://r' }), /REDIS_CA, REDIS_CERT, REDIS_KEY: only beside/);
+  t.regex(faults({ REDIS_URL: 'rediss://r', REDIS_CERT: '/c.pem' }), /REDIS_CERT, REDIS_KEY: neither or both/);
+  t.is(readConfig({ ...env, REDIS_URL: 'rediss://r', REDIS_CERT: '/c.pem', REDIS_KEY: '/k.pem' }).redisCert, '/c.pem');
+});
