@@ -3,6 +3,8 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { actorIdOf, SLOTS, slotOf } from '../actors/ids.ts';
 import { startBalancer } from '../scripts/balancer.ts';
+import { longestWaits, waitsForMoves, watchMoves } from './cluster-moves.ts';
+import type { Moves } from './cluster-moves.ts';
 import { openCluster, pause } from './cluster-rig.ts';
 import type { BenchCluster, BenchNode, Stores } from './cluster-rig.ts';
 import type { ProbeOrder, Probed } from './cluster-probe.ts';
@@ -294,36 +296,44 @@ export async function rollingRestart(stores: Stores, plan: Plan, say: Say): Prom
   try {
     await pause(2_000);
     await scene.probe.ask<Probed>({ do: 'take' });
-    const [quiet, moving]: [number[], number[]] = [[], []];
+    const [quiet, moving, pauses]: [number[], number[], number[]] = [[], [], []];
     const failed: Record<string, number> = {};
     let sent = 0;
-    const note = async (to: number[]): Promise<void> => {
+    const note = async (to: number[], moves?: Moves): Promise<void> => {
       const seen = await scene.probe.ask<Probed>({ do: 'take' });
-      to.push(...seen.longest);
+      to.push(...longestWaits(seen));
+      if (moves !== undefined) pauses.push(...waitsForMoves(seen, moves));
       sent += seen.sent;
       for (const [status, n] of Object.entries(seen.failed)) failed[status] = (failed[status] ?? 0) + n;
     };
     for (const [i, node] of [...cluster.nodes].entries()) {
       const began = performance.now();
+      const watched = watchMoves(cluster);
       const code = await cluster.end(node, 'SIGTERM');
       if (code !== 0) throw new Error(`a node ended with ${code} on SIGTERM`);
       await cluster.add();
       await scene.route();
       await cluster.settled();
       await pause(1_000);
-      await note(moving);
+      await note(moving, await watched.end());
       const ms = performance.now() - began;
       await pause(Math.min(ms, plan.ms * 4));
       await note(quiet);
       say(
-        `  node ${i + 1}/3 replaced in ${format(ms / 1_000)} s, longest wait ${format(Math.max(...moving))} ms, without ${format(Math.max(...quiet))} ms`,
+        `  node ${i + 1}/3 replaced in ${format(ms / 1_000)} s, longest wait ${format(Math.max(...moving))} ms, for a move ${format(Math.max(...pauses))} ms, without ${format(Math.max(...quiet))} ms`,
       );
     }
     const tally = await scene.rest();
     const failures = sum(Object.values(failed));
-    const p99 = bounded({
+    const pause99 = bounded({
       id: 'P12',
-      what: 'longest wait at a slot, 99th percentile over slots and restarts, against no restart',
+      what: `longest wait of a command that met a move of its slot, 99th percentile of ${pauses.length} moves`,
+      values: [quantile(pauses, 0.99)],
+      unit: 'ms',
+    });
+    const p99 = bounded({
+      id: 'P12l',
+      what: 'longest wait at a slot for whatever reason, 99th percentile over slots and restarts, against no restart',
       values: [quantile(moving, 0.99)],
       by: [quantile(quiet, 0.99)],
       unit: 'ms',
@@ -339,7 +349,8 @@ export async function rollingRestart(stores: Stores, plan: Plan, say: Say): Prom
         ok: failures === 0,
         broken: failures > 0,
       },
-      { ...p99, target: `<= ${PAUSE_MS} ms`, ok: p99.value <= PAUSE_MS, broken: p99.value > PAUSE_MS * 1.3 },
+      { ...pause99, target: `<= ${PAUSE_MS} ms`, ok: pause99.value <= PAUSE_MS, broken: pause99.value > PAUSE_MS * 1.3 },
+      p99,
       bounded({ id: 'P12m', what: '  the same, median', values: [median(moving)], by: [median(quiet)], unit: 'ms' }),
       ...delivered('R9d', 'in a rolling restart', tally),
     ];

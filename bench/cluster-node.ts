@@ -37,6 +37,8 @@ export interface Table {
   readonly nodes: readonly string[];
   readonly roaming: boolean;
   readonly slots: readonly (string | undefined)[];
+  /** of the ownership of each slot: in a cluster over Redis the epoch ms at which it began */
+  readonly epochs: readonly (number | undefined)[];
 }
 
 const PERSON = { email: 'bench@example.test', password: 'correct horse bench', displayName: 'Bench', timeZone: 'UTC' };
@@ -123,7 +125,8 @@ async function carryOut(order: NodeOrder): Promise<object> {
     }
     case 'table': {
       const { node, nodes, roaming, slots } = app.actors.inspect.cluster();
-      return { node, nodes: nodes.map(({ id }) => id), roaming, slots: slots.map((s) => s?.node) } satisfies Table;
+      const [owners, epochs] = [slots.map((s) => s?.node), slots.map((s) => s?.epoch)];
+      return { node, nodes: nodes.map(({ id }) => id), roaming, slots: owners, epochs } satisfies Table;
     }
     case 'ask':
       return timed(order.ms, (i) => surely(order.refs[i % order.refs.length] ?? ''));

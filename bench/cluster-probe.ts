@@ -18,8 +18,8 @@ export type ProbeOrder =
   | { readonly do: 'stop' };
 
 export interface Probed {
-  /** by id: ms that the slowest command waited */
-  readonly longest: readonly number[];
+  /** by id: when each command was sent, epoch ms, and how long it waited, ms */
+  readonly waits: { readonly [id: string]: readonly (readonly [at: number, ms: number])[] };
   readonly sent: number;
   readonly items: number;
   /** by status: answers that were no success */
@@ -51,16 +51,17 @@ function post(url: string, token: string, body: string): Promise<string> {
   });
 }
 
-let longest = new Map<string, number>();
+let waits: { [id: string]: [number, number][] } = {};
 let failed: Record<string, number> = {};
 let [sent, items] = [0, 0];
 const under = new Set<Promise<void>>();
 let timer: NodeJS.Timeout | undefined;
 
 async function one(url: string, token: string, id: string): Promise<void> {
+  const at = Date.now();
   const began = performance.now();
   const status = await post(`${url}/v1/actors/step/${id}/commands/bench.step`, token, '{"amount":1,"note":"measured"}');
-  longest.set(id, Math.max(longest.get(id) ?? 0, performance.now() - began));
+  (waits[id] ??= []).push([at, performance.now() - began]);
   if (status !== '200') failed[status] = (failed[status] ?? 0) + 1;
 }
 
@@ -85,8 +86,8 @@ function start(o: Extract<ProbeOrder, { do: 'start' }>): void {
 }
 
 function take(): Probed {
-  const seen = { longest: [...longest.values()], sent, items, failed };
-  [longest, failed, sent, items] = [new Map(), {}, 0, 0];
+  const seen = { waits, sent, items, failed };
+  [waits, failed, sent, items] = [{}, {}, 0, 0];
   return seen;
 }
 
