@@ -47,6 +47,8 @@ export interface Cache {
   };
   /** Reads that waited for the computation of another one, that waited for another node, and values renewed before their end. */
   readonly stampede: { readonly coalesced: number; readonly lockWaits: number; readonly earlyRefreshes: number };
+  /** Tags that were made void by this node, and when last, epoch ms. */
+  readonly invalidations: { readonly byTag: number; readonly lastAt: number | null };
   stop(): void;
 }
 
@@ -95,6 +97,7 @@ export function createCache(d: CacheDeps): Cache {
   const tags = createTags({ clock, newId: d.newId, second, channel: d.channel });
   /** computations under way, by key and versions: one that began before an invalidation is joined by nobody after it */
   const flights = new Map<string, Promise<Entry>>();
+  const invalidations: { byTag: number; lastAt: number | null } = { byTag: 0, lastAt: null };
   const stampede = { coalesced: 0, lockWaits: 0, earlyRefreshes: 0 };
 
   function entryOf(text: string): Entry | undefined {
@@ -177,6 +180,12 @@ export function createCache(d: CacheDeps): Cache {
     return running;
   }
 
+  function invalidate(names: readonly string[]): Promise<void> {
+    invalidations.byTag += names.length;
+    invalidations.lastAt = clock.wall();
+    return tags.invalidate(names);
+  }
+
   /** Whether a hot value is to be renewed though it is fresh: the likelier the nearer its end, and the longer it takes. */
   const isEarly = (entry: Entry, now: number): boolean => now - entry.tookMs * Math.log(1 - d.random()) >= entry.freshUntil;
 
@@ -188,6 +197,7 @@ export function createCache(d: CacheDeps): Cache {
 
       return {
         async get(id, load, own = []) {
+          const began = clock.mono();
           const key = `${o.name}:${o.version}:${id}`;
           const names = [ALL, ...own];
           const known = tags.known(names);
@@ -208,7 +218,7 @@ export function createCache(d: CacheDeps): Cache {
           };
           const behind = (): void =>
             void renew().catch((err: unknown) => d.log.warn({ err, ns: o.name }, 'a cached value could not be renewed'));
-          const count = (result: Result): void => stats.count(o.name, result);
+          const count = (result: Result): void => stats.count(o.name, result, clock.mono() - began);
           if (entry !== undefined && now < entry.freshUntil) {
             count('hit');
             if (isEarly(entry, now)) {
@@ -238,8 +248,8 @@ export function createCache(d: CacheDeps): Cache {
         },
       };
     },
-    invalidate: (names) => tags.invalidate(names),
-    clear: () => tags.invalidate([ALL]),
+    invalidate,
+    clear: () => invalidate([ALL]),
     stats,
     get tiers() {
       return {
@@ -248,6 +258,7 @@ export function createCache(d: CacheDeps): Cache {
       };
     },
     stampede,
+    invalidations,
     stop: () => tags.stop(),
   };
 }

@@ -13,6 +13,8 @@ test('the list of resources is cached and follows every change at once; statisti
     (await w.inject({ method: 'GET', url: path, token: admin.token })).json<{
       overall: { requests: number; hits: number; misses: number; hitRate: number | null; met: boolean | null };
       tiers: { l1: { entries: number }; l2: object | null };
+      byNamespace: { ns: string; p50Ms: number; p95Ms: number }[];
+      invalidations: { byTag: number; lastAt: string | null };
     }>();
   t.like((await stats()).overall, { requests: 0, hitRate: null, met: null });
 
@@ -34,4 +36,11 @@ test('the list of resources is cached and follows every change at once; statisti
   t.is((await act('/v1/admin/cache/invalidate', { reason: 'all of it' })).statusCode, 204);
   await list();
   t.is((await stats()).overall.misses, 5);
+  const { byNamespace, invalidations } = await stats();
+  t.deepEqual(
+    byNamespace.map(({ ns, p50Ms, p95Ms }) => [ns, typeof p50Ms, typeof p95Ms]),
+    [['resources', 'number', 'number']],
+  );
+  t.is(invalidations.byTag, 4, 'a resource was made and suspended, and an operator twice');
+  t.not(invalidations.lastAt, null);
 });

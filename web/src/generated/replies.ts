@@ -765,6 +765,9 @@ export interface Replies {
       /** null when nothing was asked for */
       hitRate: number | null;
       ns: string;
+      /** time that half of the reads took at most */
+      p50Ms: number | null;
+      p95Ms: number | null;
     }[];
     tiers: {
       l1: { entries: number; bytes: number; evictions: number };
@@ -778,6 +781,11 @@ export interface Replies {
       lockWaits: number;
       /** values renewed before their end */
       earlyRefreshes: number;
+    };
+    invalidations: {
+      /** tags made void by this node */
+      byTag: number;
+      lastAt: string | null;
     };
   };
   'GET /v1/demo': { logins: { email: string; password: string; displayName: string; roles: string[] }[] };

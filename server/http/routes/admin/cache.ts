@@ -6,7 +6,7 @@ import type { Tally } from '../../../cache/stats.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
 import type { AdminDeps } from './deps.ts';
-import { Reason } from './schemas.ts';
+import { iso, Reason } from './schemas.ts';
 
 /** share of hits that is wanted over all namespaces (readings 11.7) */
 const TARGET = 0.8;
@@ -18,10 +18,15 @@ const Tallied = z.strictObject({
   misses: z.int(),
   hitRate: z.number().nullable().describe('null when nothing was asked for'),
 });
+const Timed = Tallied.extend({
+  ns: z.string(),
+  p50Ms: z.number().nullable().describe('time that half of the reads took at most'),
+  p95Ms: z.number().nullable(),
+});
 const Stats = z.strictObject({
   window: z.enum(['5m', '1h', '24h']),
   overall: Tallied.extend({ target: z.number(), met: z.boolean().nullable() }),
-  byNamespace: z.array(Tallied.extend({ ns: z.string() })),
+  byNamespace: z.array(Timed),
   tiers: z.strictObject({
     l1: z.strictObject({ entries: z.int(), bytes: z.int(), evictions: z.int() }),
     l2: z.strictObject({ up: z.boolean() }).nullable().describe('null without Redis'),
@@ -31,9 +36,10 @@ const Stats = z.strictObject({
     lockWaits: z.int().describe('computations that waited for another node'),
     earlyRefreshes: z.int().describe('values renewed before their end'),
   }),
+  invalidations: z.strictObject({ byTag: z.int().describe('tags made void by this node'), lastAt: z.iso.datetime().nullable() }),
 });
 
-const shown = (t: Tally) => ({ requests: t.hits + t.misses, ...t, hitRate: hitRate(t) });
+const shown = <T extends Tally>(t: T) => ({ requests: t.hits + t.misses, ...t, hitRate: hitRate(t) });
 
 export function cacheRoutes({ inspect, cache }: AdminDeps & { readonly cache: Cache }): Route[] {
   return [
@@ -50,8 +56,16 @@ export function cacheRoutes({ inspect, cache }: AdminDeps & { readonly cache: Ca
         const overall = shown(total(tallies.values()));
         const byNamespace = [...tallies].map(([ns, t]) => ({ ns, ...shown(t) })).toSorted((a, b) => (a.ns < b.ns ? -1 : 1));
         const met = overall.hitRate === null ? null : overall.hitRate >= TARGET;
-        const { tiers, stampede } = cache;
-        return answer({ window, overall: { ...overall, target: TARGET, met }, byNamespace, tiers, stampede: { ...stampede } });
+        const { tiers, stampede, invalidations } = cache;
+        const lastAt = invalidations.lastAt === null ? null : iso(invalidations.lastAt);
+        return answer({
+          window,
+          overall: { ...overall, target: TARGET, met },
+          byNamespace,
+          tiers,
+          stampede: { ...stampede },
+          invalidations: { ...invalidations, lastAt },
+        });
       },
     }),
     route({
