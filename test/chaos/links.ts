@@ -9,6 +9,8 @@ export interface Link {
   cut(): void;
   /** Nothing passes and nobody is told, until {@link Link.mend}; new connections are taken and hang. */
   freeze(): void;
+  /** What is sent over the connections that there are is lost for good, and nobody is told; new ones are taken and hang, until {@link Link.mend}. */
+  swallow(): void;
   /** Every connection ends and new ones are ended at once, until {@link Link.mend}. */
   refuse(): void;
   mend(): void;
@@ -18,6 +20,7 @@ export interface Link {
 /** @param targets where a new connection goes: the first that can be reached */
 export async function openLink(targets: () => readonly NetConnectOpts[]): Promise<Link> {
   const pairs = new Set<readonly [Socket, Socket]>();
+  const lost = new Set<readonly [Socket, Socket]>();
   let state: 'open' | 'frozen' | 'refused' = 'open';
 
   function join(client: Socket, server: Socket): void {
@@ -29,7 +32,7 @@ export async function openLink(targets: () => readonly NetConnectOpts[]): Promis
     for (const [from, to] of [pair, [server, client] as const]) {
       from.on('close', () => {
         pairs.delete(pair);
-        to.destroy();
+        if (!lost.delete(pair)) to.destroy();
       });
     }
   }
@@ -54,7 +57,7 @@ export async function openLink(targets: () => readonly NetConnectOpts[]): Promis
     }
   };
   const cut = (): void => {
-    for (const pair of pairs) for (const socket of pair) socket.destroy();
+    for (const pair of [...pairs, ...lost]) for (const socket of pair) socket.destroy();
   };
 
   const listener = createServer((client) => {
@@ -75,6 +78,15 @@ export async function openLink(targets: () => readonly NetConnectOpts[]): Promis
     freeze() {
       state = 'frozen';
       for (const pair of pairs) hold(pair);
+    },
+    swallow() {
+      state = 'frozen';
+      for (const pair of pairs) {
+        hold(pair);
+        lost.add(pair);
+        for (const socket of pair) socket.resume();
+      }
+      pairs.clear();
     },
     refuse() {
       state = 'refused';

@@ -9,6 +9,7 @@ import { freePort, startServer } from '../../scripts/server-process.ts';
 import type { ServerProcess } from '../../scripts/server-process.ts';
 import { newSecrets } from '../../server/identity/keys.ts';
 import { clusterStores } from './cluster-stores.ts';
+import type { ClusterStores } from './cluster-stores.ts';
 import { until } from './until.ts';
 import { makeWorld } from './world.ts';
 import type { Person } from './world.ts';
@@ -35,8 +36,10 @@ export interface Processes {
 export async function processes(o: {
   readonly people: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** kept by the caller; else the nodes have their own */
+  readonly stores?: ClusterStores;
 }): Promise<Processes | { skip: string }> {
-  const stores = await clusterStores();
+  const stores = o.stores ?? (await clusterStores());
   if ('skip' in stores) return stores;
   const { redis, databaseUrl } = stores;
   const dataDir = await mkdtemp(join(tmpdir(), 'thrum-nodes-'));
@@ -98,7 +101,7 @@ export async function processes(o: {
     async close() {
       await Promise.all(nodes.map((n) => n.end('SIGKILL')));
       await balancer.close();
-      await stores.stop();
+      if (o.stores === undefined) await stores.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
