@@ -240,7 +240,10 @@ export function historyOf(snapshot: MachineSnapshot): { [id: string]: readonly s
 
 export const valueOf = (snapshot: MachineSnapshot): StateValue => snapshot.value as StateValue;
 
-/** `held`, or `active.charging|active.idle` for parallel states; the form of the directory and of `NOT_ALLOWED`. */
+/**
+ * `held`, or `active.charging|active.idle` for parallel states; the form of the directory and of `NOT_ALLOWED`. Regions come by name, because their
+ * order in the value is that of the machine at first and that of `jsonb` once it was read back.
+ */
 export function stateText(value: StateValue): string {
   const leaves: string[] = [];
   const walk = (v: StateValue, path: string): void => {
@@ -248,7 +251,7 @@ export function stateText(value: StateValue): string {
     else for (const [key, inner] of Object.entries(v)) walk(inner, `${path}${key}.`);
   };
   walk(value, '');
-  return leaves.join('|');
+  return leaves.toSorted().join('|');
 }
 
 /** Name of a guard, action or source reference in a machine's config; functions are named, never printed, composed guards by what they compose. */
