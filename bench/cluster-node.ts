@@ -30,7 +30,9 @@ export type NodeOrder =
   /** 99th percentile of the delay of the event loop since the last time, ms */
   | { readonly do: 'loop' }
   /** access tokens of as many new sessions */
-  | { readonly do: 'login'; readonly n: number };
+  | { readonly do: 'login'; readonly n: number }
+  /** access tokens of as many new people */
+  | { readonly do: 'people'; readonly n: number };
 
 export interface Table {
   readonly node: string;
@@ -115,6 +117,12 @@ async function inTurn<T, R>(items: readonly T[], width: number, work: (item: T) 
 const login = async (): Promise<string> =>
   (await app.identity.login({ ...PERSON, address: `bench-${(keys += 1)}`, userAgent: undefined })).accessToken;
 
+async function person(): Promise<string> {
+  const email = `bench-${(keys += 1)}@example.test`;
+  await app.identity.users.create({ ...PERSON, email });
+  return (await app.identity.impersonate(email)).accessToken;
+}
+
 async function carryOut(order: NodeOrder): Promise<object> {
   switch (order.do) {
     case 'start': {
@@ -148,6 +156,8 @@ async function carryOut(order: NodeOrder): Promise<object> {
       delay.reset();
       return { p99 };
     }
+    case 'people':
+      return inTurn(Array.from({ length: order.n }), LOGINS, person);
     default:
       return inTurn(Array.from({ length: order.n }), LOGINS, login);
   }

@@ -20,9 +20,9 @@ const MIB = 1_048_576;
 const KIB = 1_024;
 
 /** Opens sockets in a process of their own. */
-async function connect(port: number, n: number, topics: readonly string[], token?: string): Promise<Clients> {
+async function connect(port: number, n: number, topics: readonly string[], tokens: readonly string[] = []): Promise<Clients> {
   const clients = new Peer<LoadOrder>('realtime-load.js');
-  await clients.ask({ do: 'open', port, n, topics, ...(token === undefined ? {} : { token }) });
+  await clients.ask({ do: 'open', port, n, topics, tokens });
   return clients;
 }
 
@@ -69,8 +69,8 @@ export async function acrossNodes(stores: Stores, plan: Plan, say: Say): Promise
     const topics = [`${ref}/live`];
     const [rawOne, rawOther] = [await raw[0].started, await raw[1].started];
     const [here, there, rawHere, rawThere] = [
-      await connect(one.port, SUBSCRIBERS, topics, one.token),
-      await connect(other.port, SUBSCRIBERS, topics, other.token),
+      await connect(one.port, SUBSCRIBERS, topics, [one.token]),
+      await connect(other.port, SUBSCRIBERS, topics, [other.token]),
       await connect(rawOne.port, SUBSCRIBERS, topics),
       await connect(rawOther.port, SUBSCRIBERS, topics),
     ] as const;
@@ -156,6 +156,8 @@ export async function revocation(stores: Stores, plan: Plan, say: Say): Promise<
   }
 }
 
+/** sockets of one person at one node, as many as he may have */
+const PER_PERSON = 20;
 const LOSS_PER_SECOND = 2;
 const STEADY_MS = 5_000;
 const LOSS_MS = 40_000;
@@ -172,8 +174,8 @@ export async function lostNode(stores: Stores, plan: Plan, say: Say): Promise<Ro
     const refs = [...(await boardsOf(cluster, survivor, 1)), ...(await boardsOf(cluster, victim, 1))];
     await survivor.ask({ do: 'mark', refs });
     const share = Math.floor(plan.clients / 4);
-    for (const node of [survivor, victim])
-      for (const ref of refs) clients.push(await connect(node.port, share, [`${ref}/live`], node.token));
+    const tokens = await survivor.ask<string[]>({ do: 'people', n: Math.ceil((share * 2) / PER_PERSON) });
+    for (const node of [survivor, victim]) for (const ref of refs) clients.push(await connect(node.port, share, [`${ref}/live`], tokens));
     for (const c of clients) await c.ask({ do: 'follow', on: false });
     say(`  ${share * 4} clients at two nodes`);
 
@@ -260,13 +262,13 @@ export async function memoryOfClients(stores: Stores, plan: Plan, say: Say): Pro
     const memory = (): Promise<Memory> => node.ask({ do: 'memory' });
     const measure = async (many: number, topics: readonly string[]): Promise<Memory> => {
       const before = await memory();
-      clients.push(await connect(node.port, many, topics, node.token));
+      clients.push(await connect(node.port, many, topics, [node.token]));
       const after = await memory();
       return { rss: (after.rss - before.rss) / many, heap: (after.heap - before.heap) / many };
     };
     // Actors are in memory before anybody follows them. They leave garbage whose pages later connections would fill unseen, so most come after the first measurement.
     await node.ask({ do: 'mark', refs: ['board:m0-0'] });
-    const warmUp = await connect(node.port, few, ['board:m0-0/live'], node.token);
+    const warmUp = await connect(node.port, few, ['board:m0-0/live'], [node.token]);
     warmUp.end();
     await pause(1_000);
     const shared = await measure(n, ['board:m0-0/live']);

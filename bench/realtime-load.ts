@@ -1,4 +1,5 @@
 /** Load generator of the realtime bench: a child process that speaks raw frames, so that it costs less than what it measures. */
+import { backoff } from '#sdk/connection';
 import { BOARDS, stampNow } from './board.ts';
 import { rawSocket } from './raw-socket.ts';
 import type { RawSocket } from './raw-socket.ts';
@@ -6,8 +7,14 @@ import { spread } from './realtime-server.ts';
 import type { Spread } from './realtime-server.ts';
 
 export type LoadOrder =
-  /** opens `n` sockets, each with its topics (at most 64), where `{i}` is the number of the socket; the answer comes when all are subscribed */
-  | { readonly do: 'open'; readonly port: number; readonly token?: string; readonly n: number; readonly topics: readonly string[] }
+  /** opens `n` sockets, each with its topics (at most 64), where `{i}` is the number of the socket, and with the tokens in turn; the answer comes when all are subscribed */
+  | {
+      readonly do: 'open';
+      readonly port: number;
+      readonly tokens: readonly string[];
+      readonly n: number;
+      readonly topics: readonly string[];
+    }
   /** tells the parent each time that all sockets have received one publication more */
   | { readonly do: 'follow'; readonly on: boolean }
   /** how long publications took, by default from their stamp; `from`: stamp and the moment to count from instead, epoch ms */
@@ -211,7 +218,7 @@ async function enter(c: Client, i: number, o: Extract<LoadOrder, { do: 'open' }>
   const topics = o.topics.map((t) => t.replace('{i}', String(i)));
   for (;;) {
     try {
-      await c.connect(o.port, o.token);
+      await c.connect(o.port, o.tokens[i % o.tokens.length]);
       if (topics.length > 0) await c.subscribe(topics);
       return;
     } catch {
@@ -221,11 +228,15 @@ async function enter(c: Client, i: number, o: Extract<LoadOrder, { do: 'open' }>
   }
 }
 
-/** Every socket is cut and comes back at once; done when all are subscribed with their cursors. */
+/** Every socket is cut and comes back after the first back-off of the client library; done when all are subscribed with their cursors. */
 async function storm(o: Extract<LoadOrder, { do: 'open' }>): Promise<{ ms: number }> {
   for (const c of clients) c.cut();
   const began = performance.now();
-  await Promise.all(clients.map((c, i) => enter(c, i, o)));
+  const comeBack = async (c: Client, i: number): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, backoff(0, Math.random())));
+    await enter(c, i, o);
+  };
+  await Promise.all(clients.map(comeBack));
   return { ms: performance.now() - began };
 }
 
