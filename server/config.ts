@@ -289,7 +289,7 @@ export const settings = {
   loopDelayMs: setting(
     'RT_LOOP_DELAY_MS',
     int(20, 1_000_000),
-    'While the event loop is later than this, at the 99th percentile of 5 s, one new socket is let in at each turn of it.',
+    'While the event loop is later than this, at the 99th percentile of 5 s, a quarter as many new sockets are let in at each turn of it.',
     { default: '200', unit: 'ms' },
   ),
   polling: setting(

@@ -33,7 +33,7 @@ interface Newcomer {
 
 /**
  * Newcomers are let in a few at a time, once in this time or once in a turn of the event loop, whichever is longer: a loop that turns slowly lets in
- * fewer. While it is late, it is one.
+ * fewer. While it is late, it is a quarter of them.
  */
 const TURN_MS = 20;
 /** those for whom there is no room come back after 1 to 5 s */
@@ -93,7 +93,7 @@ export function createAdmission(o: {
 
   /** Whether one more may come in during this turn. */
   function enter(now: number): boolean {
-    if (now - turn.at >= TURN_MS) turn = { at: now, left: o.loop.p99() > config.loopDelayMs ? 1 : perTurn };
+    if (now - turn.at >= TURN_MS) turn = { at: now, left: o.loop.p99() > config.loopDelayMs ? Math.ceil(perTurn / 4) : perTurn };
     if (turn.left === 0 || !node.take(now).ok) return false;
     turn.left -= 1;
     return true;

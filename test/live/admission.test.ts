@@ -72,25 +72,25 @@ test('when more wait than can come in soon, others are refused and told when to 
   t.is(admitted.length, 5_020);
 });
 
-test('while the event loop is late one newcomer comes in at a turn, and who has waited for ten seconds is refused (R9)', async (t) => {
+test('while the event loop is late a quarter as many come in at a turn, and who has waited for ten seconds is refused (R9)', async (t) => {
   const { clock, loop, come, admitted, refused } = door(t);
   loop.p99 = 500;
-  come(1_000);
-  t.is(admitted.length, 1);
+  come(5_000);
+  t.is(admitted.length, 5);
   await clock.advance(1_000);
-  t.is(admitted.length, 51);
+  t.is(admitted.length, 255);
   // turns of 200 ms
   for (let i = 0; i < 10; i += 1) {
     clock.sleep(200);
     await clock.advance(0);
   }
-  t.is(admitted.length, 61, 'the slower the loop turns, the fewer come in');
+  t.is(admitted.length, 305, 'the slower the loop turns, the fewer come in');
   loop.p99 = 50;
   await clock.advance(200);
-  t.true(admitted.length >= 240);
+  t.true(admitted.length >= 485);
   loop.p99 = 500;
   await clock.advance(8_000);
-  t.is(admitted.length + refused.length, 1_000);
+  t.is(admitted.length + refused.length, 5_000);
   t.true(refused.length > 0);
 });
 
