@@ -9,9 +9,9 @@ import { handledAtOnce } from './fusion.ts';
 import { arisenAt, internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
-import { recall } from './recall.ts';
-import { keysOf } from './keys.ts';
-import { closedBy, isReleased, journaled, knownOf, restoreLive } from './rows.ts';
+import { mayHave, recall } from './recall.ts';
+import { Keys } from './keys.ts';
+import { closedBy, isReleased, journaled, restoreLive } from './rows.ts';
 import type { Restored } from './rows.ts';
 import type { Address, Live, Runtime } from './runtime.ts';
 import { expire, release, sampled } from './release.ts';
@@ -162,7 +162,7 @@ export class Activation implements UnitOwner {
     try {
       const restored = found === undefined ? undefined : restoreLive(this.rt, found, this.#k.clock.wall());
       const committed = restored?.migration === undefined ? restored?.live : undefined;
-      this.spec.begin(restored?.live, committed, found === undefined ? undefined : keysOf(found.ring, knownOf));
+      this.spec.begin(restored?.live, committed, found === undefined ? undefined : new Keys(found.keys));
       this.rowsSinceSnapshot = found?.tail.length ?? 0;
       this.bytesSinceSnapshot = 0;
       this.snapshotBytes = restored?.live.size ?? 0;
@@ -251,6 +251,7 @@ export class Activation implements UnitOwner {
         this.#k.metrics.duplicates.add('ring');
         return this.gated(e, repeatedAnswer(e, known));
       }
+      if (this.spec.keys?.marked(e.idem) === true && recall(this.#k, this, e)) return this.#k.metrics.duplicates.add('ring');
     }
     const { feed } = this.#k;
     if (feed.on) feed.begin(this, e);
@@ -283,7 +284,7 @@ export class Activation implements UnitOwner {
   #command(e: Envelope): void {
     const { reply, steps } = decide(this.#decider(), this.spec.latest, e);
     if (steps === undefined) {
-      if (!reply.ok && recall(this.#k, this, e)) return;
+      if (!reply.ok && mayHave(this, e) && recall(this.#k, this, e)) return;
       if (!reply.ok && !(reply.error.code in kernelProblems)) this.#k.metrics.rejected.add(this.kind, reply.error.code);
       this.gated(e, reply);
     } else this.#accept(e, steps, reply);
@@ -310,7 +311,7 @@ export class Activation implements UnitOwner {
 
   /** Runs a message of another actor out of turn. False: it was not handled, and nothing of it is kept. */
   takeFused(e: Envelope & Message): boolean {
-    if (e.idem !== null && this.spec.known(e.idem) !== undefined) return false;
+    if (e.idem !== null && this.spec.keys?.knows(e.idem) === true) return false;
     const decision = handledAtOnce(this.#k.feed, this, this.#decider(), this.spec.latest, e);
     if (decision?.steps === undefined) return false;
     this.#outOfTurn = this.#mailbox === undefined ? 0 : this.#outOfTurn + 1;

@@ -49,7 +49,7 @@ export async function eraseActor({ kernel: k, key, settle }: EraseParts, a: Acti
     k.outbox.forget(a.actorId);
     // what waited for the end of a pause is answered now
     a.closed = undefined;
-    a.loaded({ status: 'erased', mver: a.rt.def.version, tail: [], lastAt: 0, ring: [] });
+    a.loaded({ status: 'erased', mver: a.rt.def.version, tail: [], lastAt: 0, keys: '', sends: false });
     k.topics.erased(a);
     return erased;
   } finally {

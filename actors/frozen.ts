@@ -1,4 +1,4 @@
-/** What is kept of a warm actor, each a line of JSON: what the kernel knows of it, its state, and the keys that it remembers. */
+/** What is kept of a warm actor, each a line of JSON: what the kernel knows of it, its state, and the marks of its keys. */
 import type { Activation } from './activation.ts';
 import { actorIdOf } from './ids.ts';
 import type { Kernel } from './kernel.ts';
@@ -20,8 +20,6 @@ export interface Frozen {
   readonly heads?: { readonly [view: string]: number };
   /** topics that were hot, as the part of their names behind the actor */
   readonly hot?: readonly string[];
-  /** how many keys it remembers; without it none */
-  readonly keys?: number;
 }
 
 /** number of the form in which a warm actor is written; nodes of different builds send it to each other */
@@ -35,13 +33,12 @@ export const keeps = (a: Activation): boolean => a.rowsSinceSnapshot >= SNAPSHOT
 
 /** The actor as text, with which another activation can go on; undefined when there is nothing to keep or it must be read anew. */
 export function freeze(k: Kernel, a: Activation): WarmEntry | undefined {
-  const { committed, keys } = a.spec;
+  const { committed, marks } = a.spec;
   if (committed === undefined || !a.atHand || a.faults > 0 || !a.resting) return undefined;
   const hot = k.topics.hotNames(a);
   const heads = { ...a.heads, ...k.topics.passivated(a) };
   const { rowsSinceSnapshot, bytesSinceSnapshot, snapshotBytes, published } = a;
   const { seq, at, size, state } = committed;
-  const ring = keys?.toText();
   const frozen: Frozen = {
     seq,
     at,
@@ -52,9 +49,8 @@ export function freeze(k: Kernel, a: Activation): WarmEntry | undefined {
     published,
     heads,
     ...(hot.length === 0 ? {} : { hot }),
-    ...(ring === undefined ? {} : { keys: ring.count }),
   };
-  return { ref: a.at.ref, text: `${JSON.stringify(frozen)}\n${JSON.stringify(state)}\n${ring?.text ?? ''}`, keep: keeps(a) };
+  return { ref: a.at.ref, text: `${JSON.stringify(frozen)}\n${JSON.stringify(state)}\n${marks ?? ''}`, keep: keeps(a) };
 }
 
 /** The three lines. */
@@ -63,13 +59,9 @@ function linesOf(text: string): { readonly frozen: Frozen; readonly state: strin
   return { frozen: JSON.parse(text.slice(0, first)) as Frozen, state: text.slice(first + 1, second), keys: text.slice(second + 1) };
 }
 
-export function thawed(text: string): { frozen: Frozen; state: ActorState; keys: Keys | undefined } {
+export function thawed(text: string): { frozen: Frozen; state: ActorState; keys: Keys } {
   const { frozen, state, keys } = linesOf(text);
-  return {
-    frozen,
-    state: JSON.parse(state) as ActorState,
-    keys: frozen.keys === undefined ? undefined : Keys.ofText(keys, frozen.keys),
-  };
+  return { frozen, state: JSON.parse(state) as ActorState, keys: new Keys(keys) };
 }
 
 /** Goes on counting where the frozen activation ended. */
@@ -83,7 +75,7 @@ export function adopt(a: Activation, f: Frozen): void {
 
 /** The snapshot that a warm actor leaves when it becomes cold. */
 export function frozenSnapshot(ref: ActorRef, text: string, mver: number): SnapshotRow {
-  const { frozen, state } = linesOf(text);
+  const { frozen, state, keys } = linesOf(text);
   const { seq, at, heads = {} } = frozen;
-  return { actorId: actorIdOf(ref), seq, at, mver, state, heads };
+  return { actorId: actorIdOf(ref), seq, at, mver, state, heads, keys };
 }

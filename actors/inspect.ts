@@ -209,7 +209,7 @@ export function createInspect(k: Kernel, { overload, front }: { overload: Overlo
   };
   /** The newest durable state; undefined when there is no actor. */
   const present = async (actorId: string): Promise<ReturnType<typeof tailOf> | undefined> => {
-    const found = (await k.store.load([actorId], k.clock.wall())).get(actorId);
+    const found = (await k.store.load([actorId])).get(actorId);
     return found === undefined ? undefined : tailOf(found);
   };
   return {
@@ -244,7 +244,7 @@ export function createInspect(k: Kernel, { overload, front }: { overload: Overlo
         .standing(ref)
         .catch(() => undefined);
       const [loaded, outbox, letters] = await Promise.all([
-        k.store.load([actorId], k.clock.wall()).then((found) => found.get(actorId)),
+        k.store.load([actorId]).then((found) => found.get(actorId)),
         k.store.admin.outboxOf(actorId, OUTBOX),
         k.store.admin.deadLetters({ actorId, open: false, limit: LETTERS }),
       ]);

@@ -1,63 +1,77 @@
-/** The keys of an actor's latest commands, by which a repeated one is answered. */
+/**
+ * The keys of an actor's latest commands, by which a repeated one is recognised. Of those that it had when it was in memory for the last time only
+ * marks are kept, beginnings of the keys: they cost next to nothing to read, write and hold, and the journal has the answers.
+ */
 import type { Known } from './rows.ts';
-import type { RingEntry } from './store/store.ts';
 
 /** keys that an actor in memory knows at least, as far as it has had so many commands */
 export const REMEMBERED = 256;
 
-type Entry = readonly [idem: string, known: Known];
+/**
+ * Hexadecimal digits of a mark: 64 bits, so that two of 256 keys share one with a probability of 1 in 10^15. Then the journal is asked in
+ * vain, and the event runs behind those that came after it.
+ */
+export const MARK = 16;
+const MARKS = REMEMBERED * MARK;
 
-/** What a warm actor remembered stays text until somebody asks for one of its keys: reading it would be most of the work of waking up. */
+/** Marks of `idems` behind those of `older`, as many as are remembered, oldest first. */
+export function marksOf(older: string, idems: Iterable<string>): string {
+  let marks = older;
+  for (const idem of idems) marks += idem.slice(0, MARK);
+  return marks.length > MARKS ? marks.slice(-MARKS) : marks;
+}
+
 export class Keys {
-  #older: { readonly text: string; readonly count: number } | undefined;
+  #older: string;
   /** oldest first */
-  #newer: Map<string, Known>;
+  #newer: Map<string, Known> | undefined;
+  #forgot = false;
 
-  constructor(entries: Iterable<Entry> = []) {
-    this.#newer = new Map(entries);
-  }
-
-  /** @param text as `toText` gave it; @param count of its entries */
-  static ofText(text: string, count: number): Keys {
-    const keys = new Keys();
-    keys.#older = { text, count };
-    return keys;
+  /** @param older marks of keys that stand in the journal, oldest first */
+  constructor(older = '') {
+    this.#older = older;
   }
 
   get size(): number {
-    return (this.#older?.count ?? 0) + this.#newer.size;
+    return this.#older.length / MARK + (this.#newer?.size ?? 0);
   }
 
+  /** What a key stands for, if the answer is at hand. */
   get(idem: string): Known | undefined {
-    const known = this.#newer.get(idem);
-    if (known !== undefined || this.#older?.text.includes(idem) !== true) return known;
-    this.#read();
-    return this.#newer.get(idem);
+    return this.#newer?.get(idem);
+  }
+
+  /** Whether it is one of the keys whose answer is in the journal. */
+  marked(idem: string): boolean {
+    if (this.#older === '') return false;
+    const mark = idem.slice(0, MARK);
+    let at = this.#older.indexOf(mark);
+    while (at % MARK > 0) at = this.#older.indexOf(mark, at + 1);
+    return at >= 0;
+  }
+
+  knows(idem: string): boolean {
+    return this.get(idem) !== undefined || this.marked(idem);
   }
 
   /** Adds a key; the oldest are forgotten when there are too many. */
   remember(idem: string, known: Known): void {
-    this.#newer.set(idem, known);
-    if (this.#newer.size < REMEMBERED) return;
-    this.#older = undefined;
-    if (this.#newer.size > REMEMBERED) this.#newer.delete(this.#newer.keys().next().value as string);
+    const newer = (this.#newer ??= new Map<string, Known>());
+    newer.set(idem, known);
+    if (newer.size < REMEMBERED) return;
+    this.#forgot ||= this.#older !== '' || newer.size > REMEMBERED;
+    this.#older = '';
+    if (newer.size > REMEMBERED) newer.delete(newer.keys().next().value as string);
   }
 
-  /** JSON of the latest keys, oldest first, and their number. */
-  toText(): { readonly text: string; readonly count: number } {
-    if (this.#older !== undefined && this.#newer.size === 0) return this.#older;
-    this.#read();
-    return { text: JSON.stringify([...this.#newer].slice(-REMEMBERED)), count: Math.min(REMEMBERED, this.#newer.size) };
-  }
-
-  #read(): void {
-    if (this.#older === undefined) return;
-    const older = JSON.parse(this.#older.text) as Entry[];
-    this.#older = undefined;
-    this.#newer = new Map([...older, ...this.#newer]);
+  /**
+   * Marks of the latest keys up to the event `seq`, oldest first; a later event may never be there. Undefined when too many are of later events, and
+   * those before them are forgotten.
+   */
+  marks(seq: number): string | undefined {
+    if (this.#newer === undefined) return this.#older;
+    const idems: string[] = [];
+    for (const [idem, known] of this.#newer) if (known.seq <= seq) idems.push(idem);
+    return this.#forgot && idems.length < REMEMBERED ? undefined : marksOf(this.#older, idems);
   }
 }
-
-/** @param known what the entry stands for */
-export const keysOf = (entries: readonly RingEntry[], known: (r: RingEntry) => Known): Keys =>
-  new Keys(entries.toReversed().map((r) => [r.idem, known(r)]));

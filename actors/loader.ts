@@ -1,11 +1,10 @@
 import type { Activation } from './activation.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
-import type { JournalStore } from './store/store.ts';
+import type { JournalStore, Loaded } from './store/store.ts';
 import type { Deferral } from './scheduler.ts';
 import type { Clock, Log } from './types.ts';
 
-const KEY_AGE_MS = 86_400_000;
 const TRIES = 3;
 
 /** Reads actors from the store, many with one query: while queries are under way, further requests gather for the next. */
@@ -21,7 +20,7 @@ export class Loader {
   readonly #reading = new Set<readonly Activation[]>();
   #planned = false;
 
-  /** @param o.also done after the actors were read and before they run */
+  /** @param o.also done with those that have sent something, after the actors were read and before they run */
   constructor(o: {
     store: JournalStore;
     clock: Clock;
@@ -70,9 +69,8 @@ export class Loader {
     const started = this.#clock.mono();
     let found;
     try {
-      const ids = batch.map((a) => a.actorId);
-      found = await this.#store.load(ids, this.#clock.wall() - KEY_AGE_MS);
-      await this.#also?.(ids);
+      found = await this.#store.load(batch.map((a) => a.actorId));
+      if (this.#also !== undefined) await this.#sent(found, this.#also);
     } catch (error) {
       this.#log.warn({ err: error, attempt, actors: batch.length }, 'actors could not be read');
       if (attempt < TRIES) {
@@ -93,5 +91,11 @@ export class Loader {
       this.#metrics.activationSeconds.observe({ from }, took);
       a.loaded(loaded);
     }
+  }
+
+  async #sent(found: ReadonlyMap<string, Loaded>, also: (actorIds: readonly string[]) => Promise<void>): Promise<void> {
+    const senders: string[] = [];
+    for (const [actorId, { sends }] of found) if (sends) senders.push(actorId);
+    if (senders.length > 0) await also(senders);
   }
 }

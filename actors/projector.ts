@@ -245,7 +245,7 @@ export class Projector {
     const { store, kinds } = this.#k;
     for (let i = 0; i < actorIds.length; i += PAGE) {
       const page = actorIds.slice(i, i + PAGE);
-      const [loaded, refs] = await Promise.all([store.load(page, Number.MAX_SAFE_INTEGER), store.refs(page)]);
+      const [loaded, refs] = await Promise.all([store.load(page), store.refs(page)]);
       const rows = new Map<Declared, ProjectedRow[]>();
       const entries: Entry[] = [];
       for (const actorId of page) {

@@ -65,10 +65,7 @@ async function pageRows(
   page: readonly ScannedActor[],
   fail: RebuildOptions['failed'],
 ): Promise<ProjectedRow[]> {
-  const loaded = await store.load(
-    page.map((a) => a.actorId),
-    Number.MAX_SAFE_INTEGER,
-  );
+  const loaded = await store.load(page.map((a) => a.actorId));
   return page.flatMap((actor) => {
     try {
       const shown = shownOf(rt, loaded.get(actor.actorId));

@@ -81,10 +81,7 @@ export async function rehearse(
     }
   };
   for await (const actors of actorPages(store.scan, { kind })) {
-    const loaded = await store.load(
-      actors.map((a) => a.actorId),
-      Number.MAX_SAFE_INTEGER,
-    );
+    const loaded = await store.load(actors.map((a) => a.actorId));
     for (const { actorId, kind: name, id } of actors) {
       const rt = kinds.get(name);
       const found = loaded.get(actorId);

@@ -205,7 +205,7 @@ async function baseOf(source: Source, actorId: string): Promise<{ state: ActorSt
   if (first === undefined || first.seq === 1) return { state: emptyState, seq: 0 };
   const oldest = await beginningOf(source.scan, actorId, first.seq);
   if (oldest !== undefined) return oldest;
-  const snapshot = (await source.load([actorId], Number.MAX_SAFE_INTEGER)).get(actorId)?.snapshot;
+  const snapshot = (await source.load([actorId])).get(actorId)?.snapshot;
   return { state: snapshot?.state ?? emptyState, seq: snapshot?.seq ?? 0 };
 }
 
@@ -236,7 +236,7 @@ const SAMPLE_ROWS = 64;
 /** Checks the first rows after the snapshot of an actor that is being activated; counts and reports what differs. Never throws. */
 export async function sampleReplay(k: Pick<Kernel, 'store' | 'metrics' | 'log'>, rt: Runtime, at: Address): Promise<void> {
   try {
-    const snapshot = (await k.store.load([at.actorId], Number.MAX_SAFE_INTEGER)).get(at.actorId)?.snapshot;
+    const snapshot = (await k.store.load([at.actorId])).get(at.actorId)?.snapshot;
     const rows = await k.store.scan.rows(at.actorId, { after: snapshot?.seq ?? 0, limit: SAMPLE_ROWS });
     if (snapshot === undefined && rows[0]?.seq !== 1) return;
     const replay = rt.runner.untapped(() => replayRows(rt, at, snapshot?.state ?? emptyState, rows));

@@ -49,6 +49,11 @@ export class Speculation {
     return this.#keys;
   }
 
+  /** Marks of the keys of committed events, if they are known. */
+  get marks(): string | undefined {
+    return this.#keys === undefined ? '' : this.#keys.marks(this.#committed?.seq ?? 0);
+  }
+
   /** @param keys those of earlier commands */
   begin(latest: Live | undefined, committed: Live | undefined, keys: Keys | undefined): void {
     this.#latest = latest;

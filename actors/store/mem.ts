@@ -6,6 +6,7 @@ import type { Registry } from '../companion.ts';
 import { builtins } from '../companion.ts';
 import { unstorable } from '../columns.ts';
 import { slotOf } from '../ids.ts';
+import { marksOf } from '../keys.ts';
 import type { Json } from '../types.ts';
 import { ENDED } from './lifecycle.ts';
 import { createMemLifecycle } from './mem-lifecycle.ts';
@@ -166,7 +167,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     throw new StoreError('in-doubt', 'connection lost');
   }
 
-  function loadOne(actorId: string, since: number): Loaded | undefined {
+  function loadOne(actorId: string): Loaded | undefined {
     const rows = rowsOf(actorId);
     const last = rows.at(-1);
     if (!last) return undefined;
@@ -187,11 +188,11 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         : {}),
       tail: tail.map(({ seq, at, patch, mver }) => ({ seq, at, patch: parse(patch), mver })),
       lastAt: last.at,
-      ring: rows
-        .filter((row) => row.idem !== null && row.at >= since)
-        .reverse()
-        .slice(0, 256)
-        .map(ringEntry),
+      keys: marksOf(
+        snapshot?.keys ?? '',
+        (snapshot?.keys === undefined ? rows : tail).flatMap(({ idem }) => idem ?? []),
+      ),
+      sends: [...outbox.values()].some((row) => row.actorId === actorId),
     };
   }
 
@@ -205,10 +206,10 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     openLane: async (n, relaxed = false): Promise<Lane> => ({ commit: (batch) => commit(n, batch, relaxed), close: async () => undefined }),
     dataId: async () => dataId,
 
-    load: async (actorIds, since) => {
+    load: async (actorIds) => {
       const loaded = new Map<string, Loaded>();
       for (const actorId of actorIds) {
-        const one = loadOne(actorId, since);
+        const one = loadOne(actorId);
         if (one) loaded.set(actorId, one);
       }
       return loaded;

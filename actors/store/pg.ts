@@ -2,7 +2,7 @@
 import type { Registry } from '../companion.ts';
 import { SLOTS } from '../ids.ts';
 import { Statements } from '../statement.ts';
-import type { ActorState, Json } from '../types.ts';
+import type { Json } from '../types.ts';
 import { CATALOGUE, CompanionMismatch, mismatches } from './catalogue.ts';
 import type { CatalogueTable } from './catalogue.ts';
 import { DIRECTORY, directorySql } from './directory.ts';
@@ -11,18 +11,15 @@ import { createPgProjections } from './pg-projections.ts';
 import { connectionName, endConnections } from './pg-fence.ts';
 import { createPgLifecycle } from './pg-lifecycle.ts';
 import { BY_KEY, PgLane } from './pg-lane.ts';
+import { LOAD, loadedOf, LOADS } from './pg-load.ts';
+import type { LoadRow } from './pg-load.ts';
 import type { PgSource } from './pg-lane.ts';
 import { PgLink } from './pg-link.ts';
 import { pgScan } from './pg-scan.ts';
-import type { DirectoryRow, DueTimer, HistoryRow, JournalStore, Loaded, PendingOutbox, RingEntry, TailRow } from './store.ts';
+import type { DirectoryRow, DueTimer, HistoryRow, JournalStore, PendingOutbox, RingEntry } from './store.ts';
 
 const allSlots = Array.from({ length: SLOTS }, (_, slot) => slot);
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** Newest rows of an actor among which idempotency keys are looked for when it is activated. */
-const RING_ROWS = 1_024;
-const RING = 256;
 const READ_TIMEOUT = 10_000;
 const CHORE_TIMEOUT = 60_000;
 
@@ -36,6 +33,7 @@ const named = (source: PgSource, name: string): PgSource => ({
 export function createPgStore(database: PgSource, registry: Registry, node?: string): JournalStore {
   const source = node === undefined ? database : named(database, connectionName(node));
   const reads = new PgLink(source, READ_TIMEOUT, 2);
+  const loads = new PgLink(source, READ_TIMEOUT, 2, LOADS);
   const chores = new PgLink(source, CHORE_TIMEOUT, 1);
   /** long statements that nobody waits for */
   const upkeep = new PgLink(source, CHORE_TIMEOUT, 1, BY_KEY);
@@ -61,7 +59,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       if (faults.length > 0) throw new CompanionMismatch(faults);
     },
     stop: async () => {
-      await Promise.all([reads.close(), chores.close(), upkeep.close()]);
+      await Promise.all([reads.close(), loads.close(), chores.close(), upkeep.close()]);
     },
     // the embedded engine dies with its process
     fence: async (former) => (source.engine === 'pglite' ? 0 : endConnections(chores, node, former)),
@@ -72,38 +70,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       return row.id;
     },
 
-    load: async (actorIds, since) => {
-      const loaded = new Map<string, Mutable<Loaded> & { tail: TailRow[]; ring: RingEntry[] }>();
-      const heads = await reads.query<{
-        id: string;
-        status: string;
-        dirMver: number;
-        seq: number | null;
-        mver: number;
-        state: ActorState;
-        heads: { [view: string]: number } | null;
-      }>('load_snapshots', SNAPSHOTS, [actorIds]);
-      const bases = heads.map(({ seq }) => seq ?? 0);
-      const ids = heads.map(({ id }) => id);
-      const [tails, rings] = await Promise.all([
-        reads.query<TailRow & { id: string; patch: Json | null }>('load_tails', TAILS, [ids, bases]),
-        reads.query<RingEntry & { id: string }>('load_rings', RINGS, [ids, since]),
-      ]);
-      const found = new Map(heads.map((head) => [head.id, head]));
-      for (const { id, seq, at, patch, mver } of tails) {
-        const head = found.get(id);
-        let one = loaded.get(id);
-        if (!one) {
-          one = { status: head?.status ?? 'active', mver: head?.dirMver ?? mver, tail: [], lastAt: at, ring: [] };
-          if (head && head.seq !== null) one.snapshot = { seq: head.seq, mver: head.mver, state: head.state, heads: head.heads };
-          loaded.set(id, one);
-        }
-        one.lastAt = at;
-        if (seq > (head?.seq ?? 0)) one.tail.push({ seq, at, patch, mver });
-      }
-      for (const { id, idem, seq, type, reply, chk } of rings) loaded.get(id)?.ring.push({ idem, seq, type, reply, chk });
-      return loaded;
-    },
+    load: async (actorIds) => loadedOf(await loads.query<LoadRow>('load', LOAD, [actorIds])),
     tails: async (actorIds) => {
       const rows = await reads.query<{ id: string; seq: number }>('tails', TAIL_SEQS, [actorIds]);
       return new Map(rows.map(({ id, seq }) => [id, seq]));
@@ -123,7 +90,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       const text = rows
         .map(
           (r) =>
-            `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)},${r.at},${r.loose === true}]`,
+            `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)},${r.at},${r.loose === true},${r.keys === undefined ? null : `"${r.keys}"`}]`,
         )
         .join();
       await chores.query('save_snapshots', SAVE_SNAPSHOTS, [`[${text}]`]);
@@ -215,31 +182,9 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
   };
 }
 
-/** One row per actor of $1, with its newest snapshot. */
-const SNAPSHOTS = `
-  select i.id, coalesce(a.status, 'active') as status, coalesce(a.mver, 0) as "dirMver", s.seq, s.mver, s.state, s.heads
-    from unnest($1::uuid[]) i(id)
-    left join thrum_actor a on a.actor_id = i.id
-    left join lateral (select seq, mver, state, heads from thrum_snapshot where actor_id = i.id order by seq desc limit 1) s on true`;
-
-/** Journal rows after the snapshot, and its own row, because that may be the tail and tells when it was. */
-const TAILS = `
-  select i.id, j.seq, j.at, case when j.seq > i.base then j.patch end as patch, j.mver
-    from unnest($1::uuid[], $2::bigint[]) i(id, base)
-    join lateral (select seq, at, patch, mver from thrum_journal where actor_id = i.id and seq >= i.base order by seq) j on true
-   order by i.id, j.seq`;
-
 const TAIL_SEQS = `
   select i.id, j.seq from unnest($1::uuid[]) i(id)
     join lateral (select seq from thrum_journal where actor_id = i.id order by seq desc limit 1) j on true`;
-
-const RINGS = `
-  select i.id, encode(r.idem, 'hex') as idem, r.seq, r.type, r.reply, coalesce((r.meta->>'chk')::bigint, 0) as chk
-    from unnest($1::uuid[]) i(id)
-    join lateral (
-      select * from (select seq, at, type, idem, reply, meta from thrum_journal where actor_id = i.id order by seq desc limit ${RING_ROWS}) j
-       where idem is not null and at >= $2 order by seq desc limit ${RING}) r on true
-   order by i.id, r.seq desc`;
 
 /**
  * The parts of a statement do not see each other's rows, so the new one is counted by hand. It makes one other the third newest at most, and
@@ -247,7 +192,7 @@ const RINGS = `
  */
 const SAVE_SNAPSHOTS = `
   with n as (select (r->>0)::uuid as actor_id, (r->>1)::bigint as seq, (r->>2)::integer as mver, r->3 as state, (r->>4)::integer as bytes, r->5 as heads,
-                    to_timestamp((r->>6)::float8 / 1000) as at
+                    to_timestamp((r->>6)::float8 / 1000) as at, decode(r->>8, 'hex') as keys
                from jsonb_array_elements($1::jsonb) r
               where not (r->>7)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>1)::bigint
                                                        and j.at = (r->>6)::bigint)),
@@ -261,11 +206,11 @@ const SAVE_SNAPSHOTS = `
        old as (delete from thrum_snapshot s using third t
                 where s.actor_id = t.actor_id and s.seq = t.seq and not s.base
                   and (t.at at time zone 'UTC')::date = (t.next_at at time zone 'UTC')::date)
-  insert into thrum_snapshot (actor_id, seq, mver, state, bytes, heads, at)
-  select actor_id, seq, mver, state, bytes, heads, at from newer n
+  insert into thrum_snapshot (actor_id, seq, mver, state, bytes, heads, at, keys)
+  select actor_id, seq, mver, state, bytes, heads, at, keys from newer n
    where above < 2 and not exists (select 1 from thrum_actor a where a.actor_id = n.actor_id and a.status in ('erased', 'gone'))
   on conflict (actor_id, seq) do update
-    set mver = excluded.mver, state = excluded.state, bytes = excluded.bytes, heads = excluded.heads, at = excluded.at`;
+    set mver = excluded.mver, state = excluded.state, bytes = excluded.bytes, heads = excluded.heads, at = excluded.at, keys = excluded.keys`;
 
 const TOUCH = `
   with n as (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver

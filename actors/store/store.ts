@@ -174,8 +174,10 @@ export interface Loaded {
   readonly tail: readonly TailRow[];
   /** `at` of the journal tail */
   readonly lastAt: number;
-  /** newest first */
-  readonly ring: readonly RingEntry[];
+  /** marks of the latest keys, oldest first; see `keys.ts` */
+  readonly keys: string;
+  /** something that it has sent waits in the outbox */
+  readonly sends: boolean;
 }
 
 export interface SnapshotRow {
@@ -187,6 +189,8 @@ export interface SnapshotRow {
   /** JSON text of the ActorState */
   readonly state: string;
   readonly heads: { readonly [view: string]: number };
+  /** marks of the keys up to the event; without them they are looked for in the journal */
+  readonly keys?: string | undefined;
   /** written only if the event is (still) there: of relaxed durability, it may have been lost while the node lives on */
   readonly loose?: boolean;
 }
@@ -271,8 +275,8 @@ export interface JournalStore {
   /** 32 hexadecimal digits that name this history of the database */
   dataId(): Promise<string>;
 
-  /** At most 256 ids a call. Ids without history are absent from the answer. `ring`: keys not older than `since` (epoch ms), at most 256 each */
-  load(actorIds: readonly string[], since: number): Promise<Map<string, Loaded>>;
+  /** At most 256 ids a call, all as of one moment. Ids without history are absent from the answer. */
+  load(actorIds: readonly string[]): Promise<Map<string, Loaded>>;
   /** Seq of the newest journal row of each actor, at most 256 a call; actors without history are absent. */
   tails(actorIds: readonly string[]): Promise<Map<string, number>>;
   /** Commit id of one journal row, to recognise an attempt of one's own. */

@@ -39,7 +39,7 @@ each('an erasure blanks the journal and empties every table of the actor, and of
   ]);
   t.like(await store.byIdem(actor(1), journal.idem), { seq: 1, reply: null, chk: 0 });
   t.like(await store.entry(actor(1)), { id: 'p1', status: 'erased', state: null, lastSeq: 3, lastAt: 9_000, mver: 2 });
-  const loaded = (await store.load([actor(1)], 0)).get(actor(1));
+  const loaded = (await store.load([actor(1)])).get(actor(1));
   t.like(loaded, { status: 'erased', snapshot: undefined });
   t.deepEqual([await store.timersDue(50, 5), await store.outboxDue(50, 5)], [[], []]);
   t.deepEqual(await store.topicItems(actor(1), 'feed', { last: 5 }), []);
@@ -74,7 +74,7 @@ each(
     await store.setStatus(actor(1), 'active');
     await store.bury(dead(1));
     t.like(await store.entry(actor(1)), { status: 'erased', state: null, lastSeq: 7 });
-    t.is((await store.load([actor(1)], 0)).get(actor(1))?.snapshot, undefined);
+    t.is((await store.load([actor(1)])).get(actor(1))?.snapshot, undefined);
     if (s.database) t.deepEqual(await s.rows('thrum_dead'), []);
   },
 );

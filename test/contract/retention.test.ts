@@ -108,7 +108,7 @@ each('events go below the newest snapshot that is old enough and not one of the 
   );
   t.deepEqual([await seqs(store, 1), await seqs(store, 2), await seqs(store, 3)], [from(60, 80), from(60, 80), from(1, 80)]);
   t.deepEqual(await sound(store), []);
-  const { tail, snapshot: newest } = (await store.load([actor(1)], 0)).get(actor(1))!;
+  const { tail, snapshot: newest } = (await store.load([actor(1)])).get(actor(1))!;
   t.deepEqual([newest?.seq, tail.length], [70, 10]);
 });
 
@@ -165,7 +165,7 @@ each('blank rows of an erased actor go an hour after its end, but for the last; 
   t.deepEqual(await pruned(store, [expired(1, hour(40), { ...old, ended: hour(51) })]), [3, 0]);
   t.deepEqual(await seqs(store, 1), [7]);
   t.is(await store.byIdem(actor(1), idem), undefined);
-  t.like((await store.load([actor(1)], 0)).get(actor(1)), { status: 'erased' });
+  t.like((await store.load([actor(1)])).get(actor(1)), { status: 'erased' });
   t.deepEqual(await outcome(lane, plan([event(1, 7)])), ['fence', null, []]);
   t.deepEqual(await sound(store), []);
 });
@@ -204,7 +204,7 @@ each('an actor that ended long ago leaves its name, blank rows and what belongs 
     ],
   );
   t.like(await store.entry(actor(1)), { id: 'r1', status: 'gone', state: null, lastSeq: 4, lastAt: hour(50) });
-  t.like((await store.load([actor(1)], 0)).get(actor(1)), { status: 'gone', snapshot: undefined });
+  t.like((await store.load([actor(1)])).get(actor(1)), { status: 'gone', snapshot: undefined });
   t.deepEqual([await store.timersDue(50, 5), await store.topicItems(actor(1), 'feed', { last: 5 })], [[], []]);
   t.is((await s.rows('test_notes')).length, 1, 'rows of companions are the matter of their module');
   await save(store, 1, 3);

@@ -1,6 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
 import { planBatch } from '../../actors/companion.ts';
+import { marksOf } from '../../actors/keys.ts';
 import { placeOf } from '../../actors/store/directory.ts';
 import type { Batch } from '../../actors/store/store.ts';
 import type { Json } from '../../actors/types.ts';
@@ -101,20 +102,56 @@ each('the newest two snapshots are kept, and one is loaded with the rows after i
     store.saveSnapshots([{ actorId: actor(1), seq, at: 1_000 + seq, mver: 1, state: JSON.stringify(state(`s${seq}`)), heads }]);
   for (const seq of [1, 3, 4]) await save(seq);
   await save(4, { 'energy@1': 4 });
-  const one = (await store.load([actor(1)], 0)).get(actor(1));
+  const one = (await store.load([actor(1)])).get(actor(1));
   t.deepEqual(one?.snapshot, { seq: 4, mver: 1, state: state('s4'), heads: { 'energy@1': 4 } }, s.name);
   t.deepEqual(
     one?.tail.map(({ seq }) => seq),
     [5],
   );
   await save(5);
-  const tail = (await store.load([actor(1)], 0)).get(actor(1));
+  const tail = (await store.load([actor(1)])).get(actor(1));
   t.deepEqual([tail?.snapshot?.seq, tail?.tail, tail?.lastAt], [5, [], 1_005]);
   if (s.database)
     t.deepEqual(
       ((await s.rows('thrum_snapshot')) as { seq: number }[]).map(({ seq }) => seq).toSorted((a, b) => a - b),
       [4, 5],
     );
+});
+
+each(
+  'the keys of a snapshot and of the rows after it are loaded; where the snapshot has none they are found in the journal',
+  async (t, s, store, lane) => {
+    const idem = (seq: number): string => String(seq).padStart(16, '0').padEnd(32, 'f');
+    const keyed = (seq: number) => event(1, seq, [], seq === 2 ? {} : { journal: { idem: idem(seq) } });
+    await lane.commit(plan(Array.from({ length: 300 }, (_, i) => keyed(i + 1))));
+    const keys = async (): Promise<string | undefined> => (await store.load([actor(1)])).get(actor(1))?.keys;
+    const newest = marksOf(
+      '',
+      Array.from({ length: 256 }, (_, i) => idem(i + 45)),
+    );
+    t.is(await keys(), newest, s.name);
+    const row = { actorId: actor(1), seq: 298, at: 1_298, mver: 1, state: JSON.stringify(state('x')), heads: {} };
+    await store.saveSnapshots([row]);
+    t.is(await keys(), newest);
+    await store.saveSnapshots([{ ...row, keys: 'ab'.repeat(8) }]);
+    t.is(await keys(), marksOf('ab'.repeat(8), [idem(299), idem(300)]), 'nothing else is asked for');
+  },
+);
+
+each('who is loaded with something in the outbox is known to have sent it', async (t, s, store, lane) => {
+  await lane.commit(plan([event(1, 1, [], { outbox: [tell(1, 1, 1)] }), event(2, 1)]));
+  const sends = async (): Promise<unknown[]> =>
+    [...(await store.load([actor(1), actor(2)]))].map(([id, one]) => [id, one.sends]).toSorted();
+  t.deepEqual(
+    await sends(),
+    [
+      [actor(1), true],
+      [actor(2), false],
+    ],
+    s.name,
+  );
+  await lane.commit(plan([event(1, 2, [], { outboxDone: [{ actorId: actor(1), seq: 1, n: 1 }] })]));
+  t.deepEqual((await sends())[0], [actor(1), false]);
 });
 
 each('an entry that rests on an event that the database has lost is not written, and named', async (t, s, store, lane) => {
@@ -168,7 +205,7 @@ each('the directory is refreshed by newer values only, filtered, searched and pa
   await store.setStatus(actor(3), 'quarantined');
   await touch(3, 4, base + 40, true);
   t.is((await store.entry(actor(3)))?.status, 'quarantined');
-  t.is((await store.load([actor(3)], 0)).get(actor(3))?.status, 'quarantined');
+  t.is((await store.load([actor(3)])).get(actor(3))?.status, 'quarantined');
   t.is(await store.entry(actor(4)), undefined);
 });
 
@@ -335,7 +372,7 @@ test.serial('random histories give equal results, errors and tables on all store
             tables: await Promise.all(tables.map(async (table) => byText(await s.rows(table)))),
             timers: await store.timersDue(1_000, 100),
             outbox: await store.outboxDue(1_000, 100),
-            loaded: await store.load([actor(1), actor(2), actor(3)], 0),
+            loaded: [...(await store.load([actor(1), actor(2), actor(3)]))].toSorted(([x], [y]) => (x < y ? -1 : 1)),
           };
         }),
       );

@@ -69,7 +69,7 @@ each('companion rows differ when nothing has changed them since and they hold so
 each('a quarantine remembers the version that failed, and a pause does not touch it', async (t, s, store, lane) => {
   await lane.commit(plan([event(1, 1)]));
   const found = async () => {
-    const { status, mver } = (await store.load([actor(1)], 0)).get(actor(1))!;
+    const { status, mver } = (await store.load([actor(1)])).get(actor(1))!;
     return { status, mver };
   };
   t.deepEqual(await found(), { status: 'active', mver: 1 }, s.name);

@@ -22,7 +22,7 @@ each('a refusal takes the key: no event with it is accepted any more, and asking
     [2, 1],
     'it is no part of the history',
   );
-  const one = (await store.load([actor(1)], 0)).get(actor(1));
+  const one = (await store.load([actor(1)])).get(actor(1));
   t.deepEqual([one?.tail.map(({ seq }) => seq), one?.lastAt], [[1, 2], 1_002]);
   t.deepEqual(byText(await store.recent(4_000)), []);
 });
@@ -35,11 +35,11 @@ each('an event that was accepted cannot be refused any more', async (t, s, store
 
 each('an actor without history can refuse, and is born all the same later', async (t, s, store, lane) => {
   t.is(await store.refuse(actor(3), refused), undefined, s.name);
-  t.is((await store.load([actor(3)], 0)).size, 0);
+  t.is((await store.load([actor(3)])).size, 0);
   t.deepEqual(await outcome(lane, plan([event(3, 1, [], withKey)])), ['duplicate', null, []]);
   await lane.commit(plan([event(3, 1)]));
   t.deepEqual(
-    (await store.load([actor(3)], 0)).get(actor(3))?.tail.map(({ seq }) => seq),
+    (await store.load([actor(3)])).get(actor(3))?.tail.map(({ seq }) => seq),
     [1],
   );
 });

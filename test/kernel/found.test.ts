@@ -98,9 +98,9 @@ test('a message reported as undelivered is not delivered from a page that was re
   const b = actorIdOf('counter:b');
   const store = {
     ...memory,
-    load: async (ids: readonly string[], since: number) => {
+    load: async (ids: readonly string[]) => {
       if (slow && ids.includes(b)) await load.promise;
-      return memory.load(ids, since);
+      return memory.load(ids);
     },
     outboxDue: async (...args: Parameters<typeof memory.outboxDue>) => {
       const rows = await memory.outboxDue(...args);
@@ -165,10 +165,10 @@ test('an undelivered message waits for room in memory to be reported', async (t)
   let slow = false;
   const store = {
     ...memory,
-    load: async (ids: readonly string[], since: number) => {
+    load: async (ids: readonly string[]) => {
       if (slow && ids.includes(actorIdOf('counter:b'))) await loads.b.promise;
       if (slow && ids.includes(actorIdOf('counter:c'))) await loads.c.promise;
-      return memory.load(ids, since);
+      return memory.load(ids);
     },
   };
   const first = await start({ store });
@@ -233,9 +233,9 @@ test('messages behind a refused one wait until its sender has heard, so that a c
   let slow = false;
   const store = {
     ...memory,
-    load: async (ids: readonly string[], since: number) => {
+    load: async (ids: readonly string[]) => {
       if (slow && ids.includes(actorIdOf(b))) await load.promise;
-      return memory.load(ids, since);
+      return memory.load(ids);
     },
   };
   const options = { kinds: [counter], effects, store, lanes: 2 };
@@ -266,8 +266,8 @@ test('a message sent again after it was applied is not reported as undelivered, 
       return { ...lane, commit: (batch: Batch) => lane.commit({ ...batch, outboxDone: [] }) };
     },
     // an actor remembers 256 keys; here it remembers none
-    load: async (ids: readonly string[], since: number) =>
-      new Map([...(await memory.load(ids, since))].map(([actorId, found]) => [actorId, { ...found, ring: [] }])),
+    load: async (ids: readonly string[]) =>
+      new Map([...(await memory.load(ids))].map(([actorId, found]) => [actorId, { ...found, keys: '' }])),
   };
   const k = await start({ store });
   await k.system.ask('counter:b', { type: 'counter.add', by: 1 }, as(alice));

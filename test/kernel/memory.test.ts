@@ -14,9 +14,9 @@ async function start(o: Partial<TestKernelOptions> = {}) {
   const k = await testKernel({ kinds: [counter], effects: { counter: { work: async () => ({ done: 7 }) } }, ...o });
   const read = k.store.load.bind(k.store);
   let loads = 0;
-  k.store.load = (ids, since) => {
+  k.store.load = (ids) => {
     loads += 1;
-    return read(ids, since);
+    return read(ids);
   };
   const add = (id = 'a', key?: string) =>
     k.system.ask(`counter:${id}`, { type: 'counter.add', by: 1 }, as(alice, key === undefined ? {} : { key }));

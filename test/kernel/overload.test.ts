@@ -30,9 +30,9 @@ async function start(o: Partial<TestKernelOptions> = {}) {
   const load = k.store.load.bind(k.store);
   const loading: (() => void)[] = [];
   let stuck = false;
-  k.store.load = async (ids, since) => {
+  k.store.load = async (ids) => {
     if (stuck) await new Promise<void>((resolve) => loading.push(resolve));
-    return load(ids, since);
+    return load(ids);
   };
   const letGo = async (list: (() => void)[]): Promise<void> => {
     for (const go of list.splice(0)) go();

@@ -209,9 +209,9 @@ test('history in a format of the future stops the activation (FORMAT_AHEAD)', as
   await send(one, 'door.open');
   const store = {
     ...one.store,
-    load: async (ids: readonly string[], since: number) =>
+    load: async (ids: readonly string[]) =>
       new Map(
-        [...(await one.store.load(ids, since))].map(([actor, found]) => [
+        [...(await one.store.load(ids))].map(([actor, found]) => [
           actor,
           { ...found, tail: found.tail.map((row) => ({ ...row, patch: { zz: 1 } })) },
         ]),

@@ -83,7 +83,7 @@ test('every statement in the life of a command names the actor or the slot where
   const source: PgSource = { engine: 'pglite', durability: 'process', connect: async () => client };
   const store = createPgStore(source, registryOf(kinds));
   const id = '00000000-0000-0000-0000-000000000001';
-  await store.load([id], 0);
+  await store.load([id]);
   await store.tails([id]);
   await store.cidAt(id, 1);
   await store.byIdem(id, '00');

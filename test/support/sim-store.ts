@@ -1,4 +1,5 @@
 /** The memory store behind a connection that can be slow, fail, lose answers and die with its process. */
+import { MARK } from '../../actors/keys.ts';
 import { StoreError } from '../../actors/store/store.ts';
 import type { Batch, Former, JournalStore, Lane, SnapshotRow } from '../../actors/store/store.ts';
 import type { MemoryStore } from '../../actors/store/mem.ts';
@@ -241,9 +242,9 @@ export function simStore(o: SimStoreOptions): JournalStore {
       }),
     trim: (...args: Parameters<typeof lifecycle.trim>) => call('trim', () => lifecycle.trim(...args)),
   } satisfies Partial<JournalStore['lifecycle']>;
-  const load: JournalStore['load'] = async (ids, since) => {
-    const found = await store.load(ids, since);
-    return new Map([...found].map(([id, one]) => [id, { ...one, ring: one.ring.slice(0, o.memory) }]));
+  const load: JournalStore['load'] = async (ids) => {
+    const found = await store.load(ids);
+    return new Map([...found].map(([id, one]) => [id, { ...one, keys: one.keys.slice(Math.max(0, one.keys.length - MARK * o.memory)) }]));
   };
   wrapped['load'] = (...args: Parameters<JournalStore['load']>) => call('load', () => load(...args));
   return wrapped as unknown as JournalStore;

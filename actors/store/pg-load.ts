@@ -1,0 +1,78 @@
+/** Actors as the journal has them, many in one statement and each as one row: what comes of every further row costs more than what is in it. */
+import { MARK, marksOf, REMEMBERED } from '../keys.ts';
+import type { ActorState, Json } from '../types.ts';
+import { BY_KEY } from './pg-lane.ts';
+import type { Loaded, TailRow } from './store.ts';
+
+/** Planned once, by the keys: with 256 ids at hand the planner would read the whole directory for each of these statements. */
+export const LOADS = `set plan_cache_mode = force_generic_plan; ${BY_KEY}`;
+
+/** newest rows of an actor among which keys are looked for where its snapshot has none */
+const KEY_ROWS = 1_024;
+
+const mark = `left(encode(idem, 'hex'), ${MARK})`;
+
+/**
+ * The newest snapshot of each actor of $1, the journal rows after it as the inner text of a JSON list, the directory's word, and whether something is in the
+ * outbox. Rows below seq 1 are no events.
+ */
+export const LOAD = `
+  select i.id, a.status, a.mver as "dirMver", s.seq, s.mver, s.state, s.heads, (date_part('epoch', s.at) * 1000)::bigint as at,
+         encode(s.keys, 'hex') as keys, k.marks, t.rows,
+         exists (select from thrum_outbox o where o.actor_id = i.id and o.state = 'pending') as sends
+    from unnest($1::uuid[]) i(id)
+    left join thrum_actor a on a.actor_id = i.id
+    left join lateral (select seq, mver, state, heads, at, keys from thrum_snapshot where actor_id = i.id order by seq desc limit 1) s on true
+    left join lateral (
+      select string_agg(concat('[', seq, ',', at, ',', mver, ',', patch, ',"', ${mark}, '"]'), ',') as rows
+        from (select seq, at, mver, patch, idem from thrum_journal where actor_id = i.id and seq > coalesce(s.seq, 0) order by seq) j) t on true
+    left join lateral (
+      select string_agg(${mark}, '' order by seq) as marks
+        from (select seq, idem from (select seq, idem from thrum_journal where actor_id = i.id and seq <= s.seq order by seq desc limit ${KEY_ROWS}) j
+               where idem is not null order by seq desc limit ${REMEMBERED}) j
+       where s.seq is not null and s.keys is null) k on true
+   where s.seq is not null or t.rows is not null`;
+
+export interface LoadRow {
+  readonly id: string;
+  readonly status: string | null;
+  readonly dirMver: number | null;
+  /** of the snapshot, like what follows; null without one */
+  readonly seq: number | null;
+  readonly mver: number | null;
+  readonly state: ActorState | null;
+  readonly heads: { readonly [view: string]: number } | null;
+  readonly at: number | null;
+  readonly keys: string | null;
+  /** of the keys up to the snapshot, where it has none of its own */
+  readonly marks: string | null;
+  readonly rows: string | null;
+  readonly sends: boolean;
+}
+
+type TailText = readonly [seq: number, at: number, mver: number, patch: Json, mark: string];
+
+const none: readonly never[] = [];
+
+function loadedRow(r: LoadRow): Loaded {
+  const texts = r.rows === null ? none : (JSON.parse(`[${r.rows}]`) as readonly TailText[]);
+  const tail = texts.map(([seq, at, mver, patch]): TailRow => ({ seq, at, patch, mver }));
+  const older = r.keys ?? r.marks ?? '';
+  return {
+    status: r.status ?? 'active',
+    mver: r.dirMver ?? tail.at(-1)?.mver ?? 0,
+    ...(r.seq === null || r.state === null ? {} : { snapshot: { seq: r.seq, mver: r.mver ?? 0, state: r.state, heads: r.heads } }),
+    tail,
+    lastAt: tail.at(-1)?.at ?? r.at ?? 0,
+    keys:
+      texts === none
+        ? older
+        : marksOf(
+            older,
+            texts.map((text) => text[4]),
+          ),
+    sends: r.sends,
+  };
+}
+
+export const loadedOf = (rows: readonly LoadRow[]): Map<string, Loaded> => new Map(rows.map((r) => [r.id, loadedRow(r)]));
