@@ -5,7 +5,7 @@ import { BY_KEY } from './pg-lane.ts';
 import type { Loaded, TailRow } from './store.ts';
 
 /** Planned once, by the keys: with 256 ids at hand the planner would read the whole directory for each of these statements. */
-export const LOADS = `set plan_cache_mode = force_generic_plan; ${BY_KEY}`;
+export const LOADS = `set plan_cache_mode = force_generic_plan; set enable_bitmapscan = off; ${BY_KEY}`;
 
 /** newest rows of an actor among which keys are looked for where its snapshot has none */
 const KEY_ROWS = 1_024;
@@ -18,20 +18,16 @@ const mark = `left(encode(idem, 'hex'), ${MARK})`;
  */
 export const LOAD = `
   select i.id, a.status, a.mver as "dirMver", s.seq, s.mver, s.state, s.heads, (date_part('epoch', s.at) * 1000)::bigint as at,
-         encode(s.keys, 'hex') as keys, k.marks, t.rows,
+         case when s.keys is not null then encode(s.keys, 'hex') when s.seq is not null then (
+           select string_agg(${mark}, '' order by seq)
+             from (select seq, idem from (select seq, idem from thrum_journal where actor_id = i.id and seq <= s.seq order by seq desc limit ${KEY_ROWS}) j
+                    where idem is not null order by seq desc limit ${REMEMBERED}) j) end as keys,
+         (select string_agg(concat('[', seq, ',', at, ',', mver, ',', patch, ',"', ${mark}, '"]'), ',')
+            from (select seq, at, mver, patch, idem from thrum_journal where actor_id = i.id and seq > coalesce(s.seq, 0) order by seq) j) as rows,
          exists (select from thrum_outbox o where o.actor_id = i.id and o.state = 'pending') as sends
     from unnest($1::uuid[]) i(id)
     left join thrum_actor a on a.actor_id = i.id
-    left join lateral (select seq, mver, state, heads, at, keys from thrum_snapshot where actor_id = i.id order by seq desc limit 1) s on true
-    left join lateral (
-      select string_agg(concat('[', seq, ',', at, ',', mver, ',', patch, ',"', ${mark}, '"]'), ',') as rows
-        from (select seq, at, mver, patch, idem from thrum_journal where actor_id = i.id and seq > coalesce(s.seq, 0) order by seq) j) t on true
-    left join lateral (
-      select string_agg(${mark}, '' order by seq) as marks
-        from (select seq, idem from (select seq, idem from thrum_journal where actor_id = i.id and seq <= s.seq order by seq desc limit ${KEY_ROWS}) j
-               where idem is not null order by seq desc limit ${REMEMBERED}) j
-       where s.seq is not null and s.keys is null) k on true
-   where s.seq is not null or t.rows is not null`;
+    left join lateral (select seq, mver, state, heads, at, keys from thrum_snapshot where actor_id = i.id order by seq desc limit 1) s on true`;
 
 export interface LoadRow {
   readonly id: string;
@@ -44,8 +40,6 @@ export interface LoadRow {
   readonly heads: { readonly [view: string]: number } | null;
   readonly at: number | null;
   readonly keys: string | null;
-  /** of the keys up to the snapshot, where it has none of its own */
-  readonly marks: string | null;
   readonly rows: string | null;
   readonly sends: boolean;
 }
@@ -57,7 +51,7 @@ const none: readonly never[] = [];
 function loadedRow(r: LoadRow): Loaded {
   const texts = r.rows === null ? none : (JSON.parse(`[${r.rows}]`) as readonly TailText[]);
   const tail = texts.map(([seq, at, mver, patch]): TailRow => ({ seq, at, patch, mver }));
-  const older = r.keys ?? r.marks ?? '';
+  const older = r.keys ?? '';
   return {
     status: r.status ?? 'active',
     mver: r.dirMver ?? tail.at(-1)?.mver ?? 0,
@@ -75,4 +69,9 @@ function loadedRow(r: LoadRow): Loaded {
   };
 }
 
-export const loadedOf = (rows: readonly LoadRow[]): Map<string, Loaded> => new Map(rows.map((r) => [r.id, loadedRow(r)]));
+/** Actors with neither snapshot nor event have no history, whatever the directory says. */
+export function loadedOf(rows: readonly LoadRow[]): Map<string, Loaded> {
+  const loaded = new Map<string, Loaded>();
+  for (const r of rows) if (r.seq !== null || r.rows !== null) loaded.set(r.id, loadedRow(r));
+  return loaded;
+}
