@@ -282,7 +282,8 @@ export class Projector {
     for (const slot of this.#behind.keys()) if (!this.#k.works(slot)) this.#behind.delete(slot);
     const slots = [...this.#behind.keys()];
     if (slots.length === 0) return;
-    const late = await this.#k.store.projections.behind(slots, MARGIN_MS);
+    const projected = [...this.#k.kinds.values()].filter((rt) => rt.projections.length > 0).map(({ def }) => def.kind);
+    const late = await this.#k.store.projections.behind(slots, MARGIN_MS, projected);
     await this.#refresh(late);
     const now = this.#k.clock.mono();
     const alone = this.#k.placement === undefined;

@@ -36,11 +36,13 @@ export function createMemProjections(m: MemTables): ProjectionStore {
       for (const slot of slots) cursors.set(slot, at);
     },
     cursors: async () => new Map(cursors),
-    behind: async (slots, margin) => {
+    behind: async (slots, margin, kinds) => {
       const wanted = new Set(slots);
       const late = (actorId: string): boolean => {
         const since = (cursors.get(slotOf(actorId)) ?? 0) - margin;
-        return [...(m.journal.get(actorId)?.values() ?? [])].some((row) => row.at >= since);
+        const recent = [...(m.journal.get(actorId)?.values() ?? [])].filter((row) => row.at >= since).map((row) => row.seq);
+        const { kind = '', lastSeq = 0 } = m.actors.get(actorId) ?? {};
+        return recent.length > 0 && (kinds.includes(kind) || Math.max(...recent) !== lastSeq);
       };
       return [...m.journal.keys()].filter((actorId) => wanted.has(slotOf(actorId)) && late(actorId));
     },

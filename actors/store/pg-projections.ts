@@ -39,7 +39,9 @@ function writeText(c: Companion, rows: readonly ProjectedRow[]): string {
     on conflict (actor_id) do update set ${names.map((name) => `${name} = excluded.${name}`).join(', ')} where t.seq <= excluded.seq`;
 }
 
-export function createPgProjections(reads: PgLink, chores: PgLink, registry: Registry): ProjectionStore {
+/** @param upkeep for statements that take long */
+export function createPgProjections(links: { reads: PgLink; chores: PgLink; upkeep: PgLink }, registry: Registry): ProjectionStore {
+  const { reads, chores, upkeep } = links;
   const tableOf = (projection: string): Companion => {
     const c = registry.get(projection);
     if (c === undefined) throw new Error(`there is no projection ${projection}`);
@@ -60,12 +62,16 @@ export function createPgProjections(reads: PgLink, chores: PgLink, registry: Reg
       const rows = await reads.query<{ slot: number; at: number }>('cursors', 'select slot, projected_at as at from thrum_slot', []);
       return new Map(rows.map(({ slot, at }) => [slot, at]));
     },
-    behind: async (slots, margin) => {
+    behind: async (slots, margin, kinds) => {
       const text = `
-        select distinct j.actor_id as id from thrum_journal j join thrum_slot s on s.slot = thrum_slot_of(j.actor_id)
-         where j.at >= (select min(projected_at) from thrum_slot where slot = any($1::smallint[])) - $2 and j.at >= s.projected_at - $2
-           and s.slot = any($1::smallint[]) and j.seq > 0`;
-      return (await reads.query<{ id: string }>('behind', text, [slots, margin])).map(({ id }) => id);
+        select a.actor_id as id
+          from (select j.actor_id, max(j.seq) as seq from thrum_journal j join thrum_slot s on s.slot = thrum_slot_of(j.actor_id)
+                 where j.at >= (select min(projected_at) from thrum_slot where slot = any($1::smallint[])) - $2 and j.at >= s.projected_at - $2
+                   and s.slot = any($1::smallint[]) and j.seq > 0
+                 group by j.actor_id) j
+          join thrum_actor a using (actor_id)
+         where a.kind = any($3) or a.last_seq <> j.seq`;
+      return (await upkeep.query<{ id: string }>('behind', text, [slots, margin, kinds])).map(({ id }) => id);
     },
     builds: () =>
       reads.query<Build>(

@@ -168,7 +168,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
     },
     admin: createPgAdmin(reads, chores),
     lifecycle: createPgLifecycle(chores, upkeep, registry),
-    projections: createPgProjections(reads, chores, registry),
+    projections: createPgProjections({ reads, chores, upkeep }, registry),
     recent: async (since, slots) => {
       const text = `select actor_id as "actorId", max(seq) as seq from thrum_journal
         where at >= $1 and seq > 0 and ($2::integer[] is null or thrum_slot_of(actor_id) = any($2)) group by actor_id`;

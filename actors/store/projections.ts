@@ -34,8 +34,11 @@ export interface ProjectionStore {
   advance(slots: readonly number[], at: number): Promise<void>;
   /** By slot: what happened before is shown. */
   cursors(): Promise<ReadonlyMap<number, number>>;
-  /** Actors of the slots with an event not older than `margin` ms before the cursor of their slot. */
-  behind(slots: readonly number[], margin: number): Promise<string[]>;
+  /**
+   * Actors of the slots with an event not older than `margin` ms before the cursor of their slot; of other kinds than `kinds` only those whose
+   * directory entry does not stand at their last event.
+   */
+  behind(slots: readonly number[], margin: number, kinds: readonly string[]): Promise<string[]>;
   builds(): Promise<Build[]>;
   /** A build begins, or an old one again from its start. */
   begin(projection: string, version: number): Promise<void>;

@@ -76,11 +76,14 @@ each('actors that have moved on since the cursor of their slot are found, and no
   await projections.advance([slot(1), slot(2)], 80_000);
   await projections.advance([slot(3)], 200_000);
   t.deepEqual(
-    (await projections.behind([1, 2, 3].map(slot), 15_000)).toSorted(),
+    (await projections.behind([1, 2, 3].map(slot), 15_000, [])).toSorted(),
     [actor(2)],
     `${s.name}: its event is within the margin; the others are before it`,
   );
-  t.deepEqual((await projections.behind([slot(4)], 15_000)).toSorted(), [actor(4)], 'a slot without a cursor shows nothing yet');
+  t.deepEqual((await projections.behind([slot(4)], 15_000, [])).toSorted(), [actor(4)], 'a slot without a cursor shows nothing yet');
+  await store.touch([{ actorId: actor(2), state: 'held', lastSeq: 1, lastAt: 70_000, done: false, mver: 1 }]);
+  t.deepEqual(await projections.behind([slot(2)], 15_000, []), [], 'the directory has its last event, and it has no other row');
+  t.deepEqual(await projections.behind([slot(2)], 15_000, ['room']), [actor(2)], 'it may have other rows');
   const cursors = await projections.cursors();
   t.deepEqual([cursors.get(slot(1)), cursors.get(slot(3))], [80_000, 200_000]);
 });
