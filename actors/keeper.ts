@@ -128,7 +128,9 @@ export class Keeper {
     a.rowsSinceSnapshot = 0;
     a.bytesSinceSnapshot = 0;
     a.snapshotBytes = state.length;
-    return [{ actorId: a.actorId, seq: live.seq, at: live.at, mver: a.rt.def.version, state, heads, keys: a.spec.marks, loose: a.rt.relaxed }];
+    return [
+      { actorId: a.actorId, seq: live.seq, at: live.at, mver: a.rt.def.version, state, heads, keys: a.spec.marks, loose: a.rt.relaxed },
+    ];
   }
 
   /** Idle actors become warm, and those that have been idle for longer become cold. */
