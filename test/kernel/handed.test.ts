@@ -49,10 +49,10 @@ async function stage(o: { drop?: TestClusterOptions['drop']; second?: NodeOption
   const second: NodeOptions = {
     view: (store) => ({
       ...store,
-      load: (ids, since) => {
+      load: (ids) => {
         // what the projections read does not bring an actor into memory
         if (since < Number.MAX_SAFE_INTEGER) for (const id of ids) read.add(id);
-        return store.load(ids, since);
+        return store.load(ids);
       },
     }),
     ...o.second,
