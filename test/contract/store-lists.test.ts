@@ -140,18 +140,13 @@ each(
 
 each('who is loaded with something in the outbox is known to have sent it', async (t, s, store, lane) => {
   await lane.commit(plan([event(1, 1, [], { outbox: [tell(1, 1, 1)] }), event(2, 1)]));
-  const sends = async (): Promise<unknown[]> =>
-    [...(await store.load([actor(1), actor(2)]))].map(([id, one]) => [id, one.sends]).toSorted();
-  t.deepEqual(
-    await sends(),
-    [
-      [actor(1), true],
-      [actor(2), false],
-    ],
-    s.name,
-  );
+  const sends = async (): Promise<unknown[]> => {
+    const loaded = await store.load([actor(1), actor(2)]);
+    return [actor(1), actor(2)].map((id) => loaded.get(id)?.sends);
+  };
+  t.deepEqual(await sends(), [true, false], s.name);
   await lane.commit(plan([event(1, 2, [], { outboxDone: [{ actorId: actor(1), seq: 1, n: 1 }] })]));
-  t.deepEqual((await sends())[0], [actor(1), false]);
+  t.deepEqual(await sends(), [false, false]);
 });
 
 each('an entry that rests on an event that the database has lost is not written, and named', async (t, s, store, lane) => {
