@@ -7,6 +7,7 @@ import type { Answer, RemoteCommand, RemoteQuestion } from './bus/bus.ts';
 import type { EraseOptions, Erased } from './erase.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
 import { actorIdOf, kindOf, slotOf, SLOTS } from './ids.ts';
+import { received } from './inbox.ts';
 import type { Interests } from './interests.ts';
 import type { Gathered, Ranking, RankingOf, Workload } from './cluster-view.ts';
 import type { Observer } from './feed.ts';
@@ -71,7 +72,7 @@ function admitRemote(node: Node, c: RemoteCommand, left: number): Admitted {
 /** What a node of a cluster does with questions of others. */
 export const servingOf = (node: Node, interests: Interests): Serving => ({
   command: ({ command, left }) => node.intake.accept(command.ref, admitRemote(node, command, left)),
-  tells: ({ tells }) => node.outbox.receive(tells),
+  tells: ({ tells }) => received(node, tells),
   followed: (from, topics) => interests.heard(from, topics, false),
   changed: (refs) => interests.told(refs),
   written: (refs) => interests.written(refs),

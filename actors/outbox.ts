@@ -1,20 +1,19 @@
 /** What leaves an actor after its commit: messages to other actors and effects with a result. The rows are the record; this works from memory. */
 import type { Activation } from './activation.ts';
 import type { RemoteTells } from './bus/bus.ts';
-import { tooLarge } from './admission.ts';
 import { Effects } from './effects.ts';
 import type { EffectCallOf, EffectFunctions } from './effects.ts';
-import { internal, message } from './envelope.ts';
-import type { Envelope, Frame } from './envelope.ts';
-import { kernelProblems, KernelProblem } from './errors.ts';
+import { internal } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
+import { kernelProblems } from './errors.ts';
 import { actorIdOf, derivedIdem, effectKey, slotOf, splitRef } from './ids.ts';
+import { receive, received } from './inbox.ts';
 import type { Kernel } from './kernel.ts';
 import { effectLetter, messageLetter } from './letter.ts';
 import { AHEAD_MS, aheadOf, ORPHAN_MS } from './orphans.ts';
 import { isMoved } from './routing.ts';
 import type { Router } from './routing.ts';
 import type { Runtime } from './runtime.ts';
-import { traced } from './spans.ts';
 import type { Step, Tell } from './step.ts';
 import type { DeadRow, EffectId, PendingOutbox } from './store/store.ts';
 import type { ActorRef, Json, Reply } from './types.ts';
@@ -291,7 +290,7 @@ export class Outbox {
       })),
     };
     const done = (replies: readonly Reply[]): void => this.#frameDone(key, pair, messages, replies);
-    if (this.#k.router === undefined) this.#receive(tells, done);
+    if (this.#k.router === undefined) receive(this.#k, tells, done);
     else void this.#route(this.#k.router, tells, done);
   }
 
@@ -302,63 +301,13 @@ export class Outbox {
       slot: slotOf(actorIdOf(tells.to)),
       left: FRAME_MS,
       here: async () => {
-        const here = await this.receive(tells);
+        const here = await received(this.#k, tells);
         return here.some(isMoved) ? 'moved' : here;
       },
       frame: (asked) => ({ f: 'tell', ...asked, tells }),
       got: (answer) => (answer.f === 'replies' ? answer.replies : []),
     });
     done(typeof replies === 'string' || replies.length !== tells.messages.length ? tells.messages.map(() => again) : replies);
-  }
-
-  /** Brings a frame of messages to its receiver, which this node serves. */
-  receive(tells: RemoteTells): Promise<readonly Reply[]> {
-    return new Promise((resolve) => this.#receive(tells, resolve));
-  }
-
-  #receive({ source, to, messages }: RemoteTells, done: (replies: readonly Reply[]) => void): void {
-    const frame: Frame = { broken: false };
-    let left = messages.length;
-    const replies: Reply[] = [];
-    for (const [i, m] of messages.entries()) {
-      this.#deliver(source, to, m, frame, (reply) => {
-        replies[i] = reply;
-        left -= 1;
-        if (left === 0) done(replies);
-      });
-    }
-  }
-
-  #deliver(source: ActorRef, to: ActorRef, m: RemoteTells['messages'][number], frame: Frame, resolve: (reply: Reply) => void): void {
-    const target = splitRef(to);
-    const rt = target === undefined ? undefined : this.#k.kinds.get(target.kind);
-    const declared = rt?.def.commands[m.type];
-    const error = (code: string, details?: { [key: string]: Json }): Reply => {
-      frame.broken = true;
-      return { ok: false, seq: 0, error: { code, ...(details ? { details } : {}) } };
-    };
-    if (rt === undefined) return resolve(error('UNKNOWN_KIND'));
-    if (declared === undefined) return resolve(error('UNKNOWN_COMMAND'));
-    if (frame.broken) return resolve(error('RETRY'));
-    const parsed = declared.input.safeParse(m.payload);
-    if (!parsed.success)
-      return resolve(error('VALIDATION', { issues: parsed.error.issues.map((i) => ({ path: i.path.join('.'), message: i.message })) }));
-    if (tooLarge(JSON.stringify(parsed.data), this.#k.limits)) return resolve(error('PAYLOAD_TOO_LARGE'));
-    let receiver;
-    try {
-      receiver = this.#k.activation(to, rt);
-    } catch (problem) {
-      return resolve(error(problem instanceof KernelProblem ? problem.code : 'OVERLOADED'));
-    }
-    if (receiver.mailboxLength >= rt.def.limits.mailbox) return resolve(error('MAILBOX_FULL'));
-    const e: Envelope = {
-      ...message(m, source, parsed.data as object),
-      kind: 'tell',
-      frame,
-      ...(m.min === undefined ? {} : { min: m.min }),
-      resolve,
-    };
-    receiver.deliver(this.#k.spans === undefined ? e : traced(this.#k.spans, receiver, e, m.traceparent));
   }
 
   #frameDone(key: string, pair: Pair, messages: readonly Message[], replies: readonly Reply[]): void {
