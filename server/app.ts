@@ -239,7 +239,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     newId,
     log,
     exclusive: database.engine === 'pglite',
-    onOutcome: queueMetrics(registry, database.knex, () => clock.wall()),
+    onOutcome: queueMetrics({ registry, knex: database.knex, clock, log }),
   };
   const jobs: Jobs = await createNodeJobs(runner, cluster);
   const actors: ActorSystem = createKernel({
