@@ -43,9 +43,17 @@ interface Stage {
 }
 
 /** Two nodes; one command each has brought actors into the memory of the first. */
-async function stage(o: { drop?: TestClusterOptions['drop']; second?: NodeOptions; nodes?: number } = {}): Promise<Stage> {
+async function stage(
+  o: { drop?: TestClusterOptions['drop']; first?: NodeOptions; second?: NodeOptions; nodes?: number } = {},
+): Promise<Stage> {
   let pages: (readonly string[])[] = [];
-  const c = await testCluster({ kinds: [counter], effects, nodes: 1, ...(o.drop === undefined ? {} : { drop: o.drop }) });
+  const c = await testCluster({
+    kinds: [counter],
+    effects,
+    nodes: 1,
+    ...(o.first === undefined ? {} : { node: o.first }),
+    ...(o.drop === undefined ? {} : { drop: o.drop }),
+  });
   const second: NodeOptions = {
     view: (store) => ({
       ...store,
@@ -143,6 +151,34 @@ test('an actor whose messages are under way is read with its outbox rows: what i
     taken.map((row) => (JSON.parse(row.event) as { i: number }).i),
     [0, 1],
   );
+});
+
+test('snapshots that the database does not take hold up no slot', async (t) => {
+  let asked = 0;
+  const { c, a, b, refs, move } = await stage({
+    drop: ({ frame }) => frame.f === 'tell',
+    first: {
+      view: (store) => ({
+        ...store,
+        saveSnapshots: () => {
+          asked += 1;
+          return new Promise(() => undefined);
+        },
+      }),
+    },
+  });
+  // an actor whose messages are under way is not sent as it stands, and one that has published is kept as a snapshot
+  const [from, to] = [refs[0]!, c.refOf(b, 'counter')];
+  await answered(c, a.system.slice(`${from}/value`));
+  t.like(await answered(c, add(a, from)), { ok: true });
+  await c.clock.advance(1_000);
+  t.like(await answered(c, a.system.ask(from, { type: 'counter.send', to, times: 1 }, as(alice))), { ok: true });
+  const began = c.clock.mono();
+  await move();
+  t.true(asked > 0);
+  t.true(c.clock.mono() - began < 5_000);
+  t.is(c.owner(from), b);
+  t.like(await answered(c, add(b, from)), { ok: true });
 });
 
 test('no more actors are taken in than fit into memory', async (t) => {
