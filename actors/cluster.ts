@@ -182,11 +182,6 @@ export class Cluster implements ActorSystem {
     return this.#question(slotOfRef(ref), { method: 'allowed', args }, () => this.#node.allowed(ref, p));
   }
 
-  async authorize(topic: string, p: Principal): Promise<string> {
-    const args = [topic, p] as unknown as readonly Json[];
-    return this.#question(slotOfTopic(topic), { method: 'authorize', args }, () => this.#node.authorize(topic, p));
-  }
-
   async refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
     const args = [topic, readers] as unknown as readonly Json[];
     const found = await this.#question(slotOfTopic(topic), { method: 'refused', args }, () => refusedBy(this.#node, topic, readers));

@@ -292,10 +292,6 @@ export class Node implements ActorSystem, Kernel {
 
   // --------------------------------------------------------------------------------------------------------------- topics
 
-  authorize(topic: string, p: Principal): Promise<string> {
-    return this.#desk.authorize(topic, p);
-  }
-
   refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
     return this.#desk.refused(topic, readers);
   }

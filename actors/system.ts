@@ -113,11 +113,10 @@ export interface ActorSystem {
   /** Commands that the principal could send now: an enabled transition, `visible` and `allow`. @throws KernelProblem */
   allowed(ref: ActorRef, p: Principal): Promise<{ seq: number; commands: string[] }>;
   /**
-   * Whether `p` may read the topic: resolves, or throws KernelProblem VALIDATION, UNKNOWN_TOPIC, UNAUTHENTICATED, NOT_FOUND or FORBIDDEN.
-   * Gives the canonical name.
+   * Those of `readers` who may not read the topic, with the reason: UNAUTHENTICATED, NOT_FOUND or FORBIDDEN. Nobody, when the topic is public.
+   *
+   * @throws KernelProblem VALIDATION, UNKNOWN_TOPIC, UNAVAILABLE
    */
-  authorize(topic: string, p: Principal): Promise<string>;
-  /** Those of `readers` who may not read the topic, with the reason. Nobody, when the topic is public. @throws KernelProblem UNAVAILABLE */
   refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>>;
   /** Where a subscriber stands and what it lacks. Never the unpublished view. Does not authorise. @throws KernelProblem */
   slice(topic: string, cursor?: Cursor): Promise<TopicSlice>;

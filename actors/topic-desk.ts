@@ -5,7 +5,7 @@ import type { Kernel } from './kernel.ts';
 import type { Reads } from './reads.ts';
 import type { Live, Runtime } from './runtime.ts';
 import type { Cursor, ReadOptions, TopicSlice } from './system.ts';
-import { formatTopic, parseTopic } from './topic-name.ts';
+import { parseTopic } from './topic-name.ts';
 import type { ActorRef, Principal, Refusal, Reply } from './types.ts';
 
 /** how often a state may be given up between an answer and its use */
@@ -38,19 +38,11 @@ export class TopicDesk {
     }
   }
 
-  async authorize(topic: string, p: Principal): Promise<string> {
-    const name = parseTopic(topic);
-    const { topic: declared } = this.#k.topics.declared(name);
-    // Nobody without credentials learns whether the subject of a private topic exists.
-    if (declared.public !== true && p.kind === 'anonymous') throw new KernelProblem(refusal('UNAUTHENTICATED'));
-    this.#k.topics.authorize(await this.active(`${name.kind}:${name.id}`), declared, p);
-    return formatTopic(name);
-  }
-
   async refused(topic: string, readers: readonly Principal[]): Promise<ReadonlyMap<Principal, Refusal>> {
     const name = parseTopic(topic);
     const { topic: declared } = this.#k.topics.declared(name);
     const refused = new Map<Principal, Refusal>();
+    // Nobody without credentials learns whether the subject of a private topic exists.
     for (const p of readers) if (declared.public !== true && p.kind === 'anonymous') refused.set(p, refusal('UNAUTHENTICATED'));
     if (refused.size === readers.length) return refused;
     const a = await this.active(`${name.kind}:${name.id}`);

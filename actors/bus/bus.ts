@@ -48,18 +48,7 @@ export interface RemoteTells {
 
 /** A question that changes nothing, or nothing more when it is asked again; `args` as the method of the same name has them. Of `refused` the readers are told by their index. */
 export interface RemoteQuestion {
-  readonly method:
-    | 'read'
-    | 'allowed'
-    | 'authorize'
-    | 'refused'
-    | 'slice'
-    | 'behind'
-    | 'erase'
-    | 'act'
-    | 'standing'
-    | 'workload'
-    | 'ranking';
+  readonly method: 'read' | 'allowed' | 'refused' | 'slice' | 'behind' | 'erase' | 'act' | 'standing' | 'workload' | 'ranking';
   readonly args: readonly Json[];
 }
 

@@ -10,7 +10,9 @@ import { diff } from '../../calc/merge-patch.ts';
 import { askedTogether } from './readers.ts';
 
 /** What the edge needs of topics; the kernel's, or the kernel's with computed ones beside them. */
-export type TopicSource = Pick<ActorSystem, 'authorize' | 'refused' | 'slice' | 'behind' | 'follow'> & {
+export type TopicSource = Pick<ActorSystem, 'refused' | 'slice' | 'behind' | 'follow'> & {
+  /** Whether `p` may read the topic. Gives its canonical name. @throws KernelProblem */
+  authorize(topic: string, p: Principal): Promise<string>;
   /** `here`: for the sockets of this node only; every node publishes it for its own. */
   onPublish(fn: (p: Publication, here: boolean) => void): () => void;
 };

@@ -79,7 +79,7 @@ test('later commands get ACTOR_ERASED, reads and topics NOT_FOUND, before and af
     await t.throwsAsync(one.system.read('counter:b', 'n', {}, { from: alice }), { code: 'NOT_FOUND' });
     await t.throwsAsync(one.system.slice('counter:b/value'), { code: 'NOT_FOUND' });
     await t.throwsAsync(one.system.slice('counter:b/feed'), { code: 'NOT_FOUND' });
-    await t.throwsAsync(one.system.authorize('counter:b/value', alice), { code: 'NOT_FOUND' });
+    t.is((await one.system.refused('counter:b/value', [alice])).get(alice)?.code, 'NOT_FOUND');
   }
   t.is(k.store.journal(B).at(-1)?.type, 'thrum.erased');
 });
