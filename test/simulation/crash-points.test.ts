@@ -10,7 +10,7 @@ let kernel: KernelCopy;
 let reached: Awaited<ReturnType<typeof survey>>;
 
 test.before(async (t) => {
-  t.timeout(120_000);
+  t.timeout(600_000);
   kernel = await askingKernel();
   reached = await survey(kernel, SEEDS);
 });
