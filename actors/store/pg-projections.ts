@@ -63,12 +63,15 @@ export function createPgProjections(links: { reads: PgLink; chores: PgLink; upke
       return new Map(rows.map(({ slot, at }) => [slot, at]));
     },
     behind: async (slots, margin, kinds) => {
+      // The cursors are looked up in a list of all slots: joined by key they would be gone through once for each event.
       const text = `
         select a.actor_id as id
-          from (select j.actor_id, max(j.seq) as seq from thrum_journal j join thrum_slot s on s.slot = thrum_slot_of(j.actor_id)
-                 where j.at >= (select min(projected_at) from thrum_slot where slot = any($1::smallint[])) - $2 and j.at >= s.projected_at - $2
-                   and s.slot = any($1::smallint[]) and j.seq > 0
-                 group by j.actor_id) j
+          from (select actor_id, max(seq) as seq from thrum_journal
+                 where at >= (select min(projected_at) from thrum_slot where slot = any($1::smallint[])) - $2
+                   and at >= (array(select case when slot = any($1::smallint[]) then projected_at - $2 end
+                                      from thrum_slot order by slot))[thrum_slot_of(actor_id) + 1]
+                   and seq > 0
+                 group by actor_id) j
           join thrum_actor a using (actor_id)
          where a.kind = any($3) or a.last_seq <> j.seq`;
       return (await upkeep.query<{ id: string }>('behind', text, [slots, margin, kinds])).map(({ id }) => id);
