@@ -2,6 +2,7 @@
 import type { Client, QueryConfig, Submittable } from 'pg';
 import type { Statements } from '../statement.ts';
 import { storeError } from './pg-errors.ts';
+import type { Line, PgLines } from './pg-lines.ts';
 import type { Batch, Lane } from './store.ts';
 
 /** Where connections come from. */
@@ -70,7 +71,7 @@ interface DriverConnection {
   readonly submittedNamedStatements: { [name: string]: string };
 }
 
-export class PgLane implements Lane {
+export class PgLane implements Lane, Line {
   readonly #source: PgSource;
   readonly #statements: Statements;
   readonly #tableOf: ReadonlyMap<string, string>;
@@ -78,12 +79,16 @@ export class PgLane implements Lane {
   /** statement key -> name, the least recently used first */
   readonly #prepared = new Map<string, string>();
   readonly #relaxed: boolean;
+  readonly #lines: PgLines;
+  #busy = false;
   #names = 0;
   #closed = false;
 
   /** @param relaxed commits do not wait for the disk */
-  constructor(source: PgSource, statements: Statements, tableOf: ReadonlyMap<string, string>, relaxed: boolean) {
+  constructor(source: PgSource, lines: PgLines, statements: Statements, tableOf: ReadonlyMap<string, string>, relaxed: boolean) {
     this.#source = source;
+    this.#lines = lines;
+    lines.add(this);
     this.#statements = statements;
     this.#tableOf = tableOf;
     this.#relaxed = relaxed;
@@ -91,6 +96,7 @@ export class PgLane implements Lane {
 
   async commit(batch: Batch): Promise<void> {
     const statement = this.#statements.of(batch, this.#relaxed);
+    this.#busy = true;
     try {
       const client = this.#client ?? (await this.#connect());
       const name = await this.#nameOf(statement.key, client);
@@ -99,9 +105,18 @@ export class PgLane implements Lane {
       await client.query(query);
     } catch (cause) {
       const error = storeError(cause, batch, this.#tableOf);
-      if (error.failure === 'in-doubt') this.drop();
+      if (error.failure === 'in-doubt') {
+        this.drop();
+        this.#lines.lost();
+      }
       throw error;
+    } finally {
+      this.#busy = false;
     }
+  }
+
+  leave(): void {
+    if (!this.#busy) this.drop();
   }
 
   async close(): Promise<void> {

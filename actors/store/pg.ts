@@ -14,6 +14,7 @@ import { BY_KEY, PgLane } from './pg-lane.ts';
 import { LOAD, loadedOf, LOADS } from './pg-load.ts';
 import type { LoadRow } from './pg-load.ts';
 import type { PgSource } from './pg-lane.ts';
+import { PgLines } from './pg-lines.ts';
 import { PgLink } from './pg-link.ts';
 import { pgScan } from './pg-scan.ts';
 import type { DirectoryRow, DueTimer, HistoryRow, JournalStore, PendingOutbox, RingEntry } from './store.ts';
@@ -32,11 +33,12 @@ const named = (source: PgSource, name: string): PgSource => ({
 /** @param node name of this process among all that ever work on the database; without it nobody can end its connections when it is dead */
 export function createPgStore(database: PgSource, registry: Registry, node?: string): JournalStore {
   const source = node === undefined ? database : named(database, connectionName(node));
-  const reads = new PgLink(source, READ_TIMEOUT, 2);
-  const loads = new PgLink(source, READ_TIMEOUT, 2, LOADS);
-  const chores = new PgLink(source, CHORE_TIMEOUT, 1);
+  const lines = new PgLines();
+  const reads = new PgLink(source, lines, READ_TIMEOUT, 2);
+  const loads = new PgLink(source, lines, READ_TIMEOUT, 2, LOADS);
+  const chores = new PgLink(source, lines, CHORE_TIMEOUT, 1);
   /** long statements that nobody waits for */
-  const upkeep = new PgLink(source, CHORE_TIMEOUT, 1, BY_KEY);
+  const upkeep = new PgLink(source, lines, CHORE_TIMEOUT, 1, BY_KEY);
   const statements = new Statements(registry);
   const tableOf = new Map([...registry].map(([name, { table }]) => [name, table]));
 
@@ -63,7 +65,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
     },
     // the embedded engine dies with its process
     fence: async (former) => (source.engine === 'pglite' ? 0 : endConnections(chores, node, former)),
-    openLane: async (_n, relaxed = false) => new PgLane(source, statements, tableOf, relaxed),
+    openLane: async (_n, relaxed = false) => new PgLane(source, lines, statements, tableOf, relaxed),
     dataId: async () => {
       const [row] = await reads.query<{ id: string }>('data_id', `select encode(data_id, 'hex') as id from thrum_data`);
       if (!row) throw new Error('thrum_data is empty');

@@ -26,6 +26,8 @@ export interface DatabaseConfig {
   readonly pool?: number;
   /** embedded: ms that a transaction may idle while other connections wait; default 10,000 */
   readonly idleInTransaction?: number;
+  /** ms for a statement of `knex` on a server, after which its connection is given up; default 60,000. Migrations may take longer */
+  readonly statementTimeout?: number;
   /** nothing is written: no migration runs, every transaction is read-only */
   readonly readOnly?: boolean;
 }
@@ -120,7 +122,7 @@ const makeReadOnly = (client: Client, done: (error: Error | null, client: Client
 async function open(
   engine: Database['engine'],
   connection: ClientConfig,
-  { pool, readOnly = false }: DatabaseConfig & { readonly pool: number },
+  { pool, readOnly = false, statementTimeout = 60_000 }: DatabaseConfig & { readonly pool: number },
   log: Log,
   stop: () => Promise<void>,
 ): Promise<Database> {
@@ -144,19 +146,32 @@ async function open(
               current_setting('synchronous_commit') <> 'off' and current_setting('fsync') = 'on' as durable`,
     );
     const facts = rows[0] ?? { version: '', durable: false };
-    const knex = knexFactory.default({
-      client: 'pg',
-      connection: settings as Knex.PgConnectionConfig,
-      searchPath: SEARCH_PATH,
-      pool: { min: 0, max: pool, ...(readOnly ? { afterCreate: makeReadOnly } : {}) },
-      acquireConnectionTimeout: 10_000,
-    });
+    const pooledBy = (more: ClientConfig): Knex =>
+      knexFactory.default({
+        client: 'pg',
+        connection: { ...settings, ...more } as Knex.PgConnectionConfig,
+        searchPath: SEARCH_PATH,
+        pool: { min: 0, max: pool, ...(readOnly ? { afterCreate: makeReadOnly } : {}) },
+        acquireConnectionTimeout: 10_000,
+        log: {
+          warn: (message: unknown) => log.warn({ knex: message }, 'database pool'),
+          error: (message: unknown) => log.error({ knex: message }, 'database pool'),
+        },
+      });
+    let ran: string[] = [];
+    if (!readOnly) {
+      pooled = pooledBy({});
+      ran = await migrate(pooled);
+      await pooled.destroy();
+    }
+    // Knex sends one statement at a time all the same; of this kind the driver ends a connection with a statement that is given up
+    const knex = pooledBy(engine === 'postgres' ? { pipeline: true, query_timeout: statementTimeout } : {});
     pooled = knex;
     return {
       engine,
       durability: facts.durable ? 'power' : 'process',
       version: facts.version,
-      migrated: readOnly ? [] : await migrate(knex),
+      migrated: ran,
       knex,
       connect,
       close: async () => {

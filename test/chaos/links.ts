@@ -1,6 +1,7 @@
 /** The lines between the processes: TCP through this process, where they can be cut, held or refused. */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, NetConnectOpts, Socket } from 'node:net';
+import { join } from 'node:path';
 
 export interface Link {
   readonly port: number;
@@ -15,6 +16,18 @@ export interface Link {
   refuse(): void;
   mend(): void;
   close(): Promise<void>;
+}
+
+/** A line to a database server, and the URL that leads over it. */
+export async function openDatabaseLink(databaseUrl: string): Promise<Link & { readonly url: string }> {
+  // a URL without a host, whose socket is named by a parameter, is none to the platform
+  const url = new URL(databaseUrl.replace('@/', '@localhost/'));
+  const folder = url.searchParams.get('host');
+  const target = folder === null ? { host: url.hostname, port: Number(url.port || 5_432) } : { path: join(folder, '.s.PGSQL.5432') };
+  const link = await openLink(() => [target]);
+  url.searchParams.delete('host');
+  url.host = `127.0.0.1:${link.port}`;
+  return Object.assign(link, { url: url.href });
 }
 
 /** @param targets where a new connection goes: the first that can be reached */

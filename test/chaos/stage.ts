@@ -8,7 +8,7 @@ import { startRedis } from '../../scripts/private-redis.ts';
 import type { PrivateRedis } from '../../scripts/private-redis.ts';
 import { freePort, pause, startServer } from '../../scripts/server-process.ts';
 import type { ServerProcess } from '../../scripts/server-process.ts';
-import { openLink } from './links.ts';
+import { openDatabaseLink, openLink } from './links.ts';
 import type { Link } from './links.ts';
 import { unlimited } from '../../bench/unlimited.ts';
 
@@ -19,7 +19,7 @@ export interface Node {
   readonly port: number;
   /** port of its reads */
   readonly door: number;
-  readonly toPostgres: Link;
+  readonly toPostgres: Link & { readonly url: string };
   readonly toRedis: Link | undefined;
   /** undefined while it does not run */
   process: ServerProcess | undefined;
@@ -60,14 +60,13 @@ export async function openStage(o: StageOptions): Promise<Stage | undefined> {
     return undefined;
   }
   const dataDir = await mkdtemp(join(tmpdir(), 'thrum-chaos-'));
-  const pgSocket = join(decodeURIComponent(new URL(postgres.url).searchParams.get('host') ?? ''), '.s.PGSQL.5432');
   const nodes: Node[] = [];
   for (let i = 0; i < o.nodes; i += 1) {
     nodes.push({
       name: `n${i + 1}`,
       port: await freePort(),
       door: await freePort(),
-      toPostgres: await openLink(() => [{ path: pgSocket }]),
+      toPostgres: await openDatabaseLink(postgres.url),
       toRedis: redis === undefined ? undefined : await openLink(() => [{ path: redis.url.slice('unix://'.length) }]),
       process: undefined,
       ready: false,
@@ -83,7 +82,7 @@ export async function openStage(o: StageOptions): Promise<Stage | undefined> {
   let first = true;
   async function start(node: Node): Promise<void> {
     const env: Record<string, string> = {
-      DATABASE_URL: `postgresql://postgres@127.0.0.1:${node.toPostgres.port}/postgres`,
+      DATABASE_URL: node.toPostgres.url,
       ...(node.toRedis === undefined ? {} : { REDIS_URL: `redis://127.0.0.1:${node.toRedis.port}` }),
       PUBLIC_URL: `http://127.0.0.1:${front.port}`,
       HOST: '127.0.0.1',
