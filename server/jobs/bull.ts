@@ -4,7 +4,7 @@
  *
  * - relayed twice (a node dies between the add and the mark): Bull knows the id already, or the row is done and nobody takes it;
  * - forgotten by an emptied Redis: what was due half a minute ago and has not begun is added again;
- * - Redis is away: each node takes such jobs from the table itself.
+ * - Redis is away: each node takes such jobs from the table itself, as the embedded runner does.
  *
  * Waits between attempts are the rows' own; Bull's copy of the job sleeps as long.
  */
@@ -13,10 +13,11 @@ import type { Redis } from 'ioredis';
 import type { RedisClient } from '../redis/client.ts';
 import type { RedisKeys } from '../redis/keys.ts';
 import type { Jobs } from './jobs.ts';
-import { claim, claimOne, markRelayed, overdue, readyAt, unrelayed } from './rows.ts';
+import { claimOne, markRelayed, overdue, readyAt, unrelayed } from './rows.ts';
 import type { Claimed, Relayed } from './rows.ts';
 import { createRunner } from './runner.ts';
 import type { RunnerDeps } from './runner.ts';
+import { createTaker } from './taker.ts';
 
 export interface BullDeps extends RunnerDeps {
   readonly redis: RedisClient;
@@ -29,8 +30,10 @@ const PAGE = 500;
 const DEAD_KEPT = 1_000;
 const RECONCILE_MS = 5_000;
 const CLOSE_MS = 2_000;
-/** the wait when the database or the outcome is out of reach */
+/** the wait when the database or the outcome is out of reach, or somebody else has the row */
 const UNKNOWN_MS = 1_000;
+/** how often Bull listens to the errors of one connection for one queue: always, and until it is ready */
+const LISTENS = 2;
 
 /** Thrown to Bull: this attempt is over, wake somebody again after so many ms. */
 class Later extends Error {
@@ -51,8 +54,9 @@ export function createBullJobs(deps: BullDeps): Jobs {
   const runner = createRunner(deps, () => undefined);
   const names = [...runner.queues.keys()];
   const queues = new Map<string, Bull.Queue>();
-  /** jobs of a queue that run without Bull, because Redis is away */
-  const alone = new Map<string, number>();
+  const reachable = (): boolean => redis.commands.status === 'ready';
+  /** Nobody wakes anybody: what is late enough is taken from the table. */
+  const takeAlone = createTaker({ knex, clock, log, runner, lateMs: forgottenMs, may: () => !reachable() });
   let relaying: Promise<void> | undefined;
   let more = false;
 
@@ -85,34 +89,21 @@ export function createBullJobs(deps: BullDeps): Jobs {
     }
   }
 
-  const reachable = (): boolean => redis.commands.status === 'ready';
-
   async function reconcile(): Promise<void> {
-    const before = clock.wall() - forgottenMs;
-    if (!reachable()) return takeOverdue(before);
-    const rows = await overdue(knex, names, before, PAGE);
+    if (!reachable()) return void (await Promise.all(names.map(takeAlone)));
+    const rows = await overdue(knex, names, clock.wall() - forgottenMs, PAGE);
     if (rows.length > 0) await add(rows);
-  }
-
-  /** Nobody wakes anybody: what is late enough is taken from the table. */
-  async function takeOverdue(dueBy: number): Promise<void> {
-    for (const [queue, slots] of runner.queues) {
-      const busy = alone.get(queue) ?? 0;
-      if (busy >= slots) continue;
-      const taken = await claim(knex, { queue, limit: slots - busy, node: runner.node, now: clock.wall(), lockMs: runner.lockMs, dueBy });
-      alone.set(queue, busy + taken.length);
-      for (const job of taken) {
-        void runner.asked(runner.perform(job)).finally(() => alone.set(queue, (alone.get(queue) ?? 1) - 1));
-      }
-    }
   }
 
   /** What Bull calls: returns when the row needs nobody any more, else throws {@link Later}. */
   async function woken(queue: string, jobId: string): Promise<void> {
-    if (!runner.running) throw new Later(1);
+    if (!runner.running) throw new Later(UNKNOWN_MS);
     const job = await claimOne(knex, { jobId, node: runner.node, now: clock.wall(), lockMs: runner.lockMs });
     const at = job === undefined ? await readyAt(knex, jobId) : await ended(queue, job);
-    if (at !== undefined) throw new Later(at - clock.wall());
+    if (at === undefined) return;
+    const wait = at - clock.wall();
+    // a row that is due and not to be had is somebody's, or its lock has ended and nobody has noticed yet
+    throw new Later(job === undefined && wait <= 0 ? UNKNOWN_MS : wait);
   }
 
   /** Runs the attempt. Gives when the row wants the next one, epoch ms. */
@@ -129,7 +120,7 @@ export function createBullJobs(deps: BullDeps): Jobs {
     const entry = JSON.stringify({ jobId: job.job_id, kind: job.kind, code, at: clock.wall() });
     try {
       await redis.commands
-        ?.multi()
+        .multi()
         .lpush(key, entry)
         .ltrim(key, 0, DEAD_KEPT - 1)
         .exec();
@@ -157,7 +148,7 @@ export function createBullJobs(deps: BullDeps): Jobs {
     });
     queue.on('error', (error) => log.debug({ err: error, queue: name }, 'bull'));
     queue
-      .process(slots, (job) => woken(name, String(job.id)))
+      .process(slots, (job) => runner.asked(woken(name, String(job.id))))
       .catch((error: unknown) => {
         if (runner.running) log.error({ err: error, queue: name }, 'a queue is not served');
       });
@@ -208,6 +199,7 @@ export function createBullJobs(deps: BullDeps): Jobs {
     async start() {
       await runner.start();
       const subscriber = redis.connect('jobs', 'blocking');
+      for (const shared of [redis.commands, subscriber]) shared.setMaxListeners(shared.getMaxListeners() + LISTENS * names.length);
       for (const [name, slots] of runner.queues) queues.set(name, open(name, slots, subscriber));
       runner.cycle(deps.pollMs ?? 1_000, relay);
       runner.cycle(Math.min(RECONCILE_MS, forgottenMs), reconcile);

@@ -66,14 +66,14 @@ interface Taker {
 }
 const takes = (o: Taker): (string | Date)[] => [o.node, ts(o.now + o.lockMs), ts(o.now), ts(o.now)];
 
-/** Takes up to `limit` jobs of a queue that were due at `dueBy` (default now); other runners skip them. */
-export async function claim(db: Knex, o: Taker & { queue: string; limit: number; dueBy?: number }): Promise<Claimed[]> {
+/** Takes up to `limit` jobs of a queue that were due at `dueBy`; other runners skip them. */
+export async function claim(db: Knex, o: Taker & { queue: string; limit: number; dueBy: number }): Promise<Claimed[]> {
   const result = await db.raw(
     `with due as (
        select job_id from jobs where queue = ? and status in ('waiting', 'delayed') and run_at <= ?
         order by priority desc, run_at, job_id limit ? for update skip locked)
      ${taking}`,
-    [o.queue, ts(o.dueBy ?? o.now), o.limit, ...takes(o)],
+    [o.queue, ts(o.dueBy), o.limit, ...takes(o)],
   );
   const order = (r: Ordered): number => new Date(r.run_at).getTime();
   return rowsOf<Ordered>(result).toSorted((a, b) => b.priority - a.priority || order(a) - order(b));
@@ -149,23 +149,17 @@ export async function finish(db: Knex, jobId: string, node: string, now: number)
 const noted = `errors = (case when jsonb_array_length(errors) < 5 then errors else errors - 0 end) || ?::jsonb`;
 const entry = (a: Attempt): string => JSON.stringify([{ ...a, message: a.message.slice(0, 500) }]);
 
-/** Back to the queue after a failed attempt, or after a run of a standing job. */
+/** Back to the queue after a failed attempt, or with `standing` after a run of a standing job: the next run has lost no runner yet. */
 export async function again(
   db: Knex,
-  o: { jobId: string; node: string; runAt: number; error?: Attempt; attempts?: number },
+  o: { jobId: string; node: string; runAt: number; error?: Attempt; attempts: number; standing?: boolean },
 ): Promise<void> {
   const set = [
-    `status = 'delayed', run_at = ?, locked_by = null, lock_until = null`,
-    ...(o.attempts === undefined ? [] : [`attempts = ?`]),
+    `status = 'delayed', run_at = ?, attempts = ?, locked_by = null, lock_until = null`,
+    ...(o.standing === true ? ['stalls = 0'] : []),
     ...(o.error === undefined ? [] : [noted]),
   ];
-  const values = [
-    ts(o.runAt),
-    ...(o.attempts === undefined ? [] : [o.attempts]),
-    ...(o.error === undefined ? [] : [entry(o.error)]),
-    o.jobId,
-    o.node,
-  ];
+  const values = [ts(o.runAt), o.attempts, ...(o.error === undefined ? [] : [entry(o.error)]), o.jobId, o.node];
   await db.raw(`update jobs set ${set.join(', ')} ${mine}`, values);
 }
 

@@ -44,7 +44,7 @@ export interface Runner {
   enqueue(tx: Knex, job: NewJob): Promise<string | undefined>;
   replay(queue: string, jobId: string, runAt: number): Promise<Replay>;
   discard(queue: string, jobId: string): Promise<boolean>;
-  /** One attempt of a job that was claimed for {@link Runner.node}. Does not reject. */
+  /** One attempt of a job that was claimed for {@link Runner.node}; a runner that stops gives the job back instead. Does not reject. */
   perform(job: Claimed): Promise<Outcome>;
   /** The runner has stopped only when this has ended. */
   asked<T>(question: Promise<T>): Promise<T>;
@@ -99,6 +99,8 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
   };
 
   function perform(job: Claimed): Promise<Outcome> {
+    // it was taken while the runner was told to stop: nobody would wait for it
+    if (state !== 'running') return asked(giveBack([job.job_id]).then(() => ({ is: 'left' }) as const));
     const abort = new AbortController();
     const done = performed(job, abort).finally(() => running.delete(job.job_id));
     running.set(job.job_id, { abort, done });
@@ -108,25 +110,30 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
   async function performed(job: Claimed, abort: AbortController): Promise<Outcome> {
     const started = clock.mono();
     const kind = kinds.get(job.kind);
-    try {
-      if (kind === undefined) throw new JobFailure('UNKNOWN_KIND', `no handler for ${job.kind}`, { retryable: false });
-      await attempt(kind, job, abort);
-      const at = clock.wall() + (kind.every ?? 0);
-      if (kind.every === undefined) await finish(knex, job.job_id, node, at);
-      else await again(knex, { jobId: job.job_id, node, runAt: at, attempts: 0 });
-      deps.onOutcome?.(job.kind, 'done', job.attempts, clock.mono() - started);
-      return kind.every === undefined ? { is: 'done' } : { is: 'again', at };
-    } catch (error) {
-      // an abort by drain has already given the job back
-      if (state !== 'running' && abort.signal.aborted) return { is: 'left' };
-      return failed(kind, job, error, Math.round(clock.mono() - started)).catch((err: unknown): Outcome => {
-        log.error({ err, jobId: job.job_id, kind: job.kind }, 'the outcome of a job cannot be recorded; its lock will expire');
-        return { is: 'left' };
-      });
-    }
+    const broken = await attempt(kind, job, abort).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    // an abort by drain has already given the job back
+    if (broken !== undefined && state !== 'running' && abort.signal.aborted) return { is: 'left' };
+    const ms = clock.mono() - started;
+    const outcome = broken === undefined ? succeeded(kind, job, ms) : failed(kind, job, broken.error, Math.round(ms));
+    return outcome.catch((err: unknown): Outcome => {
+      log.error({ err, jobId: job.job_id, kind: job.kind }, 'the outcome of a job cannot be recorded; its lock will expire');
+      return { is: 'left' };
+    });
   }
 
-  async function attempt(kind: AnyJobKind, job: Claimed, abort: AbortController): Promise<void> {
+  async function succeeded(kind: AnyJobKind | undefined, job: Claimed, ms: number): Promise<Outcome> {
+    const at = clock.wall() + (kind?.every ?? 0);
+    if (kind?.every === undefined) await finish(knex, job.job_id, node, at);
+    else await again(knex, { jobId: job.job_id, node, runAt: at, attempts: 0, standing: true });
+    deps.onOutcome?.(job.kind, 'done', job.attempts, ms);
+    return kind?.every === undefined ? { is: 'done' } : { is: 'again', at };
+  }
+
+  async function attempt(kind: AnyJobKind | undefined, job: Claimed, abort: AbortController): Promise<void> {
+    if (kind === undefined) throw new JobFailure('UNKNOWN_KIND', `no handler for ${job.kind}`, { retryable: false });
     const payload: unknown = parsed(kind, job.payload);
     const ms = kind.timeout ?? 60_000;
     let timer: TimerHandle | undefined;
@@ -156,7 +163,7 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
     const about = { err: error, jobId: job.job_id, kind: job.kind, attempt: job.attempts };
     if (kind?.every !== undefined) {
       log.warn(about, 'a standing job failed');
-      await again(knex, { ...base, runAt: now + kind.every, error: noted, attempts: 0 });
+      await again(knex, { ...base, runAt: now + kind.every, error: noted, attempts: 0, standing: true });
       return { is: 'again', at: now + kind.every };
     }
     const attempts = failure.counts ? job.attempts : job.attempts - 1;
@@ -191,10 +198,20 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
   }
 
   async function keepLocks(): Promise<void> {
-    const held = [...running.keys()];
-    if (held.length === 0) return;
-    const ours = await renew(knex, held, node, clock.wall() + lockMs);
-    for (const id of held) if (!ours.has(id)) running.get(id)?.abort.abort();
+    const held = new Map(running);
+    if (held.size === 0) return;
+    const ours = await renew(knex, [...held.keys()], node, clock.wall() + lockMs);
+    // by now another run of the same job may be ours
+    for (const [id, { abort }] of held) if (!ours.has(id)) abort.abort();
+  }
+
+  /** The attempts do not count. */
+  async function giveBack(jobIds: readonly string[]): Promise<void> {
+    try {
+      await release(knex, jobIds, node);
+    } catch (err) {
+      log.warn({ err, jobs: jobIds.length }, 'jobs cannot be given back; their locks will expire');
+    }
   }
 
   async function sweep(): Promise<void> {
@@ -218,8 +235,7 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
     }
     const left = [...running.entries()];
     if (left.length === 0) return;
-    const ids = left.map(([id]) => id);
-    await release(knex, ids, node);
+    await giveBack(left.map(([id]) => id));
     for (const [, r] of left) r.abort.abort();
     await Promise.allSettled(left.map(([, r]) => r.done));
   }
@@ -251,7 +267,7 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
     async stop() {
       if (state === 'running') await drain(0);
       state = 'idle';
-      await Promise.allSettled(asking);
+      while (asking.size > 0) await Promise.allSettled(asking);
     },
   };
 }

@@ -175,19 +175,24 @@ async function open(driver: Driver): Promise<{ runner: RunnerUnderTest; close: (
   };
 }
 
-/** A database whose first statement that holds `part` fails, after it was asked for: the process dies there. */
-export function failingAt(knex: Knex, part: string): { readonly knex: Knex; readonly failed: () => number } {
-  let failed = 0;
-  const raw = knex.raw.bind(knex) as (...args: unknown[]) => unknown;
-  const broken = new Proxy(knex, {
+/** A database that leaves statements which hold `part` to `fn`, with what asks them. */
+export function interposed(knex: Knex, part: string, fn: (ask: () => Promise<unknown>) => Promise<unknown>): Knex {
+  const raw = knex.raw.bind(knex) as (...args: unknown[]) => Promise<unknown>;
+  return new Proxy(knex, {
     get: (target, name, receiver) =>
       name !== 'raw'
         ? (Reflect.get(target, name, receiver) as unknown)
-        : (...args: unknown[]) => {
-            if (!String(args[0]).includes(part)) return raw(...args);
-            failed += 1;
-            throw new Error('the process is dead');
-          },
+        : (...args: unknown[]) => (String(args[0]).includes(part) ? fn(async () => raw(...args)) : raw(...args)),
+  });
+}
+
+/** A database whose statements that hold `part` fail, the first `times` of them: the process dies there. */
+export function failingAt(knex: Knex, part: string, times = Infinity): { readonly knex: Knex; readonly failed: () => number } {
+  let failed = 0;
+  const broken = interposed(knex, part, async (ask) => {
+    if (failed >= times) return ask();
+    failed += 1;
+    throw new Error('the process is dead');
   });
   return { knex: broken, failed: () => failed };
 }
