@@ -107,15 +107,17 @@ async function handleAuth(x: LiveContext, socket: LiveSocket, payload: unknown):
   limited(c.limits.take('auth', x.clock.mono()));
   for (const [counter, n] of Object.entries(counters ?? {})) if (n !== undefined) x.metrics.clientReports.inc({ counter }, n);
   const session = await x.identity.verify(token);
+  // it has left meanwhile, and nobody would hear of that again
+  if (c.ended) throw new Problem('UNAVAILABLE', 'the connection has ended');
   const before = c.caller.session;
   if (before !== undefined && (session.userId !== before.userId || session.sid !== before.sid)) {
     x.bye(socket, { code: 'IDENTITY_CHANGED' });
     throw new Problem('UNAUTHENTICATED', 'the token belongs to another session');
   }
   c.caller = callerOf(session, 'bearer');
+  armExpiry(x, socket);
   if (before === undefined) await signedIn(x, socket);
   else if (session.org !== before.org) x.presence.connected(session.userId, socket.id, { type: c.client, org: session.org });
-  armExpiry(x, socket);
   for (const topic of c.topics) {
     if (!mayFollow(session.scope, topic) && (await forget(x, socket, topic))) socket.emit('unsub', { t: topic, code: 'FORBIDDEN' });
   }

@@ -56,6 +56,20 @@ test.serial('a departure counts after 15 s without a connection, so a reconnect 
   t.is((await staff.send<{ l: [Slice] }>('sub', { l: [{ t: topic, e, s }] })).l[0].m, 'same');
 });
 
+test.serial('who leaves while his token is read was never there (R12)', async (t) => {
+  const { w, clock, watched, staff, topic } = t.context;
+  const page = await w.live();
+  page.socket.emit('auth', { token: watched.token });
+  page.socket.disconnect();
+  await until(() => w.app.gateway.connections === 1);
+  // the server has read it, too
+  await w.app.identity.verify(watched.token);
+  await clock.advance(1_000);
+  t.is(stateOf((await sub(staff, topic)) as never), 'away');
+  await clock.advance(60_000);
+  t.is(stateOf((await sub(staff, topic)) as never), 'away');
+});
+
 test.serial('presence is for those who may see the person (R12)', async (t) => {
   const { w, topic } = t.context;
   const stranger = await w.live({ token: (await w.person()).token });
