@@ -11,6 +11,7 @@ import type { PushMessage, Target } from '../../server/notify/provider.ts';
 import { apnsProvider } from '../../server/notify/providers/apns.ts';
 import { fcmProvider } from '../../server/notify/providers/fcm.ts';
 import { FakeClock } from '../support/clock.ts';
+import { until } from '../support/until.ts';
 
 const signal = new AbortController().signal;
 const NOW = Date.parse('2027-03-01T08:00:00Z');
@@ -150,6 +151,8 @@ test('FCM: what was seen elsewhere is taken back by a message without text', asy
 // ------------------------------------------------------------------------------------------------------------------- APNs
 
 const DEVICE = 'ab'.repeat(32);
+/** no answer at all */
+const SILENCE = 0;
 
 async function fakeApns(t: ExecutionContext) {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -178,6 +181,7 @@ async function fakeApns(t: ExecutionContext) {
         })
         .catch(() => ({ status: 403, body: { reason: 'InvalidProviderToken' } }))
         .then(({ status, body }: { status: number; body?: object }) => {
+          if (status === SILENCE) return undefined;
           stream.respond({ ':status': status, 'apns-id': 'apns-1' });
           return stream.end(body === undefined ? undefined : JSON.stringify(body));
         });
@@ -220,6 +224,18 @@ test('APNs: one connection and one provider token carry many messages; the token
     [0, 0, 0, 0, 0, 2_400],
   );
   t.is(a.connections(), 1);
+});
+
+test('APNs: a connection on which nothing is answered is not used again', async (t) => {
+  const a = await fakeApns(t);
+  a.answers.push({ status: SILENCE });
+  const patience = new AbortController();
+  const first = a.provider.send(a.target, alert, patience.signal);
+  await until(() => a.calls.length === 1, 'the call');
+  patience.abort();
+  t.like(await first, { kind: 'retry' });
+  t.like(await a.provider.send(a.target, alert, signal), { kind: 'sent' });
+  t.is(a.connections(), 2);
 });
 
 test('APNs: what is gone, to be tried again, or refused is told apart', async (t) => {

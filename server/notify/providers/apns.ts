@@ -63,7 +63,8 @@ export function apnsProvider(o: {
 
   function request(origin: string, headers: { readonly [name: string]: string | number }, body: string, signal: AbortSignal) {
     return new Promise<{ status: number; headers: IncomingHttpHeaders; text: string }>((resolve, reject) => {
-      const stream = session(origin).request(headers, { signal });
+      const over = session(origin);
+      const stream = over.request(headers, { signal });
       let head: IncomingHttpHeaders = {};
       let text = '';
       stream.setEncoding('utf8');
@@ -74,7 +75,11 @@ export function apnsProvider(o: {
         text += part;
       });
       stream.on('end', () => resolve({ status: Number(head[constants.HTTP2_HEADER_STATUS] ?? 0), headers: head, text }));
-      stream.on('error', reject);
+      stream.on('error', (error) => {
+        // a connection that the network has lost says nothing: what is under way may end on it, the next call makes another one
+        over.close();
+        reject(error);
+      });
       stream.end(body);
     });
   }
