@@ -122,6 +122,11 @@ export interface DemoLogin {
   readonly role: string;
 }
 
+const servesFirstSlot = ({ inspect }: Pick<ActorSystem, 'inspect'>): boolean => {
+  const { node, slots } = inspect.cluster();
+  return (slots[0]?.node ?? node) === node;
+};
+
 const demoWanted = async (config: Config, database: Database, identity: Identity): Promise<boolean> =>
   config.demo !== 'off' && (config.demo === 'on' || database.engine === 'pglite') && wantsDemo(identity.users, database.knex);
 
@@ -157,7 +162,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const node = randomBytes(8).toString('hex');
   const cluster = createClusterNode({ config, node, clock, random, log });
 
-  const { newLimiter, locks, roster, circuitNews } = createShared(cluster, { node, clock });
+  const { newLimiter, locks, roster, circuitNews } = createShared(cluster, { node, clock, log });
   const secrets = deps.secrets ?? (await loadSecrets(config.dataDir, clock.wall()));
   const companions = registryOf(kinds);
   const store = deps.store?.(companions) ?? createPgStore(database, companions, node);
@@ -376,7 +381,9 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
         clock,
         log,
         random,
-        connections: () => gateway.connections,
+        // nobody knows who looks at other nodes
+        watched: () => cluster !== undefined || gateway.connections > 0,
+        isHost: () => servesFirstSlot(actors),
         newId,
         wearables: config.simulator === 'on',
       })

@@ -1,5 +1,5 @@
 /** What the nodes have in common: limits, locks, who is present, news of circuits. In Redis for several nodes; a node alone has it in memory. */
-import type { Clock } from '../actors/types.ts';
+import type { Clock, Log } from '../actors/types.ts';
 import { memoryLocks } from './identity/locks.ts';
 import type { Locks } from './identity/locks.ts';
 import { memoryLimiters } from './limits/limiter.ts';
@@ -7,6 +7,7 @@ import type { NewLimiter } from './limits/limiter.ts';
 import { sharedLimiters } from './limits/shared.ts';
 import { memoryRosters } from './live/roster.ts';
 import type { Roster } from './live/roster.ts';
+import { News } from './outgoing/circuits.ts';
 import { redisChannel } from './redis/channel.ts';
 import type { Channel } from './redis/channel.ts';
 import type { ClusterNode } from './redis/cluster.ts';
@@ -18,10 +19,13 @@ export interface Shared {
   readonly locks: Locks;
   readonly roster: Roster;
   /** a node alone has nobody to tell */
-  readonly circuitNews: Channel | undefined;
+  readonly circuitNews: Channel<News> | undefined;
 }
 
-export function createShared(cluster: ClusterNode | undefined, { node, clock }: { readonly node: string; readonly clock: Clock }): Shared {
+export function createShared(
+  cluster: ClusterNode | undefined,
+  { node, clock, log }: { readonly node: string; readonly clock: Clock; readonly log: Log },
+): Shared {
   const mono = (): number => clock.mono();
   const here = memoryLocks(mono);
   if (cluster === undefined) return { newLimiter: memoryLimiters(mono), locks: here, roster: memoryRosters()(), circuitNews: undefined };
@@ -30,7 +34,7 @@ export function createShared(cluster: ClusterNode | undefined, { node, clock }: 
   return {
     newLimiter: sharedLimiters({ redis, keys, clock }),
     locks: createRedisLocks({ redis, keys, here }),
-    roster: createRedisRoster({ client, keys, node }),
-    circuitNews: redisChannel(client, keys.circuits),
+    roster: createRedisRoster({ client, keys, node, log }),
+    circuitNews: redisChannel({ client, name: keys.circuits, schema: News, log }),
   };
 }

@@ -3,6 +3,7 @@
  * all that ask for it at the same time, is renewed behind a hit shortly before it ends, and may be served late when its source fails.
  */
 import type { Registry } from 'prom-client';
+import type { z } from 'zod';
 import type { Clock, Log } from '../../actors/types.ts';
 import type { Channel } from '../redis/channel.ts';
 import { Lru } from './lru.ts';
@@ -10,6 +11,7 @@ import type { Second } from './second.ts';
 import { createStats } from './stats.ts';
 import type { CacheStats, Result } from './stats.ts';
 import { createTags } from './tags.ts';
+import type { Told } from './tags.ts';
 
 /** What a module declares of its entries. Times in ms. */
 export interface NamespaceOptions {
@@ -63,7 +65,7 @@ export interface CacheDeps {
   readonly bytes: number;
   /** with Redis */
   readonly second?: Second;
-  readonly channel?: Channel;
+  readonly channel?: Channel<z.output<typeof Told>>;
 }
 
 interface Entry {
@@ -94,7 +96,7 @@ export function createCache(d: CacheDeps): Cache {
   const { clock, second } = d;
   const first = new Lru<Entry>(d.bytes);
   const stats = createStats(d.registry, () => clock.wall());
-  const tags = createTags({ clock, newId: d.newId, second, channel: d.channel });
+  const tags = createTags({ clock, newId: d.newId, second, channel: d.channel, forgotten: () => first.clear() });
   /** computations under way, by key and versions: one that began before an invalidation is joined by nobody after it */
   const flights = new Map<string, Promise<Entry>>();
   const invalidations: { byTag: number; lastAt: number | null } = { byTag: 0, lastAt: null };
@@ -164,15 +166,15 @@ export function createCache(d: CacheDeps): Cache {
       return running;
     }
     const make = async (): Promise<Entry> => {
-      const locks = slow && second !== undefined;
-      const theirs = locks && !(await second.lock(key)) ? await awaited(key, names, versions) : undefined;
+      const turn = slow ? await second?.lock(key) : undefined;
+      const theirs = turn === false ? await awaited(key, names, versions) : undefined;
       if (theirs !== undefined) return theirs;
       try {
         const entry = await computed(o, versions, load);
         keep(key, entry);
         return entry;
       } finally {
-        if (locks) second.unlock(key);
+        if (turn === true) second?.unlock(key);
       }
     };
     running = make().finally(() => flights.delete(name));

@@ -33,6 +33,11 @@ export class Lru<T extends { readonly bytes: number }> {
     }
   }
 
+  clear(): void {
+    this.#map.clear();
+    this.bytes = 0;
+  }
+
   delete(key: string): void {
     const value = this.#map.get(key);
     if (value === undefined) return;

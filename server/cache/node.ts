@@ -7,6 +7,7 @@ import type { ClusterNode } from '../redis/cluster.ts';
 import { createCache } from './cache.ts';
 import type { Cache } from './cache.ts';
 import { redisSecond } from './second.ts';
+import { Told } from './tags.ts';
 
 /** The cache of this process; of several nodes, with Redis as what they share. */
 export function createNodeCache(o: {
@@ -24,5 +25,5 @@ export function createNodeCache(o: {
   if (cluster === undefined) return createCache({ ...deps, bytes });
   const { client, keys } = cluster;
   const second = redisSecond({ redis: client.commands, keys, circuit: circuits.of('redis:cache', 'dependency'), clock: o.clock });
-  return createCache({ ...deps, bytes, second, channel: redisChannel(client, keys.cacheTold) });
+  return createCache({ ...deps, bytes, second, channel: redisChannel({ client, name: keys.cacheTold, schema: Told, log: o.log }) });
 }

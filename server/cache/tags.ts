@@ -1,8 +1,9 @@
 /**
  * Versions of tags. An entry holds the versions that its tags had before it was computed and is valid while they are the same; to invalidate a tag is to
  * give it another version, whatever the number of entries. Versions are random, so that neither clocks nor a Redis that has lost everything
- * can make an old entry valid again.
+ * can make an old entry valid again; nor can a node that forgets: what it has not heard of has a version of its own.
  */
+import { z } from 'zod';
 import type { Clock, TimerHandle } from '../../actors/types.ts';
 import type { Channel } from '../redis/channel.ts';
 import type { Second } from './second.ts';
@@ -10,12 +11,17 @@ import type { Second } from './second.ts';
 /** for which versions that were read in Redis are taken for true */
 const KNOWN_MS = 1_000;
 const AGAIN_MS = 1_000;
+/** tags of which the versions are kept: about 200 bytes each */
+export const MOST_TAGS = 200_000;
 
 interface Known {
   readonly version: string;
   /** ms of the monotonic clock */
   readonly at: number;
 }
+
+/** What a node tells the others when it has invalidated tags. */
+export const Told = z.object({ tags: z.array(z.string()), version: z.string() });
 
 export interface Tags {
   /** Versions as this node knows them, one text; undefined when some of them must be read. */
@@ -31,18 +37,36 @@ export function createTags(d: {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly second: Second | undefined;
-  readonly channel: Channel | undefined;
+  readonly channel: Channel<z.output<typeof Told>> | undefined;
+  /** There were too many: entries that were valid by versions that are forgotten now are so no more, and may go. */
+  readonly forgotten: () => void;
 }): Tags {
   const { clock, second, channel } = d;
   const known = new Map<string, Known>();
+  /** of a tag that this node has never heard of, or has forgotten */
+  let unheard = d.newId();
   /** what Redis has not been told yet: until then it does not know better */
   const owed = new Map<string, string>();
   let timer: TimerHandle | undefined;
 
-  const textOf = (tags: readonly string[]): string => tags.map((tag) => known.get(tag)?.version ?? '').join(' ');
+  const textOf = (tags: readonly string[]): string => tags.map((tag) => known.get(tag)?.version ?? unheard).join(' ');
+
+  function hear(tag: string, version: string): void {
+    if (known.size >= MOST_TAGS && !known.has(tag)) {
+      known.clear();
+      unheard = d.newId();
+      for (const [own, of] of owed) known.set(own, { version: of, at: clock.mono() });
+      d.forgotten();
+    }
+    known.set(tag, { version, at: clock.mono() });
+  }
 
   async function settle(): Promise<void> {
-    for (const [tag, version] of owed) if ((await second?.mark(tag, version)) === true && owed.get(tag) === version) owed.delete(tag);
+    for (const [tag, version] of owed) {
+      // nobody waits for a Redis that is silent more than once
+      if ((await second?.mark(tag, version)) !== true) break;
+      if (owed.get(tag) === version) owed.delete(tag);
+    }
     if (owed.size > 0) timer ??= clock.setTimer(AGAIN_MS, again);
   }
 
@@ -51,9 +75,8 @@ export function createTags(d: {
     void settle();
   }
 
-  const deafen = channel?.onMessage((message) => {
-    const told = JSON.parse(message) as { readonly tags: readonly string[]; readonly version: string };
-    for (const tag of told.tags) known.set(tag, { version: told.version, at: clock.mono() });
+  const deafen = channel?.onMessage(({ tags, version }) => {
+    for (const tag of tags) hear(tag, version);
   });
 
   return {
@@ -66,21 +89,21 @@ export function createTags(d: {
       return second === undefined || tags.every(isKnown) ? textOf(tags) : undefined;
     },
     learn(tags, versions) {
-      const at = clock.mono();
       versions?.forEach((version, i) => {
         const tag = tags[i] ?? '';
-        if (!owed.has(tag)) known.set(tag, { version, at });
+        if (!owed.has(tag)) hear(tag, version);
       });
       return textOf(tags);
     },
     async invalidate(tags) {
       const version = d.newId();
       for (const tag of tags) {
-        known.set(tag, { version, at: clock.mono() });
+        hear(tag, version);
         if (second !== undefined) owed.set(tag, version);
       }
-      channel?.tell(JSON.stringify({ tags, version }));
+      // first Redis, then the others: who hears of it and reads must not find the version of before
       await settle();
+      channel?.tell({ tags: [...tags], version });
     },
     stop() {
       deafen?.();

@@ -20,8 +20,10 @@ export interface DemoDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  /** how many sockets are open: somebody watches */
-  readonly connections: () => number;
+  /** whether anybody looks */
+  readonly watched: () => boolean;
+  /** of several nodes one is the host: it sets the studio up and lets things happen there, until another one is */
+  readonly isHost: () => boolean;
   readonly newId: () => string;
   /** whether the built-in provider of wearables runs */
   readonly wearables: boolean;
@@ -35,6 +37,8 @@ export interface Demo {
   readonly ready: Promise<boolean>;
   stop(): Promise<void>;
 }
+
+const LOOK_MS = 1_000;
 
 /** Everything that is set up, in order, and everything that happens afterwards. */
 function partsOf(
@@ -77,16 +81,21 @@ export function createDemo(d: DemoDeps): Demo {
   let running: Promise<void> | undefined;
   let live: ReturnType<typeof createLiveDemo> | undefined;
 
+  const hosting = async (): Promise<void> => {
+    while (!d.isHost() && !stopping.signal.aborted) await new Promise<void>((resolve) => void d.clock.setTimer(LOOK_MS, resolve));
+  };
+
   const run = async (url: string): Promise<void> => {
+    await hosting();
     const began = d.clock.mono();
     const marks = createMarks(d.knex, () => d.clock.wall());
     const { steps, actions } = partsOf(d, url, stopping.signal);
     await marks.set('begun');
-    await runSteps(steps, marks, d.log, stopping.signal);
+    await runSteps(steps, { marks, log: d.log, signal: stopping.signal, turn: hosting });
     setUp(!stopping.signal.aborted);
     if (stopping.signal.aborted) return;
     d.log.info({ ms: Math.round(d.clock.mono() - began) }, 'demo studio is set up');
-    live = createLiveDemo({ clock: d.clock, log: d.log, random: d.random, watched: () => d.connections() > 0, actions });
+    live = createLiveDemo({ clock: d.clock, log: d.log, random: d.random, watched: () => d.isHost() && d.watched(), actions });
     live.start();
   };
 

@@ -16,9 +16,22 @@ export interface Step {
   run(): Promise<void>;
 }
 
-/** Runs what is not marked yet, in order. A step that fails is tried again at the next start; later ones do not wait for it. */
-export async function runSteps(steps: readonly Step[], marks: Marks, log: Log, signal: AbortSignal): Promise<void> {
+/**
+ * Runs what is not marked yet, in order. A step that fails is tried again at the next start; later ones do not wait for it.
+ *
+ * @param o.turn resolves when this node is the one that sets things up, or is stopped
+ */
+export async function runSteps(
+  steps: readonly Step[],
+  {
+    marks,
+    log,
+    signal,
+    turn,
+  }: { readonly marks: Marks; readonly log: Log; readonly signal: AbortSignal; readonly turn: () => Promise<void> },
+): Promise<void> {
   for (const step of steps) {
+    await turn();
     if (signal.aborted) return;
     if (await marks.has(step.name)) continue;
     try {

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
+import { z } from 'zod';
 import type { ActorSystem, CommandInput, Publication } from '../../actors/system.ts';
 import type { Clock, Log, Principal } from '../../actors/types.ts';
 import { ruleSets } from '../../machines/breaker/rules.ts';
@@ -24,8 +25,12 @@ export interface CircuitsDeps {
   readonly log: Log;
   readonly registry: Registry;
   /** absent on a node alone */
-  readonly news?: Channel;
+  readonly news?: Channel<News>;
 }
+
+/** A change of a circuit's actor, for nodes that do not serve it. */
+export const News = z.object({ id: z.string(), change: Change });
+export type News = z.output<typeof News>;
 
 export type Health = (signal: AbortSignal) => Promise<unknown>;
 
@@ -200,19 +205,13 @@ export function createCircuits(d: CircuitsDeps): Circuits {
     const id = k === 'i' ? TOPIC.exec(t)?.[1] : undefined;
     if (id === undefined) return;
     for (const item of items as unknown[]) {
-      heard(id, Change.parse(item));
-      d.news?.tell(JSON.stringify({ id, change: item }));
+      const change = Change.parse(item);
+      heard(id, change);
+      d.news?.tell({ id, change });
     }
   }
 
-  const deafen = d.news?.onMessage((message) => {
-    try {
-      const { id, change } = JSON.parse(message) as { id: string; change: unknown };
-      heard(id, Change.parse(change));
-    } catch (err) {
-      d.log.warn({ err }, 'news of a circuit could not be read');
-    }
-  });
+  const deafen = d.news?.onMessage(({ id, change }) => heard(id, change));
 
   return {
     of(name, rules, health) {

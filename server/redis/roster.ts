@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ChainableCommander } from 'ioredis';
 import { LISTED, SAMPLE } from '../live/roster.ts';
 import type { Asking, Heard, Roster } from '../live/roster.ts';
+import type { Log } from '../../actors/types.ts';
 import { redisChannel } from './channel.ts';
 import type { RedisClient } from './client.ts';
 import type { RedisKeys } from './keys.ts';
@@ -24,16 +25,19 @@ function heardOf(listed: readonly string[]): Heard {
 }
 
 /** @param o.node name of this node, so that it does not hear itself */
-export function createRedisRoster(o: { readonly client: RedisClient; readonly keys: RedisKeys; readonly node: string }): Roster {
-  const { keys, node } = o;
-  const { commands, subscriber } = o.client;
+export function createRedisRoster(o: {
+  readonly client: RedisClient;
+  readonly keys: RedisKeys;
+  readonly node: string;
+  readonly log: Log;
+}): Roster {
+  const { client, keys, node, log } = o;
+  const { commands, subscriber } = client;
   commands.defineCommand('roster', { numberOfKeys: 2, lua: rosterScript() });
 
   let told: Parameters<Roster['onTold']>[0] | undefined;
-  const deafen = redisChannel(o.client, keys.presenceTold).onMessage((message) => {
-    const text: unknown = JSON.parse(message);
-    const read = Told.safeParse(text);
-    if (read.success && read.data.node !== node) told?.(read.data.subjects);
+  const deafen = redisChannel({ client, name: keys.presenceTold, schema: Told, log }).onMessage((message) => {
+    if (message.node !== node) told?.(message.subjects);
   });
   /** what was said meanwhile may be lost, and so may what others told */
   const back = (): void => told?.(undefined);

@@ -6,6 +6,8 @@ import { ruleSets } from '../../machines/breaker/rules.ts';
 import { createCache } from '../../server/cache/cache.ts';
 import type { Cache, NamespaceOptions } from '../../server/cache/cache.ts';
 import { packed, redisSecond, unpacked } from '../../server/cache/second.ts';
+import type { Second } from '../../server/cache/second.ts';
+import { createTags, MOST_TAGS, Told } from '../../server/cache/tags.ts';
 import { systemClock } from '../../server/clock.ts';
 import { newIds } from '../../server/ids.ts';
 import { Circuit } from '../../server/outgoing/circuit.ts';
@@ -56,7 +58,7 @@ async function run(t: ExecutionContext, server: PrivateRedis | undefined, body: 
         : {
             ...deps,
             second: redisSecond({ redis: client.commands, keys, circuit, clock: systemClock, patienceMs }),
-            channel: redisChannel(client, keys.cacheTold),
+            channel: redisChannel({ client, name: keys.cacheTold, schema: Told, log: new KeptLog() }),
           },
     );
     ends.push(() => {
@@ -322,4 +324,73 @@ test('values are compressed from a kilobyte on, where that saves a fifth', (t) =
   t.is(packed(small).length, 501);
   t.true(packed(large).length < large.length / 2);
   for (const text of [small, large, '']) t.is(unpacked(packed(text)), text);
+});
+
+test('when more tags are known than may be, all are forgotten, and nothing that was void is valid again', async (t) => {
+  const d = { clock: new FakeClock(), newId: newIds(() => Date.now()), second: undefined, channel: undefined };
+  let forgotten = 0;
+  const tags = createTags({ ...d, forgotten: () => (forgotten += 1) });
+  const before = tags.known(['rooms']);
+  await tags.invalidate(['rooms']);
+  const after = tags.known(['rooms']);
+  await tags.invalidate(Array.from({ length: MOST_TAGS - 1 }, (_, i) => `user:${i}`));
+  t.is(tags.known(['rooms']), after);
+  t.is(forgotten, 0);
+  await tags.invalidate(['one more']);
+  t.is(forgotten, 1);
+  t.is([before, after].indexOf(tags.known(['rooms'])), -1);
+});
+
+const second = (more: Partial<Second>): Second => ({
+  up: true,
+  read: async (_, names) => ({ text: undefined, versions: names.map(() => '') }),
+  write: ignore,
+  mark: async () => true,
+  lock: async () => true,
+  unlock: ignore,
+  ...more,
+});
+
+test('Redis has a new version before the others hear of it, and who invalidates waits for a silent Redis once', async (t) => {
+  const acts: string[] = [];
+  let answers = true;
+  const d = { clock: new FakeClock(), newId: newIds(() => Date.now()), forgotten: ignore };
+  const tags = createTags({
+    ...d,
+    second: second({ mark: async (tag) => (acts.push(tag), answers) }),
+    channel: { tell: ({ tags: told }) => void acts.push(`told ${told.join()}`), onMessage: () => ignore },
+  });
+  await tags.invalidate(['a', 'b']);
+  t.deepEqual(acts.splice(0), ['a', 'b', 'told a,b']);
+  answers = false;
+  await tags.invalidate(['a', 'b']);
+  t.deepEqual(acts.splice(0), ['a', 'told a,b']);
+  answers = true;
+  await d.clock.advance(1_000);
+  t.deepEqual(acts, ['a', 'b'], 'Redis hears of it later');
+  tags.stop();
+});
+
+test('who has waited in vain for another node leaves that its turn', async (t) => {
+  const clock = new FakeClock();
+  let [turns, unlocked] = [0, 0];
+  const cache = createCache({
+    clock,
+    random: () => 0.5,
+    newId: newIds(() => Date.now()),
+    log: new KeptLog(),
+    registry: new Registry(),
+    bytes: 1_000_000,
+    second: second({ lock: async () => (turns += 1) > 1_000, unlock: () => void (unlocked += 1) }),
+  });
+  const things = cache.namespace<string>(keep);
+  await things.get('warm', async () => (await clock.advance(50), 'it takes long'));
+  const waiting = things.get('x', async () => 'own');
+  let over = false;
+  void waiting.then(() => (over = true));
+  await until(async () => (await clock.advance(25), over), 'its patience ends');
+  t.is(await waiting, 'own');
+  t.is(turns, 1);
+  t.is(unlocked, 0);
+  cache.stop();
 });

@@ -6,6 +6,7 @@ import type { Asking, Heard, Roster } from '../../server/live/roster.ts';
 import { redisKeys } from '../../server/redis/keys.ts';
 import type { RedisClient } from '../../server/redis/client.ts';
 import { createRedisRoster } from '../../server/redis/roster.ts';
+import { KeptLog } from '../support/kernel.ts';
 import { clientOf, namespace, redisUnderTest } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -34,7 +35,7 @@ const inRedis = (keys = redisKeys(namespace())): ((node: string) => Promise<Rost
     if ('skip' in redis) throw new Error(redis.skip);
     const client = await clientOf(redis);
     clients.push(client);
-    return createRedisRoster({ client, keys, node });
+    return createRedisRoster({ client, keys, node, log: new KeptLog() });
   };
 };
 if (!('skip' in redis)) drivers.push({ name: 'Redis', open: () => inRedis() });

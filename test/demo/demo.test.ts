@@ -72,7 +72,8 @@ test('an empty embedded database becomes the demo studio: people, rooms, booking
     clock: systemClock,
     log: world.log,
     random: () => 0.5,
-    connections: () => 0,
+    watched: () => false,
+    isHost: () => true,
     newId: () => 'x',
     wearables: true,
   });
@@ -80,4 +81,42 @@ test('an empty embedded database becomes the demo studio: people, rooms, booking
   await again.ready;
   await again.stop();
   t.deepEqual(await counts(), before);
+});
+
+test('of several nodes one sets the studio up; another one goes on when it is the host', async (t) => {
+  t.timeout(120_000);
+  const world = await makeWorld({ listen: true });
+  t.teardown(world.close);
+  const { app } = world;
+  const hosts = new Set<string>(['a']);
+  const node = (name: string) => {
+    const demo = createDemo({
+      knex: app.database.knex,
+      actors: app.actors,
+      users: app.identity.users,
+      clock: systemClock,
+      log: world.log,
+      random: () => 0.5,
+      watched: () => false,
+      isHost: () => hosts.has(name),
+      newId: () => name,
+      wearables: false,
+    });
+    demo.start(world.url);
+    return demo;
+  };
+  const setUps = () => world.log.lines.filter((l) => l.message === 'demo studio is set up').length;
+  const [a, b] = [node('a'), node('b')];
+  t.true(await a.ready);
+  t.is(setUps(), 1);
+  await a.stop();
+  t.is(setUps(), 1, 'the other one has not begun');
+  hosts.add('b');
+  t.true(await b.ready);
+  t.is(setUps(), 2);
+  await b.stop();
+  t.deepEqual(
+    world.log.lines.filter((l) => l.level === 'warn' && l.message.includes('demo')),
+    [],
+  );
 });

@@ -3,7 +3,7 @@ import test from 'ava';
 import { Registry } from 'prom-client';
 import { breaker } from '../../machines/breaker/kind.ts';
 import { circuitId, createCircuits } from '../../server/outgoing/circuits.ts';
-import type { Circuits, CircuitsDeps } from '../../server/outgoing/circuits.ts';
+import type { Circuits, CircuitsDeps, News } from '../../server/outgoing/circuits.ts';
 import type { Circuit } from '../../server/outgoing/circuit.ts';
 import { KeptLog, as, system, testKernel, user } from '../support/kernel.ts';
 
@@ -12,7 +12,7 @@ const REF = `breaker:${circuitId(NAME)}`;
 
 async function rig() {
   const k = await testKernel({ kinds: [breaker] });
-  const listeners = new Set<(message: string) => void>();
+  const listeners = new Set<(message: News) => void>();
   let ids = 0;
   const asked: string[] = [];
   const node = (more: Partial<CircuitsDeps> = {}): Circuits & { registry: Registry } => {

@@ -10,6 +10,7 @@ import { ruleSets } from '../../machines/breaker/rules.ts';
 import { createCache } from '../../server/cache/cache.ts';
 import type { Cache } from '../../server/cache/cache.ts';
 import { redisSecond } from '../../server/cache/second.ts';
+import { Told } from '../../server/cache/tags.ts';
 import { systemClock } from '../../server/clock.ts';
 import { newIds } from '../../server/ids.ts';
 import { memoryLocks, MOST_FAILURES } from '../../server/identity/locks.ts';
@@ -17,7 +18,7 @@ import { createBullJobs } from '../../server/jobs/bull.ts';
 import { JobFailure, jobKind } from '../../server/jobs/jobs.ts';
 import { sharedLimiters } from '../../server/limits/shared.ts';
 import { Circuit } from '../../server/outgoing/circuit.ts';
-import { createCircuits } from '../../server/outgoing/circuits.ts';
+import { createCircuits, News } from '../../server/outgoing/circuits.ts';
 import type { CircuitsDeps } from '../../server/outgoing/circuits.ts';
 import { createRedisBus } from '../../server/redis/bus.ts';
 import { redisChannel } from '../../server/redis/channel.ts';
@@ -100,8 +101,8 @@ const locks: Act = async (t, { a, b, keys }) => {
 };
 
 const roster: Act = async (t, { a, b, keys }) => {
-  const x = createRedisRoster({ client: a, keys, node: 'x' });
-  const y = createRedisRoster({ client: b, keys, node: 'y' });
+  const x = createRedisRoster({ client: a, keys, node: 'x', log: new KeptLog() });
+  const y = createRedisRoster({ client: b, keys, node: 'y', log: new KeptLog() });
   const told: string[] = [];
   y.onTold((subjects) => void told.push(...(subjects ?? [])));
   const subject = `user:${newId()}`;
@@ -130,7 +131,7 @@ function cacheOf(client: RedisClient, keys: RedisKeys): Cache {
     registry: new Registry(),
     bytes: 1_000_000,
     second: redisSecond({ redis: client.commands, keys, circuit, clock: systemClock, patienceMs: 30_000 }),
-    channel: redisChannel(client, keys.cacheTold),
+    channel: redisChannel({ client, name: keys.cacheTold, schema: Told, log: new KeptLog() }),
   });
 }
 
@@ -156,7 +157,7 @@ const circuits: Act = async (t, { a, b, keys }) => {
       ...deps,
       actors: () => actors,
       registry: new Registry(),
-      news: redisChannel(client, keys.circuits),
+      news: redisChannel({ client, name: keys.circuits, schema: News, log: new KeptLog() }),
     });
     made.start();
     return made;
