@@ -1,12 +1,12 @@
 /**
- * Limits over all nodes. Each node decides at once by a bucket of its own, so that no command waits for Redis; what it has let through is added up in
- * Redis a moment later, and a key of which all nodes together have let through too much is refused everywhere until its window ends. Without
- * Redis the buckets of the nodes are what is left.
+ * Limits over all nodes. Each node decides at once by a bucket of its own, so that no command waits for Redis; what it has let through is added up a
+ * moment later in a bucket of Redis, and a key of which all nodes together have let through too much is refused everywhere until enough has flowed
+ * off. A node alone is never refused by the sum what its own bucket grants. Without Redis the buckets of the nodes are what is left.
  */
 import type { Redis } from 'ioredis';
-import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Clock } from '../../actors/types.ts';
 import type { RedisKeys } from '../redis/keys.ts';
+import { limitScript } from '../redis/scripts.ts';
 import { memoryLimiter } from './limiter.ts';
 import type { Limiter, NewLimiter, Rate } from './limiter.ts';
 
@@ -20,35 +20,42 @@ export interface SharedLimiterDeps {
   readonly clock: Clock;
 }
 
-/** Makes limiters whose keys are counted over all nodes under the limiter's name. */
-export const sharedLimiters =
-  (d: SharedLimiterDeps): NewLimiter =>
-  (name, rate) =>
-    sharedLimiter(d, name, rate);
+/** Gives the ms for which the key is to be refused. */
+type Report = (key: string, cost: number, perMs: number, most: number) => Promise<number>;
 
-function sharedLimiter({ redis, keys, clock }: SharedLimiterDeps, name: string, rate: Rate): Limiter {
+/** What was let through, or with a negative cost given back, since then and not reported. */
+interface Owed {
+  cost: number;
+  /** mono ms */
+  readonly since: number;
+}
+
+/** Makes limiters whose keys are counted over all nodes under the limiter's name. */
+export function sharedLimiters({ redis, keys, clock }: SharedLimiterDeps): NewLimiter {
+  redis.defineCommand('limit', { numberOfKeys: 1, lua: limitScript() });
+  const report = (redis as unknown as { limit: Report }).limit.bind(redis);
+  return (name, rate) => sharedLimiter((key, ...args) => report(`${keys.limit(name)}:${key}`, ...args), clock, rate);
+}
+
+function sharedLimiter(reported: Report, clock: Clock, rate: Rate): Limiter {
   const here = memoryLimiter(rate, () => clock.mono());
-  const duration = Math.max(1, Math.ceil(rate.burst / rate.perSecond));
-  const points = Math.ceil(rate.perSecond * duration);
-  const all = new RateLimiterRedis({ storeClient: redis, keyPrefix: keys.limit(name), points, duration, rejectIfRedisNotReady: true });
-  /** what was let through and not reported, by key */
-  const owed = new Map<string, number>();
+  const perMs = rate.perSecond / 1_000;
+  const owed = new Map<string, Owed>();
   const refusedUntil = new Map<string, number>();
   let planned = false;
 
-  async function reportOne(key: string, cost: number): Promise<void> {
-    try {
-      await (cost > 0 ? all.consume(key, cost) : all.reward(key, -cost));
-    } catch (error) {
-      // anything else than a verdict: Redis is away, and each node limits by itself
-      if (error instanceof RateLimiterRes) refusedUntil.set(key, clock.mono() + error.msBeforeNext);
-    }
+  async function reportOne(key: string, { cost, since }: Owed): Promise<void> {
+    // what has flowed off since it was let through flows off in Redis only from now on
+    const most = rate.burst + (clock.mono() - since) * perMs;
+    // without Redis each node limits by itself
+    const wait = await reported(key, cost, perMs, most).catch(() => 0);
+    if (wait > 0) refusedUntil.set(key, clock.mono() + wait);
   }
 
   async function report(): Promise<void> {
     const batch = [...owed].slice(0, BATCH);
     for (const [key] of batch) owed.delete(key);
-    await Promise.all(batch.filter(([, cost]) => cost !== 0).map(([key, cost]) => reportOne(key, cost)));
+    await Promise.all(batch.filter(([, { cost }]) => cost !== 0).map(([key, one]) => reportOne(key, one)));
     const now = clock.mono();
     for (const [key, until] of refusedUntil) if (until <= now) refusedUntil.delete(key);
     planned = false;
@@ -62,7 +69,9 @@ function sharedLimiter({ redis, keys, clock }: SharedLimiterDeps, name: string, 
   }
 
   function owe(key: string, cost: number): void {
-    owed.set(key, (owed.get(key) ?? 0) + cost);
+    const one = owed.get(key);
+    if (one === undefined) owed.set(key, { cost, since: clock.mono() });
+    else one.cost += cost;
     plan();
   }
 

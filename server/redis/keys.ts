@@ -19,7 +19,7 @@ export interface RedisKeys {
   readonly queues: string;
   /** list of the dead jobs of a queue, JSON, the last first */
   readonly deadJobs: (queue: string) => string;
-  /** before `:<key>` of what a limiter has let through */
+  /** before `:<key>` of what a limiter has let through and has not flowed off: a hash */
   readonly limit: (name: string) => string;
   /** what is kept of failed logins: sorted set of `failures`, the `lock`, number of `locks` */
   readonly login: (what: 'failures' | 'lock' | 'locks', key: string) => string;

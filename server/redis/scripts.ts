@@ -9,5 +9,8 @@ export const shardScript = (name: 'renew' | 'claim' | 'transfer' | 'leave' | 'ta
 /** Text of the script that counts a failed login. */
 export const loginScript = (): string => read('login-failed');
 
+/** Text of the script that adds to a bucket. */
+export const limitScript = (): string => read('limit');
+
 /** Text of the script of the roster. */
 export const rosterScript = (): string => read('roster');

@@ -53,6 +53,19 @@ each('a burst is granted at once, then it is refused with the time to wait', asy
   t.is(granted(limiter, 'other', 8), 5, 'keys do not share');
 });
 
+each('what flows in after a burst can be taken as it comes', async (t, node) => {
+  const limiter = (await node())('a', { perSecond: 50, burst: 20 });
+  let [taken, longest] = [0, 0];
+  await until(() => {
+    const verdict = limiter.take('k');
+    if (verdict.ok) taken += 1;
+    else longest = Math.max(longest, verdict.retryAfterMs);
+    return taken === 120;
+  }, 'two seconds after the burst');
+  // for the next one it is 20 ms; a window would have to end first
+  t.true(longest <= 200, String(longest));
+});
+
 each('what is given back can be taken again', async (t, node) => {
   const limiter = (await node())('a', { perSecond: 0.01, burst: 2 });
   t.is(granted(limiter, 'k', 3), 2);
