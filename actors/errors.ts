@@ -10,7 +10,7 @@ interface ProblemEntry {
 export const kernelProblems = {
   VALIDATION: { status: 400, title: 'The input does not fit its schema', retryable: false },
   UNAUTHENTICATED: { status: 401, title: 'Credentials are missing or wrong', retryable: false },
-  FORBIDDEN: { status: 403, title: 'You may see this but not do that', retryable: false },
+  FORBIDDEN: { status: 403, title: 'You may not do this', retryable: false },
   UNKNOWN_KIND: { status: 404, title: 'There is no such kind of actor', retryable: false },
   UNKNOWN_COMMAND: { status: 404, title: 'There is no such command', retryable: false },
   NOT_FOUND: { status: 404, title: 'Nothing is found under this name', retryable: false },

@@ -444,7 +444,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
       await identity.sessions.load();
       audit.start();
       elsewhere?.start();
-      url = `http://localhost:${await listen(http, config)}`;
+      url = await listen(http, config);
       // what a former process had received and not handed on cannot be under way elsewhere
       if (database.engine === 'pglite') await biosync.intake.sweep(0);
       await jobs.start();

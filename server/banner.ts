@@ -4,7 +4,10 @@ import { durabilityText } from './observe/health.ts';
 
 export interface BannerFacts {
   readonly version: string;
+  /** where people reach the installation, behind whatever is in front of it */
   readonly url: string;
+  /** where this process is reached from its own machine */
+  readonly local: string;
   readonly database: string;
   readonly durability: Durability;
   /** kinds whose last commits may be lost when the database crashes */
@@ -34,7 +37,7 @@ export function bannerText(f: BannerFacts): string {
     row('dashboard', `${f.url}/`),
     row('inspector', `${f.url}/inspect`),
     row('API', `${f.url}/docs/api`),
-    row('health', `${f.url}/readyz   ${f.url}/metrics`),
+    row('health', `${f.local}/readyz   ${f.local}/metrics`),
     '',
     ...(f.logins.length === 0 ? [] : ['  demo logins', ...loginRows(f.logins), '']),
     row('database', f.database),

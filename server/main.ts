@@ -15,18 +15,19 @@ const EXIT_REPLACED = 75;
 async function start(started: number): Promise<App> {
   const config = readConfig();
   const app = await buildApp(config, { onReplaced: () => process.exit(EXIT_REPLACED) });
-  const { url } = await app.start();
-  await writeAddress(config.dataDir, url);
+  const { url: local } = await app.start();
+  await writeAddress(config.dataDir, local);
+  const url = config.publicUrl === `http://localhost:${config.port}` ? local : config.publicUrl;
   const { database, durability, relaxed, log, logins, version } = app;
   const engine =
     database.engine === 'pglite' ? `embedded PostgreSQL ${database.version} in ${config.dataDir}` : `PostgreSQL ${database.version}`;
   const cluster = config.redisUrl === undefined ? undefined : app.actors.inspect.cluster();
   process.stdout.write(
-    bannerText({ version, url, database: engine, durability, relaxed, cluster, logins, startedMs: performance.now() - started }),
+    bannerText({ version, url, local, database: engine, durability, relaxed, cluster, logins, startedMs: performance.now() - started }),
   );
   // the log of the set-up has moved the banner out of sight
   void app.demo?.ready.then((complete) => complete && process.stdout.write(completeText(url, logins)));
-  log.info({ url, engine: database.engine, durability }, 'ready');
+  log.info({ url: local, engine: database.engine, durability }, 'ready');
   return app;
 }
 

@@ -16,7 +16,7 @@ export const ResourceId = z
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/)
   .refine((id) => !RESERVED_IDS.includes(id), 'is a reserved name');
 
-export const Instant = z.iso.datetime({ offset: true });
+export const Instant = z.iso.datetime({ offset: true, error: 'must be a time with its offset, such as 2026-03-01T09:00:00Z' });
 const LocalDate = z.iso.date();
 const LocalTime = z.iso.datetime({ local: true, offset: false }).or(z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d$/));
 const Clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/);

@@ -43,16 +43,22 @@ export function rename(input: unknown, names: Route['rename']): unknown {
 export function check(schema: z.ZodType, input: unknown, where: string): unknown {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  throw invalid(result.error.issues.flatMap((issue) => issuesOf(issue, where)));
+  throw invalid(result.error.issues.flatMap((issue) => issuesOf(issue, input, where)));
 }
 
-function issuesOf(issue: z.core.$ZodIssue, where: string): { path: string; message: string }[] {
+/** What stands at the path; undefined when there is nothing. */
+const found = (input: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((value, key) => (value as { readonly [key: PropertyKey]: unknown } | null | undefined)?.[key], input);
+
+function issuesOf(issue: z.core.$ZodIssue, input: unknown, where: string): { path: string; message: string }[] {
   const at = (path: readonly PropertyKey[]): string =>
     [where, ...path]
       .filter((p) => p !== '')
       .map(String)
       .join('.');
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: at([...issue.path, key]), message: 'unknown field' }));
+  if (issue.code === 'invalid_type' && issue.path.length > 0 && found(input, issue.path) === undefined)
+    return [{ path: at(issue.path), message: 'is missing' }];
   return [{ path: at(issue.path), message: issue.message }];
 }
 

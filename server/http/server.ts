@@ -19,11 +19,15 @@ export function createHttpServer(handle: (req: IncomingMessage, res: ServerRespo
   return http;
 }
 
-/** Gives the port, which the system has chosen when 0 was asked for. Rejects when the address is taken. */
-export async function listen(http: Server, { port, host }: { readonly port: number; readonly host?: string | undefined }): Promise<number> {
+/** without a name of their own: everywhere, or this machine alone */
+const LOCAL: readonly string[] = ['0.0.0.0', '::', 'localhost', '127.0.0.1', '::1'];
+
+/** Gives the origin under which this machine reaches the server; the system chooses the port when 0 was asked for. Rejects when the address is taken. */
+export async function listen(http: Server, { port, host }: { readonly port: number; readonly host?: string | undefined }): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject);
     http.listen({ port, host, backlog: BACKLOG }, resolve);
   });
-  return (http.address() as AddressInfo).port;
+  const name = host === undefined || LOCAL.includes(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${(http.address() as AddressInfo).port}`;
 }

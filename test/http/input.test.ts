@@ -39,6 +39,19 @@ test('issues name the path of each field, unknown ones too', (t) => {
   t.deepEqual(issues.map((i) => i.path).sort(), ['query.a.b', 'query.c', 'query.d']);
 });
 
+test('a field that is not there is missing, whatever type it should have had', (t) => {
+  const schema = z.object({ n: z.coerce.number(), from: z.string(), list: z.array(z.object({ id: z.string() })) });
+  const issues = (input: unknown): unknown => {
+    const error = t.throws(() => check(schema, input, 'query'), { instanceOf: Problem });
+    return (error.details as { issues: { path: string; message: string }[] }).issues.map((i) => `${i.path} ${i.message}`);
+  };
+  t.deepEqual(issues({ list: [{}] }), ['query.n is missing', 'query.from is missing', 'query.list.0.id is missing']);
+  t.deepEqual(issues({ n: 'x', from: null, list: [] }), [
+    'query.n Invalid input: expected number, received NaN',
+    'query.from Invalid input: expected string, received null',
+  ]);
+});
+
 test('a body must be JSON in UTF-8 and of a sane shape', (t) => {
   t.deepEqual(parseJson(Buffer.from('{"a":1}'), 'application/json; charset=UTF-8', LIMITS), { a: 1 });
   t.deepEqual(parseJson(Buffer.alloc(0), undefined, LIMITS), {});

@@ -66,6 +66,7 @@ test('a server starts, prints its address, gives tokens to local scripts, keeps 
     await rm(dataDir, { recursive: true, force: true });
   });
   const banner = await server.prints('"msg":"ready"');
+  t.regex(banner, /health\s+http:\/\/localhost:\d+\/readyz/);
   const url = /dashboard\s+(http:\/\/localhost:\d+)/.exec(banner)?.[1];
   t.truthy(url);
   t.regex(banner, /durability\s+process: /);
@@ -126,7 +127,7 @@ const waitingRoom = existsSync(SOMAXCONN) ? Number(readFileSync(SOMAXCONN, 'utf8
       await server.ended;
       await rm(dataDir, { recursive: true, force: true });
     });
-    const port = Number(/http:\/\/localhost:(\d+)/.exec(await server.prints('"msg":"ready"'))?.[1]);
+    const port = Number(/health\s+http:\/\/localhost:(\d+)/.exec(await server.prints('"msg":"ready"'))?.[1]);
     server.child.kill('SIGSTOP');
     let connected = 0;
     const sockets = Array.from({ length: MANY }, () => connect(port, '127.0.0.1', () => (connected += 1)).on('error', () => undefined));

@@ -344,7 +344,8 @@ export function bookingRoutes({ knex, clock, newId, settler }: BookingDeps): Rou
       run: async (c) => {
         const { resourceId = ['primary'], limit, from, to, ...rest } = c.query;
         const span = { from: instantOf(from), to: instantOf(to) };
-        if (span.from >= span.to || span.to - span.from > MAX_SPAN) throw new Problem('INVALID_RANGE', 'at most 62 days');
+        if (span.from >= span.to || span.to - span.from > MAX_SPAN)
+          throw new Problem('INVALID_RANGE', 'from must lie before to, by at most 62 days');
         if (rest.timeZone !== undefined && !startOf({ start: from, timeZone: rest.timeZone }).ok) throw new Problem('UNKNOWN_TIME_ZONE');
         const asked = { ...JSON.parse(JSON.stringify(rest)), ...span, limit } as object;
         const ids = [...new Set(resourceId)];
