@@ -157,6 +157,7 @@ export class Activation implements UnitOwner {
 
   /** Folds what the store gave; `undefined` means that the actor has no history. */
   loaded(stored: Loaded | undefined): void {
+    if (this.#k.active(this.at.ref) !== this) return this.#superseded();
     const found = stored === undefined || ENDED.has(stored.status) ? undefined : stored;
     this.#rowsDue = undefined;
     try {
@@ -182,6 +183,12 @@ export class Activation implements UnitOwner {
     this.#k.grown(this);
     this.#k.placement?.loaded(this);
     this.#k.schedule(this);
+  }
+
+  /** While it was read another one has taken its place, which alone may write: nothing of this one is kept. */
+  #superseded(): void {
+    this.#status = 'cold';
+    for (const e of this.drain()) this.#k.deliver(this.at.ref, this.rt, e);
   }
 
   /** What comes meanwhile runs on the migrated state; like everything that is not durable, it is not seen before the commit. */

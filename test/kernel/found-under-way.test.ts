@@ -103,3 +103,52 @@ test('a result that comes after its call is being left waits for that, and count
   t.deepEqual(k.store.outbox(), []);
   t.is(runs, 1);
 });
+
+test('an actor whose place is taken while it is read writes nothing: what is acknowledged stands in its history (G1)', async (t) => {
+  const newer = { ...counter, version: 2, migrations: { 1: (s: object) => s as never } };
+  const [read, written] = [promised<void>(), promised<void>()];
+  let slow = false;
+  const c = await testCluster({ kinds: [counter], effects, nodes: 1 });
+  const [old] = c.nodes as [TestNode];
+  const ref = c.refOf(old, 'counter');
+  const add = (node: TestNode, to = ref) => node.system.ask(to, { type: 'counter.add', by: 1 }, as(alice, { deadline: 30_000 }));
+  await add(old);
+  const node = await c.add({
+    build: 2,
+    kinds: [newer],
+    commit: (lane) => async (batch) => {
+      if (slow) await written.promise;
+      return lane.commit(batch);
+    },
+    view: (store) => ({
+      ...store,
+      load: async (ids) => {
+        const found = await store.load(ids);
+        if (slow && ids.includes(actorIdOf(ref))) await read.promise;
+        return found;
+      },
+    }),
+  });
+  await c.clock.advance(2_000);
+  old.kill();
+  await c.clock.advance(10_000);
+  t.is(c.owner(ref), node);
+  slow = true;
+  const before = add(node, 'counter:another');
+  await settle();
+  const asked = add(node);
+  await settle();
+  // the lease is lost: nothing in memory is trusted, and the actor is read a second time
+  node.connect(false);
+  await c.clock.advance(6_000);
+  t.is(await node.metric('roaming'), 1);
+  read.keep();
+  await settle();
+  written.keep();
+  t.like(await before, { ok: true });
+  t.like(await asked, { ok: true, seq: 4 });
+  t.deepEqual(
+    c.store.journal(actorIdOf(ref)).map((row) => row.type),
+    ['thrum.init', 'counter.add', 'thrum.migrated', 'counter.add'],
+  );
+});
