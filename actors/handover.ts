@@ -6,7 +6,7 @@ import { FROZEN_FORMAT } from './frozen.ts';
 import type { Kernel } from './kernel.ts';
 import type { Residents } from './residents.ts';
 import type { Grant, Leases } from './shard/leases.ts';
-import { within } from './within.ts';
+import { pause, within } from './within.ts';
 
 /** for the mailboxes to run empty, ms */
 const REST_MS = 2_000;
@@ -75,9 +75,7 @@ export class Handover {
   async #rest(slots: ReadonlySet<number>, until: number): Promise<void> {
     const here = [...this.#residents.hot.values()].filter((a) => slots.has(a.at.slot));
     while (here.some((a) => a.mailboxLength + a.uncommitted > 0) && this.#k.clock.mono() < until) {
-      await new Promise<void>((resolve) => {
-        this.#k.clock.setTimer(POLL_MS, resolve);
-      });
+      await pause(this.#k.clock, POLL_MS);
     }
   }
 

@@ -22,13 +22,15 @@ import type { Grant, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
 import { GIVEN_MS, Slots } from './slots.ts';
 import { Suspicion } from './suspicion.ts';
 import type { WarmEntry } from './warm.ts';
-import { within } from './within.ts';
+import { pause, within } from './within.ts';
 
 const TICK_MS = 1_000;
 /** how long a lease is believed, ms after its renewal was sent */
 const BELIEVED_MS = 4_000;
 const ANSWER_MS = 1_000;
 const TABLE_MS = 5_000;
+/** between two attempts to give the slots away: leases that are out of reach may say so at once */
+const AGAIN_MS = 50;
 const MOVES = 64;
 
 export class Placement {
@@ -115,9 +117,9 @@ export class Placement {
     return this.#roaming ? Number.POSITIVE_INFINITY : this.#slots.since(slot);
   }
 
-  /** Whether the slot is about to be given to this node. */
+  /** Whether the slot is about to be served here: it is being given to this node, or taken. */
   expects(slot: number): boolean {
-    return this.#slots.state(slot) === 'none' && this.owner(slot)?.node === this.me;
+    return this.#slots.state(slot) === 'none' && (this.#slots.taking.has(slot) || this.owner(slot)?.node === this.me);
   }
 
   /** Whether an actor may run now. If not, its events are answered `MOVED`, or run when it is known whose they are. */
@@ -156,13 +158,13 @@ export class Placement {
 
   /** Gives every slot to the nodes that stay, and leaves. Others may take what is left after `ms`. */
   async leave(ms: number): Promise<void> {
-    if (this.#state !== 'running') return;
+    if (this.#state !== 'running' && this.#state !== 'leaving') return;
     this.#state = 'leaving';
     const until = this.#k.clock.mono() + ms;
     await this.#look();
     while (this.slots.length > 0 && this.#members.target.length > 0 && this.#k.clock.mono() < until) {
       await this.#move(this.slots);
-      if (this.slots.length > 0) await this.#look();
+      if (this.slots.length > 0) await Promise.all([this.#look(), pause(this.#k.clock, AGAIN_MS)]);
     }
   }
 
@@ -183,7 +185,7 @@ export class Placement {
         this.#busy = undefined;
         if (this.#again) this.refresh();
         // The process was paused while it waited for the answer: what it has learnt is old.
-        if (this.leaseLeft === 0 && this.#waiting.size > 0) void this.#look();
+        if (this.#state !== 'stopped' && this.leaseLeft === 0 && this.#waiting.size > 0) void this.#look();
       });
     return this.#busy;
   }
@@ -286,6 +288,9 @@ export class Placement {
     this.#k.interests?.moved(elsewhere);
     if (announced) this.#k.clock.setTimer(GIVEN_MS, () => this.refresh());
     this.#acquire(got, 'given');
+    // Of nodes that are gone, so the answer to this one's claim was lost.
+    const { ids: lives } = this.#members;
+    this.#tookOver(got.flatMap(({ slot, from }) => (from === undefined || from === this.me || lives.has(from) ? [] : [slot])));
     this.#k.router?.moved(elsewhere);
   }
 
@@ -305,6 +310,7 @@ export class Placement {
     } finally {
       for (const slot of wanted) this.#slots.taking.delete(slot);
       this.#tableAt = Number.NEGATIVE_INFINITY;
+      this.#k.router?.unpark(wanted);
     }
   }
 
@@ -320,8 +326,14 @@ export class Placement {
       'claimed',
     );
     if (grants.length > 0) this.#o.bus.broadcast({ f: 'table' }).catch(() => undefined);
-    if (crashed.length === 0) return;
-    const slots = crashed.map(({ slot }) => slot);
+    this.#tookOver(
+      crashed.map(({ slot }) => slot),
+      suspect,
+    );
+  }
+
+  #tookOver(slots: number[], suspect?: string): void {
+    if (slots.length === 0) return;
     this.#k.log.info({ slots: slots.length, suspect }, 'slots of a crashed node taken');
     for (const fn of this.#onTakeover) fn(slots);
   }
@@ -370,9 +382,9 @@ export class Placement {
     for (const a of this.#residents.hot.values()) if (a.mailboxLength > 0 && this.#slots.state(a.at.slot) === 'none') this.#k.schedule(a);
   }
 
-  /** A node has told where a slot is, or will be in a moment. */
-  hear(slot: number, node: string): void {
-    this.#slots.hear(slot, node, this.#k.clock.mono());
+  /** A node has told where a slot is, or will be in a moment. @param epoch of the ownership that it knows of */
+  hear(slot: number, node: string, epoch?: number): void {
+    this.#slots.hear(slot, node, this.#k.clock.mono(), epoch);
   }
 
   // ---------------------------------------------------------------------------------------------------------------- moves

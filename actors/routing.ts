@@ -52,7 +52,7 @@ export class Router {
   readonly #pending = new Map<number, { readonly to: string; readonly end: (outcome: Outcome) => void }>();
   /** questions that wait before they are sent again, by slot */
   readonly #asleep = new Map<number, Set<() => void>>();
-  readonly #parked = new Map<number, { readonly from: string; readonly question: Question; readonly until: number }[]>();
+  readonly #parked = new Map<number, { readonly from: string; readonly question: Question; readonly since: number }[]>();
   #rid = 0;
 
   constructor(kernel: Kernel, placement: Placement, bus: Bus, serving: Serving) {
@@ -94,7 +94,7 @@ export class Router {
           const found = r.got(outcome);
           return lost === 'unknown' && r.doubted !== undefined ? r.doubted(found) : found;
         } else if (outcome !== 'down' && outcome.owner !== null) {
-          this.#placement.hear(r.slot, outcome.owner);
+          this.#placement.hear(r.slot, outcome.owner, outcome.epoch);
           if (tries === 0) wait = 0;
         }
       }
@@ -196,7 +196,7 @@ export class Router {
     if (this.#placement.serves(question.slot)) return void this.#serve(from, question);
     if (!this.#placement.expects(question.slot)) return this.#moved(from, question);
     const waiting = this.#parked.get(question.slot);
-    const early = { from, question, until: this.#k.clock.mono() + Math.min(PARK_MS, question.left) };
+    const early = { from, question, since: this.#k.clock.mono() };
     if (waiting === undefined) {
       this.#parked.set(question.slot, [early]);
       this.#k.clock.setTimer(PARK_MS, () => this.unpark([question.slot]));
@@ -217,8 +217,9 @@ export class Router {
     for (const slot of slots) {
       const waiting = this.#parked.get(slot) ?? [];
       this.#parked.delete(slot);
-      for (const { from, question, until } of waiting) {
-        if (this.#placement.serves(slot) && until >= now) void this.#serve(from, question);
+      for (const { from, question, since } of waiting) {
+        const left = question.left - (now - since);
+        if (this.#placement.serves(slot) && left > 0) void this.#serve(from, { ...question, left });
         else this.#moved(from, question);
       }
     }
@@ -243,10 +244,10 @@ export class Router {
         return;
       }
       const replies = question.f === 'cmd' ? [await this.#serving.command(question)] : await this.#serving.tells(question);
-      if (replies.some(isMoved)) this.#moved(from, question);
+      if (replies.some((reply) => !reply.ok && goesOn(reply.error))) this.#moved(from, question);
       else this.#answer(from, { f: 'replies', rid, replies });
     } catch (error) {
-      if (error instanceof KernelProblem && error.code === 'MOVED') this.#moved(from, question);
+      if (error instanceof KernelProblem && goesOn(error)) this.#moved(from, question);
       else if (error instanceof KernelProblem) this.#answer(from, { f: 'nak', rid, error: plainRefusal(error) });
       else {
         this.#k.log.error({ err: error, frame: question.f }, 'a question of another node failed');
@@ -255,6 +256,9 @@ export class Router {
     }
   }
 }
+
+/** Whether another node answers, now or as soon as this one has stopped. */
+const goesOn = ({ code }: Refusal): boolean => code === 'MOVED' || code === 'DRAINING';
 
 export const isMoved = (reply: Reply): boolean => !reply.ok && reply.error.code === 'MOVED';
 

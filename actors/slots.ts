@@ -64,9 +64,10 @@ export class Slots {
     this.#since.fill(now);
   }
 
-  /** A node has told where a slot is, or will be in a moment. */
-  hear(slot: number, node: string, now: number): void {
-    if (this.#states[slot] === 'none') this.#hints.set(slot, { node, until: now + HINT_MS });
+  /** A node has told where a slot is, or will be in a moment. @param epoch of the ownership that it knows of: who knows of a later one knows better */
+  hear(slot: number, node: string, now: number, epoch = Number.POSITIVE_INFINITY): void {
+    if (this.#states[slot] !== 'none' || epoch < (this.#owners[slot]?.epoch ?? 0)) return;
+    this.#hints.set(slot, { node, until: now + HINT_MS });
   }
 
   /**
@@ -80,12 +81,12 @@ export class Slots {
     sent: number,
     moving: (slot: number) => boolean,
   ): {
-    readonly got: readonly Grant[];
+    readonly got: readonly (Grant & { readonly from?: string | undefined })[];
     readonly lost: readonly number[];
     readonly elsewhere: readonly number[];
     readonly announced: boolean;
   } {
-    const got: Grant[] = [];
+    const got: (Grant & { readonly from?: string | undefined })[] = [];
     const lost: number[] = [];
     const elsewhere: number[] = [];
     for (let slot = 0; slot < SLOTS; slot += 1) {
@@ -105,7 +106,8 @@ export class Slots {
         this.#emptySince[slot] = undefined;
         const mine = this.#states[slot] === 'mine';
         const waits = (this.#announced.get(slot) ?? 0) > sent;
-        if (owner.node === this.#me && !waits && (!mine || known?.epoch !== owner.epoch)) got.push({ slot, epoch: owner.epoch });
+        if (owner.node === this.#me && !waits && (!mine || known?.epoch !== owner.epoch))
+          got.push({ slot, epoch: owner.epoch, from: known?.node });
         if (owner.node !== this.#me && this.#states[slot] !== 'none') lost.push(slot);
       }
     }

@@ -61,6 +61,7 @@ export class Suspicion {
   /** Whether the node still receives nothing; then it is shunned for a while. Rejects when the bus is out of reach. */
   async confirm(node: string): Promise<boolean> {
     if (this.#clock.mono() < this.#sureFrom || (await this.#listens(node))) return false;
+    for (const [other, until] of this.#shunned) if (until <= this.#clock.mono()) this.#shunned.delete(other);
     this.#shunned.set(node, this.#clock.mono() + SHUN_MS);
     return true;
   }
