@@ -2,7 +2,7 @@ import type { Kernel } from './kernel.ts';
 import { within } from './within.ts';
 
 /** a node asks its database every second, so one that has been silent for so long does not live, or is cut off from it */
-const SILENT_MS = 4_000;
+export const SILENT_MS = 4_000;
 const ANSWER_MS = 1_000;
 
 /**

@@ -103,6 +103,12 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
     return others === undefined ? here : new Set([...here, ...others.keys()]);
   }
 
+  /** Whether somebody follows a topic of the actor. */
+  follows(ref: ActorRef): boolean {
+    for (const _ of this.of(ref)) return true;
+    return false;
+  }
+
   changed(ref: ActorRef): void {
     this.#here?.changed(ref);
     if (this.#returning || this.#d.placement.roaming) this.#written.add(ref);
@@ -156,7 +162,7 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
     this.#unsureUntil = this.#d.kernel.clock.mono() + RECENT_MS;
   }
 
-  /** What `written` of another node tells: the journal is ahead of what is known here, perhaps. */
+  /** Others have written these actors, as they or the journal tell: it is ahead of what is known here, perhaps. */
   async written(refs: readonly ActorRef[]): Promise<void> {
     await Promise.allSettled(refs.map((ref) => this.#d.freshen(ref)));
     this.#announce(refs.flatMap((ref) => [...this.of(ref)]));

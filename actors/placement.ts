@@ -20,6 +20,7 @@ import { Members } from './shard/members.ts';
 import type { Loaded } from './store/store.ts';
 import type { Grant, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
 import { GIVEN_MS, Slots } from './slots.ts';
+import { Strangers } from './strangers.ts';
 import { Suspicion } from './suspicion.ts';
 import type { WarmEntry } from './warm.ts';
 import { pause, within } from './within.ts';
@@ -44,11 +45,14 @@ export class Placement {
   readonly #started: number;
   readonly #slots: Slots;
   readonly #suspicion: Suspicion;
+  readonly #strangers: Strangers;
   readonly #waiting = new Set<Activation>();
   readonly #onTakeover = new Set<(slots: number[]) => void>();
   #believedUntil = Number.NEGATIVE_INFINITY;
   #roaming = false;
   readonly #members = new Members();
+  /** when the leases have told who lives, by the clock of the database */
+  #heardAt = 0;
   #version = -1;
   #tableAt = Number.NEGATIVE_INFINITY;
   #busy: Promise<void> | undefined;
@@ -70,6 +74,8 @@ export class Placement {
     this.#handover = new Handover(kernel, residents, o);
     this.#arrivals = new Arrivals(kernel, () => residents.room);
     this.#database = new DatabaseWatch(kernel);
+    const slots = () => this.slots.map((slot) => [slot, this.#slots.gained(slot)] as const);
+    this.#strangers = new Strangers({ kernel, residents, slots });
   }
 
   // ----------------------------------------------------------------------------------------------------------- questions
@@ -101,6 +107,11 @@ export class Placement {
   /** Where the slot is served or about to be, as far as this node knows. */
   owner(slot: number): Owner | undefined {
     return this.#slots.owner(slot, this.#k.clock.mono());
+  }
+
+  /** Since when, by the clock of the database, nodes without a lease may have written without this one's knowing; infinite when there are none. */
+  get strangersSince(): number {
+    return this.#strangers.since;
   }
 
   get nodes(): readonly NodeInfo[] {
@@ -149,11 +160,19 @@ export class Placement {
     this.#handle = this.#k.clock.setTimer(TICK_MS, () => {
       this.#plan();
       this.#database.ask();
-      if (this.#o.eager !== false && this.leaseLeft > 0) {
-        this.#suspicion.watch(this.#members.list, this.me, (node) => void this.confirm(node, true));
-      }
+      if (this.leaseLeft > 0) this.#watch();
       void this.#look();
     });
+  }
+
+  /** Looks after the other nodes. */
+  #watch(): void {
+    if (this.#o.eager !== false) this.#suspicion.watch(this.#members.list, this.me, (node) => void this.confirm(node, true));
+    this.#strangers
+      .watch(() => this.#members.ids)
+      .catch((error: unknown) => {
+        this.#k.log.warn({ err: error }, 'it is not known what nodes without a lease have written; it will be asked again');
+      });
   }
 
   /** Gives every slot to the nodes that stay, and leaves. Others may take what is left after `ms`. */
@@ -204,6 +223,7 @@ export class Placement {
     const sent = this.#k.clock.mono();
     const renewed = await this.#within(leases.renew(this.#info()));
     this.#meet(renewed.nodes);
+    this.#heardAt = this.#k.skew.now;
     const stale = lapsed || renewed.version !== this.#version || sent - this.#tableAt > TABLE_MS;
     const table = stale ? await this.#within(leases.table()) : undefined;
     if (table !== undefined) this.#apply(table, sent);
@@ -236,7 +256,11 @@ export class Placement {
     const before = this.#members.ids;
     if (!this.#members.meet(heard, this.#k.clock.mono())) return;
     const lives = this.#members.ids;
-    for (const id of before) if (!lives.has(id)) this.#k.router?.lost(id);
+    for (const id of before) {
+      if (lives.has(id)) continue;
+      this.#k.router?.lost(id);
+      this.#strangers.missed(id, this.#heardAt);
+    }
     if (!this.#members.list.some((n) => n.build > this.#o.build)) return;
     // Somebody may be able now to run what this build cannot.
     const ahead = [...this.#residents.hot.values()].filter((a) => a.closed?.code === 'VERSION_AHEAD');

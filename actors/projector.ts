@@ -158,7 +158,7 @@ export class Projector {
       else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version, a.rt.relaxed));
     }
     try {
-      await this.#refresh([...unread, ...(await this.#touch(entries))]);
+      await this.refresh([...unread, ...(await this.#touch(entries))]);
       this.#unlisted.done();
     } catch (error) {
       this.#unlisted.back(taken);
@@ -184,7 +184,7 @@ export class Projector {
     }
     try {
       await this.#write(rows);
-      await this.#refresh(unread);
+      await this.refresh(unread);
       this.#unshown.done();
       this.#showFailures = 0;
     } catch (error) {
@@ -240,8 +240,8 @@ export class Projector {
 
   // -------------------------------------------------------------------------------------------------------------- catching up
 
-  /** Shows actors as the store has them. */
-  async #refresh(actorIds: readonly string[]): Promise<void> {
+  /** Shows actors as the store has them, whoever has written them. */
+  async refresh(actorIds: readonly string[]): Promise<void> {
     const { store, kinds } = this.#k;
     for (let i = 0; i < actorIds.length; i += PAGE) {
       const page = actorIds.slice(i, i + PAGE);
@@ -259,7 +259,7 @@ export class Projector {
         if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver, rt.relaxed));
         this.#rows(rt, { actorId, id: address.id }, shown, rows);
       }
-      await this.#refresh(await this.#touch(entries));
+      await this.refresh(await this.#touch(entries));
       await this.#write(rows);
     }
   }
@@ -280,11 +280,11 @@ export class Projector {
    */
   async #catchUp(): Promise<void> {
     for (const slot of this.#behind.keys()) if (!this.#k.works(slot)) this.#behind.delete(slot);
-    const slots = [...this.#behind.keys()];
-    if (slots.length === 0) return;
+    // The second time is when nobody is there any more who could commit late.
+    const strangers = this.#strangersSince < Number.POSITIVE_INFINITY;
+    const slots = [...this.#behind].flatMap(([slot, until]) => (strangers && until < Number.POSITIVE_INFINITY ? [] : [slot]));
     const projected = [...this.#k.kinds.values()].filter((rt) => rt.projections.length > 0).map(({ def }) => def.kind);
-    const late = await this.#k.store.projections.behind(slots, MARGIN_MS, projected);
-    await this.#refresh(late);
+    if (slots.length > 0) await this.refresh(await this.#k.store.projections.behind(slots, MARGIN_MS, projected));
     const now = this.#k.clock.mono();
     const alone = this.#k.placement === undefined;
     for (const slot of slots) {
@@ -297,6 +297,10 @@ export class Projector {
     if (this.#behind.size > 0) this.#once('late', LATE_MS, () => this.#catchUp());
   }
 
+  get #strangersSince(): number {
+    return this.#k.placement?.strangersSince ?? Number.POSITIVE_INFINITY;
+  }
+
   #mine(): number[] {
     return allSlots.filter((slot) => this.#k.works(slot) && !this.#behind.has(slot));
   }
@@ -307,7 +311,7 @@ export class Projector {
     // Others may write to the slots that are ours, or have them already.
     if (placement !== undefined && (placement.roaming || placement.leaseLeft === 0)) return;
     // By the clock that all nodes have in common: those of others may be behind this one's.
-    let at = Math.min(clock.wall(), skew.now, this.#unlisted.oldest, this.#unshown.oldest);
+    let at = Math.min(clock.wall(), skew.now, this.#unlisted.oldest, this.#unshown.oldest, this.#strangersSince);
     for (const a of this.#residents.hot.values()) if (a.uncommitted > 0) at = Math.min(at, a.spec.oldestUncommitted);
     const all = clock.mono() - this.#allAt >= ALL_CURSORS_MS;
     const touched = [...this.#touched];

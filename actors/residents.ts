@@ -160,6 +160,11 @@ export class Residents {
     return true;
   }
 
+  /** Somebody else has written the actor: it is read from the store when it is needed. */
+  forgetWarm(ref: ActorRef): void {
+    this.#warm.take(ref);
+  }
+
   /** Forgets the warm actors of a kind that were last used before `before` (mono ms). */
   expire(kind: string, before: number): WarmEntry[] {
     return [...this.#warm.expire(kind, before)];

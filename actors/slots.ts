@@ -19,6 +19,8 @@ export class Slots {
   readonly #owners: (Owner | undefined)[] = Array.from({ length: SLOTS });
   /** since when nobody else can have served the slot without this node's knowing */
   readonly #since: number[] = Array.from({ length: SLOTS }, () => 0);
+  /** since when this node has it */
+  readonly #gained: number[] = Array.from({ length: SLOTS }, () => 0);
   readonly #emptySince: (number | undefined)[] = Array.from({ length: SLOTS });
   /** when this node learnt by another way than the table whose the slot is */
   readonly #toldAt: number[] = Array.from({ length: SLOTS }, () => Number.NEGATIVE_INFINITY);
@@ -40,6 +42,11 @@ export class Slots {
   /** Those that this node serves. */
   get mine(): number[] {
     return this.#states.flatMap((state, slot) => (state === 'mine' ? [slot] : []));
+  }
+
+  /** Mono ms at which the slot came to this node. */
+  gained(slot: number): number {
+    return this.#gained[slot] ?? 0;
   }
 
   /** The owner by the table. */
@@ -144,6 +151,7 @@ export class Slots {
       this.#toldAt[slot] = now;
       if (kept) continue;
       this.#since[slot] = now;
+      this.#gained[slot] = now;
       fresh.add(slot);
     }
     return fresh;

@@ -24,6 +24,7 @@ export function nullStore(seen: (batch: Batch) => void = () => undefined): Journ
     start: ignore,
     stop: ignore,
     fence: async () => 0,
+    kernels: nothing,
     relaxes: false,
     openLane: async () => ({ commit: async (batch) => seen(batch), close: ignore }),
     dataId: async () => '0'.repeat(32),

@@ -203,6 +203,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     start: async () => undefined,
     stop: async () => undefined,
     fence: async () => 0,
+    kernels: async () => [],
     openLane: async (n, relaxed = false): Promise<Lane> => ({ commit: (batch) => commit(n, batch, relaxed), close: async () => undefined }),
     dataId: async () => dataId,
 

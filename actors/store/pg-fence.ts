@@ -24,6 +24,17 @@ const FENCE = `
    where name is distinct from $1 and ($2::text[] is null or name = any($2))
      and heard <= clock_timestamp() - make_interval(secs => $3::float8 / 1000)`;
 
+const CONNECTED = `
+  select distinct substr(application_name, ${PREFIX.length + 1}) as node
+    from pg_stat_activity
+   where datname = current_database() and backend_type = 'client backend' and starts_with(application_name, '${PREFIX}')
+     and (state <> 'idle' or coalesce(query_start, backend_start) > clock_timestamp() - make_interval(secs => $1::float8 / 1000))`;
+
+/** Names of the processes that have spoken within `silentMs` or have a statement under way. Connections of a machine that is lost may stand for hours. */
+export async function connectedKernels(link: PgLink, silentMs: number): Promise<string[]> {
+  return (await link.query<{ node: string }>('kernels', CONNECTED, [silentMs])).map(({ node }) => node);
+}
+
 /** Ends the connections of former processes. @throws Error when one does not go away */
 export async function endConnections(link: PgLink, me: string | undefined, former: Former | undefined): Promise<number> {
   const names = former?.nodes.map(connectionName) ?? null;

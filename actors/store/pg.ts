@@ -8,7 +8,7 @@ import type { CatalogueTable } from './catalogue.ts';
 import { DIRECTORY, directorySql } from './directory.ts';
 import { createPgAdmin } from './pg-admin.ts';
 import { createPgProjections } from './pg-projections.ts';
-import { connectionName, endConnections } from './pg-fence.ts';
+import { connectedKernels, connectionName, endConnections } from './pg-fence.ts';
 import { createPgLifecycle } from './pg-lifecycle.ts';
 import { BY_KEY, PgLane } from './pg-lane.ts';
 import { LOAD, loadedOf, LOADS } from './pg-load.ts';
@@ -65,6 +65,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
     },
     // the embedded engine dies with its process
     fence: async (former) => (source.engine === 'pglite' ? 0 : endConnections(chores, node, former)),
+    kernels: async (silentMs) => (source.engine === 'pglite' ? [] : connectedKernels(reads, silentMs)),
     openLane: async (_n, relaxed = false) => new PgLane(source, lines, statements, tableOf, relaxed),
     dataId: async () => {
       const [row] = await reads.query<{ id: string }>('data_id', `select encode(data_id, 'hex') as id from thrum_data`);

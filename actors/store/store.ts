@@ -267,6 +267,8 @@ export interface JournalStore {
    * applied any more. Gives the number of connections.
    */
   fence(former?: Former): Promise<number>;
+  /** Names of the processes that have spoken to the database within the last `silentMs`, or have a statement under way. */
+  kernels(silentMs: number): Promise<readonly string[]>;
   /**
    * `relaxed`: commits do not wait for the disk. Then a crash of the database may have taken back what was committed, and every batch is refused
    * with `fence` whose first row of an actor does not follow a row that is there.

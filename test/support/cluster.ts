@@ -113,6 +113,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
   const clocks = new Map<string, NodeClock>();
   const offline = new Set<string>();
   const dead = new Set<string>();
+  const stopped = new Set<string>();
   const newBus = createMemoryBus({
     later: (fn) => void setImmediate(fn),
     fault: (transit, land) => {
@@ -125,6 +126,9 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       return 'sent';
     },
   });
+
+  /** who has a connection to the database */
+  const connected = (): string[] => nodes.flatMap(({ id }) => (dead.has(id) || stopped.has(id) ? [] : [id]));
 
   async function add(more: NodeOptions = {}): Promise<TestNode> {
     const {
@@ -146,7 +150,7 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
       kinds,
       effects,
       node: id,
-      store: view(storeOf(store, own, commit, takeovers)),
+      store: view(storeOf(store, own, commit, { takeovers, connected, stop: () => stopped.add(id) })),
       clock: own,
       random: seeded('5eed0002'.repeat(4), nodes.length),
       log,
@@ -202,9 +206,15 @@ export async function testCluster(o: TestClusterOptions): Promise<TestCluster> {
 }
 
 /** A paused process hears no answers. */
-function storeOf(store: MemoryStore, clock: NodeClock, commit: NodeOptions['commit'], takeovers: string[]): JournalStore {
+function storeOf(
+  store: MemoryStore,
+  clock: NodeClock,
+  commit: NodeOptions['commit'],
+  { takeovers, connected, stop }: { takeovers: string[]; connected: () => string[]; stop: () => void },
+): JournalStore {
   return {
     ...store,
+    kernels: async () => connected(),
     admin: { ...store.admin, vitals: async () => ({ ...(await store.admin.vitals()), wall: clock.wall() - clock.ahead }) },
     fence: async (former) => {
       takeovers.push(`fence ${former?.nodes.join() ?? 'all'}`);
@@ -222,7 +232,7 @@ function storeOf(store: MemoryStore, clock: NodeClock, commit: NodeOptions['comm
       const lane = await store.openLane(n);
       const send = commit?.(lane) ?? ((batch) => lane.commit(batch));
       return {
-        close: async () => undefined,
+        close: async () => stop(),
         commit: (batch) =>
           new Promise((resolve, reject) => {
             if (!clock.alive) return;

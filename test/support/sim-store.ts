@@ -29,6 +29,8 @@ export interface SimStoreOptions {
   readonly fenced: Set<string>;
   /** processes that are dead */
   readonly dead: () => readonly string[];
+  /** processes with a connection: they live, or have left a statement behind */
+  readonly connected: () => readonly string[];
   /** a batch has been applied */
   readonly onApplied: (batch: Batch) => void;
   /** retention has removed something, or nothing */
@@ -45,6 +47,7 @@ const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 
 /** A statement whose process has died, waiting for the worst moment. */
 export interface Parked {
+  readonly node: string;
   readonly actors: ReadonlySet<string>;
   readonly land: () => Promise<void>;
 }
@@ -70,6 +73,7 @@ const READS = new Set([
   'behind',
   'builds',
   'vitals',
+  'kernels',
 ]);
 
 const CALLS = [
@@ -165,6 +169,7 @@ export function simStore(o: SimStoreOptions): JournalStore {
         if (!process.alive && faults.happens('commit outlives its process', 0.6)) {
           const actors = new Set(batch.journal.map((row) => row.actorId));
           const last: Parked = {
+            node: o.node,
             actors,
             land: async () => {
               if (o.parked.delete(last) && !o.fenced.has(o.node)) await apply(lane, batch).catch(() => undefined);
@@ -202,6 +207,7 @@ export function simStore(o: SimStoreOptions): JournalStore {
         for (const node of ended) o.fenced.add(node);
         return ended.length;
       }),
+    kernels: () => call('kernels', async () => o.connected()),
     openLane: async (n: number, loose = false): Promise<Lane> => {
       const lane = await store.openLane(n, loose);
       if (loose) relaxed.add(lane);

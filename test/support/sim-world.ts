@@ -188,6 +188,10 @@ export class World {
       disk: this.#disk,
       node: id,
       fenced: this.#fenced,
+      connected: () => [
+        ...[...this.#processes].flatMap(([name, one]) => (one.alive ? [name] : [])),
+        ...[...this.#parked].flatMap(({ node }) => (this.#fenced.has(node) ? [] : [node])),
+      ],
       dead: () => [...this.#processes].flatMap(([name, one]) => (one.alive ? [] : [name])),
       wall: () => Math.floor(START_AT + this.#days + this.loop.time),
       down: () => this.loop.time < this.#downUntil || this.cluster?.cut(place.index, 'database') === true,
