@@ -141,3 +141,13 @@ run('a process that lives after all loses its connections once, and goes on over
   t.is(await tail(next, 1), 2);
   await lane.close();
 });
+
+run('who is connected is known by its speaking, or by what it has under way', scenes, async (t, s) => {
+  const [live, next] = [await s.store('live'), await s.store('next')];
+  await s.killed('dead', 1);
+  await live.dataId();
+  t.deepEqual((await next.kernels(3_600_000)).toSorted(), ['dead', 'live', 'next']);
+  t.deepEqual((await next.kernels(0)).toSorted(), ['dead', 'next'], 'a statement waits for a lock, another one asks');
+  await next.fence({ nodes: ['dead'], silentMs: 0 });
+  t.deepEqual((await next.kernels(3_600_000)).toSorted(), ['live', 'next']);
+});

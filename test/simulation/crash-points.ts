@@ -22,6 +22,7 @@ export const FILES = [
   'rebuild',
   'retention',
   'routing',
+  'strangers',
   'suspicion',
   'timers',
   'topics',
