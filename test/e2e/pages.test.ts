@@ -104,6 +104,11 @@ for (const dark of [false, true]) {
       await page.locator('.journal > li > details > summary').first().click();
       await page.locator('.states .on').first().waitFor();
       await fits(page, 'actor');
+      await page.getByRole('link', { name: 'Nodes', exact: true }).click();
+      await page.locator('[data-node]').nth(2).getByText('Silent').waitFor();
+      t.is(await page.locator('[data-node]').nth(1).locator('.chip').textContent(), 'Roaming');
+      await page.getByText('2 of 1024 slots have no node').waitFor();
+      await fits(page, 'nodes');
     });
   }
 }
@@ -274,6 +279,14 @@ paged('without a connection the page says so, keeps its data and recovers at onc
   await page.getByRole('button', { name: 'Try now' }).click();
   await page.getByRole('img', { name: 'Energy score 77.7 of 100' }).waitFor();
   await page.getByTestId('offline').waitFor({ state: 'detached' });
+});
+
+paged('a page of the inspector that does not exist is said not to, instead of nothing being shown', async (t) => {
+  const { open } = await stage(t);
+  const page = await open('/inspect#noodles');
+  await signIn(page, 'Ada');
+  await page.getByText('There is no such page').waitFor();
+  t.pass();
 });
 
 paged('an alert is acknowledged by the button that its statechart offers', async (t) => {

@@ -54,6 +54,27 @@ const definition = {
   },
 };
 
+/** Three nodes: one in health, one that roams, one that does not answer; two slots are nobody's. */
+function cluster(now: number): object {
+  const load = { hot: 812, warm: 12_040, bytes: 90_000_000, inflight: 3, queueAgeMs: 1, longestMailbox: 2, outboxPending: 0 };
+  const rest = { lanes: [{ uncommitted: 1, troubledMs: 0 }], timersPending: 4, conflicts: 0, inDoubt: 0, leaseLeftMs: 3_900 };
+  const node = (n: number, answer: object | null): object => ({
+    id: `0002f6447f49948${n}`,
+    self: n === 1,
+    address: `node${n}.studio.internal:3000`,
+    started: new Date(now - n * 3_600_000).toISOString(),
+    build: 41,
+    versions: { booking: 1 },
+    weight: n === 2 ? 50 : 100,
+    database: true,
+    clock: true,
+    slots: 341,
+    load: answer,
+  });
+  const nodes = [node(1, { ...load, ...rest, roaming: false }), node(2, { ...load, ...rest, conflicts: 2, roaming: true }), node(3, null)];
+  return { mode: 'cluster', version: '0.1.0', nodes, slots: Array.from({ length: 1_024 }, (_, i) => (i < 2 ? [-1, 0] : [i % 3, 4])) };
+}
+
 /** Replies of the inspector's routes for one invented booking. */
 export function fakeInspector(path: string): unknown {
   const now = Date.now();
@@ -75,6 +96,7 @@ export function fakeInspector(path: string): unknown {
     createdAt: new Date(now - 86_400_000).toISOString(),
   });
   if (['/v1/admin/pauses', '/v1/admin/dead', '/v1/admin/audit'].includes(path)) return { items: [] };
+  if (path === '/v1/admin/cluster') return cluster(now);
   if (path.endsWith('/journal')) {
     const names = ['claim.confirmed', 'booking.reschedule', 'claim.held', 'booking.request'];
     const items = names.map((type, i) => ({
@@ -110,6 +132,7 @@ export function fakeInspector(path: string): unknown {
     calls: {},
     logs: {},
     slot: 417,
+    node: '0002f6447f499481',
     temperature: 'hot',
     mailbox: 0,
     outbox: 0,

@@ -171,6 +171,13 @@ export function ActorPage({ actor }: { readonly actor: string }) {
             <Fact name="In memory">{report.temperature}</Fact>
             <Fact name="Mailbox">{report.mailbox}</Fact>
             <Fact name="Slot">{report.slot}</Fact>
+            {report.node !== null && (
+              <Fact name="Node">
+                <a class="mono" href="#nodes">
+                  {report.node}
+                </a>
+              </Fact>
+            )}
             <Fact name="Machine">v{machine?.version ?? report.mver}</Fact>
           </dl>
           <div class="asks">

@@ -11,6 +11,7 @@ import { Activity } from './Activity.tsx';
 import { ActorPage } from './ActorPage.tsx';
 import { Audit } from './Audit.tsx';
 import { DeadLetters } from './DeadLetters.tsx';
+import { Nodes } from './Nodes.tsx';
 import { Pauses } from './Pauses.tsx';
 import { Queues } from './Queues.tsx';
 
@@ -21,6 +22,7 @@ const VIEWS = [
   ['live', 'Live'],
   ['dead', 'Dead letters'],
   ['queues', 'Queues'],
+  ['nodes', 'Nodes'],
   ['audit', 'Audit'],
 ] as const;
 
@@ -90,8 +92,16 @@ export function App() {
             {view === 'live' && <Activity />}
             {view === 'dead' && <DeadLetters />}
             {name === 'queues' && <Queues chosen={part} />}
+            {view === 'nodes' && <Nodes />}
             {view === 'audit' && <Audit />}
             {(view === '' || actor !== undefined) && <Actors actor={actor} />}
+            {actor === undefined && !VIEWS.some(([id]) => id === name) && (
+              <section class="card">
+                <Empty icon="search" title="There is no such page">
+                  An actor is shown by its kind and id: <a href="#user:42">#user:42</a>
+                </Empty>
+              </section>
+            )}
           </>
         )}
       </main>

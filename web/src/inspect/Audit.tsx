@@ -50,7 +50,11 @@ export function Audit() {
       <div class="body">
         {error !== undefined && <ErrorNote error={error} />}
         {items === undefined && error === undefined && <Skeleton lines={5} height={34} />}
-        {items?.length === 0 && <Empty icon="search" title="Nobody did anything" />}
+        {items?.length === 0 && (
+          <Empty icon="search" title={action === '' ? 'Nobody did anything yet' : 'Nobody did that yet'}>
+            Every look at an actor and every act of an operator stands here, with its reason.
+          </Empty>
+        )}
         <ol class="journal">
           {items?.map((a) => (
             <li key={a.id}>

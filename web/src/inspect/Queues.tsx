@@ -60,7 +60,7 @@ function Board({ chosen }: { readonly chosen: string | undefined }) {
               <Icon name="warn" /> The database does not answer. These are the numbers of {clock(value.since)}.
             </p>
           )}
-          <ul class={`queues ${status === 'stale' ? 'stale' : ''}`}>
+          <ul class={`tiles ${status === 'stale' ? 'stale' : ''}`}>
             {queues.map((q) => (
               <Queue key={q.queue} q={q} isShown={q === shown} />
             ))}
@@ -82,7 +82,7 @@ function Board({ chosen }: { readonly chosen: string | undefined }) {
 function Queue({ q, isShown }: { readonly q: QueueHealth; readonly isShown: boolean }) {
   const [tone, word] = wordOf(q);
   return (
-    <li class="queue" data-queue={q.queue}>
+    <li class="tile" data-queue={q.queue}>
       <div class="top">
         <h3>
           <a href={`#queues/${q.queue}`} aria-current={isShown ? 'true' : undefined}>
@@ -100,7 +100,7 @@ function Queue({ q, isShown }: { readonly q: QueueHealth; readonly isShown: bool
         ))}
       </dl>
       <p class="small muted">
-        {q.waiting === 0 ? 'Nothing waits' : `The oldest waits ${lasting(q.oldestWaitingAgeS)}`} · {q.perMinute} a minute,{' '}
+        {q.waiting === 0 ? 'Nothing waits' : `The oldest waits ${lasting(q.oldestWaitingAgeS)}`} · {q.perMinute} in the last minute,{' '}
         {rateOf(q.perMinute15)} on average
         {q.stalled > 0 && ` · ${q.stalled} lost their runner`}
       </p>

@@ -53,6 +53,8 @@ export type DeadLetter = Replies['GET /v1/admin/dead']['items'][number];
 export type QueueHealth = Replies['GET /v1/admin/queues']['items'][number];
 export type DeadJob = Replies['GET /v1/admin/queues/:queue/dlq']['items'][number];
 export type AuditEntry = Replies['GET /v1/admin/audit']['items'][number];
+export type Cluster = Replies['GET /v1/admin/cluster'];
+export type ClusterNode = Cluster['nodes'][number];
 export type Pause = Replies['GET /v1/admin/pauses']['items'][number];
 
 /** The filter that lets every actor through. */
@@ -131,6 +133,8 @@ export const listAudit = (action: string, before?: number): Promise<{ items: Aud
   if (before !== undefined) query.set('before', String(before));
   return api('GET', `/v1/admin/audit?${query.toString()}`);
 };
+
+export const readCluster = (): Promise<Cluster> => api('GET', '/v1/admin/cluster');
 
 export const listPauses = (): Promise<{ items: Pause[] }> => api('GET', '/v1/admin/pauses');
 

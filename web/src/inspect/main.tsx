@@ -3,7 +3,7 @@ import '../ui/parts.css';
 import '../dash/dash.css';
 import '../dash/people.css';
 import './inspect.css';
-import './queues.css';
+import './tiles.css';
 import { render } from 'preact';
 import { applyTheme, loadTheme } from '../lib/theme.ts';
 import { App } from './App.tsx';
