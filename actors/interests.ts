@@ -19,6 +19,9 @@ const MOVED_MS = 50;
 const CHANGED_MS = 100;
 /** actors with a commit so short before their node was lost may have changed without anybody's hearing of it */
 const RECENT_MS = 30_000;
+/** between attempts to find them, and how many there are: the database may be away just then */
+const AGAIN_MS = 2_000;
+const ATTEMPTS = 10;
 const ROAMING_MS = 10_000;
 /** of one frame, refs likewise */
 const TOPICS = 500;
@@ -64,7 +67,7 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
 
   constructor(d: InterestsDeps) {
     this.#d = d;
-    d.placement.onTakeover((slots) => void this.#reannounce(slots));
+    d.placement.onTakeover((slots) => void this.#reannounce(slots, 1));
   }
 
   follow(followers: Followers): void {
@@ -177,17 +180,18 @@ export class Interests implements Pick<Followers, 'of' | 'changed'> {
   }
 
   /** Slots of a crashed node have come: what it committed last may not have been published. */
-  async #reannounce(slots: readonly number[]): Promise<void> {
+  async #reannounce(slots: readonly number[], attempt: number): Promise<void> {
     const { kernel } = this.#d;
     const until = kernel.clock.mono() + RECENT_MS;
     const topics: string[] = [];
     try {
-      for await (const { ref } of this.#d.recent(slots, RECENT_MS)) {
+      for await (const { ref } of this.#d.recent(slots, RECENT_MS + AGAIN_MS * (attempt - 1))) {
         this.#recent.set(ref, until);
         topics.push(...this.of(ref));
       }
     } catch (error) {
-      kernel.log.warn({ err: error }, 'publications of a crashed node could not be made good');
+      kernel.log.warn({ err: error, attempt }, 'publications of a crashed node could not be made good');
+      if (attempt < ATTEMPTS) kernel.clock.setTimer(AGAIN_MS, () => void (this.#running && this.#reannounce(slots, attempt + 1)));
     }
     this.#announce(topics);
   }

@@ -98,6 +98,39 @@ test('the successor of a crashed owner announces what was committed last, and pu
   t.like(edges.get(owner)!.published, [{ t: topic, s: 4 }]);
 });
 
+test('what a crashed owner committed last is announced although the database is away during the takeover (K61)', async (t) => {
+  let away = false;
+  const c = await testCluster({
+    ...base,
+    node: {
+      view: (store) => ({
+        ...store,
+        recent: async (...q) => {
+          if (away) throw new Error('the database is out of reach');
+          return store.recent(...q);
+        },
+      }),
+    },
+  });
+  const [a, b] = c.nodes as [TestNode, TestNode];
+  const atB = edge(b);
+  const ref = c.refOf(a, 'counter');
+  const topic = `${ref}/value`;
+  await add(c, a, ref);
+  atB.follows.add(topic);
+  await b.system.slice(topic);
+  await c.clock.advance(100_000);
+  await add(c, a, ref);
+  away = true;
+  a.kill();
+  await c.clock.advance(7_000);
+  t.is(c.owner(ref), b);
+  t.deepEqual(atB.announced, []);
+  away = false;
+  await c.clock.advance(3_000);
+  t.true(atB.announced.includes(topic));
+});
+
 test('after a planned move the new owner publishes from the first commit that it hears a follower for, and says where the topic stands', async (t) => {
   const c = await testCluster({ ...base, nodes: 1 });
   const [a] = c.nodes as [TestNode];
