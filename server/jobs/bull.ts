@@ -3,7 +3,8 @@
  * embedded runner does. The table stays the record and the lock, Redis only says who looks when:
  *
  * - relayed twice (a node dies between the add and the mark): Bull knows the id already, or the row is done and nobody takes it;
- * - forgotten by an emptied Redis: what was due half a minute ago and has not begun is added again;
+ * - forgotten by an emptied Redis: what was due half a minute ago and has not begun is added again, and woken if Bull lets it sleep;
+ * - its queue was stopped: no node takes the row, and Bull on this node leaves the queue alone;
  * - Redis is away: each node takes such jobs from the table itself, as the embedded runner does.
  *
  * Waits between attempts are the rows' own; Bull's copy of the job sleeps as long.
@@ -13,6 +14,7 @@ import type { Redis } from 'ioredis';
 import type { RedisClient } from '../redis/client.ts';
 import type { RedisKeys } from '../redis/keys.ts';
 import type { Jobs } from './jobs.ts';
+import { pauseQueue, queuePauses, resumeQueue } from './operate.ts';
 import { claimOne, markRelayed, overdue, readyAt, unrelayed } from './rows.ts';
 import type { Claimed, Relayed } from './rows.ts';
 import { createRunner } from './runner.ts';
@@ -57,6 +59,8 @@ export function createBullJobs(deps: BullDeps): Jobs {
   const reachable = (): boolean => redis.commands.status === 'ready';
   /** Nobody wakes anybody: what is late enough is taken from the table. */
   const takeAlone = createTaker({ knex, clock, log, runner, lateMs: forgottenMs, may: () => !reachable() });
+  /** those that Bull leaves alone on this node */
+  const stopped = new Set<string>();
   let relaying: Promise<void> | undefined;
   let more = false;
 
@@ -92,7 +96,30 @@ export function createBullJobs(deps: BullDeps): Jobs {
   async function reconcile(): Promise<void> {
     if (!reachable()) return void (await Promise.all(names.map(takeAlone)));
     const rows = await overdue(knex, names, clock.wall() - forgottenMs, PAGE);
-    if (rows.length > 0) await add(rows);
+    if (rows.length === 0) return;
+    await add(rows);
+    await Promise.all(rows.map((r) => rouse(r.queue, r.job_id)));
+  }
+
+  /** Bull lets the job sleep for longer than its row says. */
+  async function rouse(queue: string, jobId: string): Promise<void> {
+    try {
+      const job = await queues.get(queue)?.getJob(jobId);
+      await job?.promote();
+    } catch (err) {
+      log.debug({ err, queue, jobId }, 'a job does not sleep in bull, or redis is away');
+    }
+  }
+
+  async function keepPauses(): Promise<void> {
+    const paused = await queuePauses(knex);
+    for (const [name, queue] of queues) {
+      if (paused.has(name) === stopped.has(name)) continue;
+      if (paused.has(name)) stopped.add(name);
+      else stopped.delete(name);
+      const turned = paused.has(name) ? queue.pause(true, true) : queue.resume(true);
+      turned.catch((err: unknown) => log.debug({ err, queue: name }, 'bull'));
+    }
   }
 
   /** What Bull calls: returns when the row needs nobody any more, else throws {@link Later}. */
@@ -196,6 +223,21 @@ export function createBullJobs(deps: BullDeps): Jobs {
       if (discarded) await unmirror(queue, jobId);
       return discarded;
     },
+    async promote(queue, jobId) {
+      const promoted = await runner.promote(queue, jobId);
+      if (promoted) await rouse(queue, jobId);
+      wake(queue);
+      return promoted;
+    },
+    async pause(queue, by) {
+      await pauseQueue(knex, queue, by);
+      await keepPauses();
+    },
+    async resume(queue) {
+      const resumed = await resumeQueue(knex, queue);
+      await keepPauses();
+      return resumed;
+    },
     async start() {
       await runner.start();
       const subscriber = redis.connect('jobs', 'blocking');
@@ -203,6 +245,7 @@ export function createBullJobs(deps: BullDeps): Jobs {
       for (const [name, slots] of runner.queues) queues.set(name, open(name, slots, subscriber));
       runner.cycle(deps.pollMs ?? 1_000, relay);
       runner.cycle(Math.min(RECONCILE_MS, forgottenMs), reconcile);
+      runner.cycle(deps.pollMs ?? 1_000, keepPauses);
     },
     async drain(ms) {
       for (const q of queues.values()) q.pause(true, true).catch((err: unknown) => log.debug({ err }, 'bull'));

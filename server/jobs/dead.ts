@@ -57,12 +57,3 @@ export async function replayDead(
     return { is: 'replayed', jobId: o.newId };
   });
 }
-
-/** Gives a dead job up for good; false when there is none. Its record goes with those of finished jobs. */
-export async function discardDead(db: Knex, o: { queue: string; jobId: string; now: number }): Promise<boolean> {
-  const result = await db.raw(
-    `update jobs set status = 'cancelled', finished_at = ? where job_id = ? and queue = ? and status = 'dead' returning 1`,
-    [ts(o.now), o.jobId, o.queue],
-  );
-  return rowsOf(result).length > 0;
-}

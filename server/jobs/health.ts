@@ -1,6 +1,7 @@
 /** How the queues do (booking 18.3). */
 import type { Knex } from 'knex';
 import { z } from 'zod';
+import { QueuePause, queuePauses } from './operate.ts';
 
 const ts = (ms: number): Date => new Date(ms);
 
@@ -23,10 +24,11 @@ export const QueueHealth = z.strictObject({
   stalled: z.int().describe('unfinished ones that have lost their runner before'),
   perMinute: z.int().describe('done within the last minute; standing jobs are never done'),
   perMinute15: z.number().describe('the same over fifteen minutes'),
+  paused: QueuePause.optional().describe('an operator has stopped it: nothing of it begins'),
 });
 export type QueueHealth = z.output<typeof QueueHealth>;
 
-type Counted = Omit<QueueHealth, 'status' | 'perMinute15'> & { readonly done15: number; readonly deadLately: number };
+type Counted = Omit<QueueHealth, 'status' | 'perMinute15' | 'paused'> & { readonly done15: number; readonly deadLately: number };
 
 /** Every part is what one index of the table is for: the done jobs of a week are not looked at. */
 const lately = `(
@@ -35,7 +37,7 @@ const lately = `(
   union all select queue, status, run_at, attempts, stalls, dead_at, finished_at from jobs where status = 'dead'
   union all select queue, status, run_at, attempts, stalls, dead_at, finished_at from jobs where status = 'done' and finished_at > ?) j`;
 
-/** Sorted by name; a queue of `names` without any job is there too. */
+/** Sorted by name; a queue of `names` without any job is there too, and so is one that is stopped. */
 export async function queueHealth(db: Knex, names: Iterable<string>, now: number): Promise<QueueHealth[]> {
   const due = `status in ('waiting', 'delayed') and run_at <= ?`;
   const age = `extract(epoch from ?::timestamptz - run_at)`;
@@ -58,12 +60,14 @@ export async function queueHealth(db: Knex, names: Iterable<string>, now: number
        from ${lately} group by queue`,
     [at, at, at, at, at, at, at, at, at, ts(now - 60_000), ts(now - 600_000), ts(now - 900_000)],
   );
+  const pauses = await queuePauses(db);
   const found = new Map((result as { rows: Counted[] }).rows.map((row) => [row.queue, row]));
-  return [...new Set([...names, ...found.keys()])].toSorted().map((queue) => {
+  return [...new Set([...names, ...found.keys(), ...pauses.keys()])].toSorted().map((queue) => {
     const { done15, deadLately, ...row } = found.get(queue) ?? { ...idle, queue };
     const isRed = row.oldestWaitingAgeS > 300 || deadLately > 100;
     const status = isRed ? 'red' : row.oldestWaitingAgeS > 60 || row.dead > 0 ? 'yellow' : 'green';
-    return { ...row, status, perMinute15: done15 / 15 };
+    const paused = pauses.get(queue);
+    return { ...row, status, perMinute15: done15 / 15, ...(paused === undefined ? {} : { paused }) };
   });
 }
 

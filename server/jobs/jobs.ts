@@ -6,6 +6,7 @@ import type { Knex } from 'knex';
 import type { z } from 'zod';
 import type { Log } from '../../actors/types.ts';
 import type { Replay } from './dead.ts';
+import type { QueuePause } from './operate.ts';
 
 export interface NewJob {
   readonly queue: string;
@@ -91,8 +92,14 @@ export interface Jobs {
   readonly queues: readonly string[];
   /** Does what a dead job could not, as a new job, not before `runAt` (epoch ms). */
   replay(queue: string, jobId: string, runAt: number): Promise<Replay>;
-  /** Gives a dead job up for good; false when there is none. */
+  /** Gives a job up for good that is dead or has not begun; false when there is none, and for standing jobs. */
   discard(queue: string, jobId: string): Promise<boolean>;
+  /** Lets a job run now that was not due yet; false when there is none. */
+  promote(queue: string, jobId: string): Promise<boolean>;
+  /** Nothing of the queue begins any more, at no node; what runs ends. */
+  pause(queue: string, by: QueuePause): Promise<void>;
+  /** False when it was not stopped. */
+  resume(queue: string): Promise<boolean>;
   start(): Promise<void>;
   /** Takes no more jobs and waits at most `ms` for those that run; the rest is aborted and goes back to the queue. */
   drain(ms: number): Promise<void>;

@@ -1,5 +1,6 @@
 /** The statements of the jobs table. Times go in as epoch ms and come out as numbers. */
 import type { Knex } from 'knex';
+import { isOpen } from './operate.ts';
 
 export interface Claimed {
   readonly job_id: string;
@@ -70,7 +71,7 @@ const takes = (o: Taker): (string | Date)[] => [o.node, ts(o.now + o.lockMs), ts
 export async function claim(db: Knex, o: Taker & { queue: string; limit: number; dueBy: number }): Promise<Claimed[]> {
   const result = await db.raw(
     `with due as (
-       select job_id from jobs where queue = ? and status in ('waiting', 'delayed') and run_at <= ?
+       select job_id from jobs where queue = ? and status in ('waiting', 'delayed') and run_at <= ? and ${isOpen}
         order by priority desc, run_at, job_id limit ? for update skip locked)
      ${taking}`,
     [o.queue, ts(o.dueBy), o.limit, ...takes(o)],
@@ -83,7 +84,7 @@ export async function claim(db: Knex, o: Taker & { queue: string; limit: number;
 export async function claimOne(db: Knex, o: Taker & { jobId: string }): Promise<Claimed | undefined> {
   const result = await db.raw(
     `with due as (
-       select job_id from jobs where job_id = ? and status in ('waiting', 'delayed') and run_at <= ? for update skip locked)
+       select job_id from jobs where job_id = ? and status in ('waiting', 'delayed') and run_at <= ? and ${isOpen} for update skip locked)
      ${taking}`,
     [o.jobId, ts(o.now), ...takes(o)],
   );
@@ -123,7 +124,7 @@ export async function unrelayed(db: Knex, queues: readonly string[], limit: numb
 /** Jobs that were due at `before` and have not been handed on since: the dispatcher may have forgotten them. */
 export async function overdue(db: Knex, queues: readonly string[], before: number, limit: number): Promise<Relayed[]> {
   const result = await db.raw(
-    `select ${relayed} from jobs where queue = any(?) and status in ('waiting', 'delayed') and run_at < ? and relayed_at < ?
+    `select ${relayed} from jobs where queue = any(?) and status in ('waiting', 'delayed') and run_at < ? and relayed_at < ? and ${isOpen}
       order by run_at, priority desc, job_id limit ?`,
     [[...queues], ts(before), ts(before), limit],
   );

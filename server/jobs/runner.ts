@@ -3,10 +3,11 @@ import type { Knex } from 'knex';
 import { z } from 'zod';
 import type { Clock, Log, TimerHandle } from '../../actors/types.ts';
 import { attemptsOf, backoffMs } from './backoff.ts';
-import { discardDead, replayDead } from './dead.ts';
+import { replayDead } from './dead.ts';
 import type { Replay } from './dead.ts';
 import { JobFailure } from './jobs.ts';
 import type { AnyJobKind, NewJob } from './jobs.ts';
+import { discardJob, promoteJob } from './operate.ts';
 import { again, bury, finish, insertJob, release, renew, takeOver, unstick } from './rows.ts';
 import type { Attempt, Claimed } from './rows.ts';
 
@@ -44,6 +45,7 @@ export interface Runner {
   enqueue(tx: Knex, job: NewJob): Promise<string | undefined>;
   replay(queue: string, jobId: string, runAt: number): Promise<Replay>;
   discard(queue: string, jobId: string): Promise<boolean>;
+  promote(queue: string, jobId: string): Promise<boolean>;
   /** One attempt of a job that was claimed for {@link Runner.node}; a runner that stops gives the job back instead. Does not reject. */
   perform(job: Claimed): Promise<Outcome>;
   /** The runner has stopped only when this has ended. */
@@ -249,7 +251,8 @@ export function createRunner(deps: RunnerDeps, freed: (queue: string) => void): 
     },
     enqueue,
     replay: (queue, jobId, runAt) => replayDead(knex, { queue, jobId, newId: deps.newId(), runAt, now: clock.wall() }),
-    discard: (queue, jobId) => discardDead(knex, { queue, jobId, now: clock.wall() }),
+    discard: (queue, jobId) => discardJob(knex, { queue, jobId, now: clock.wall() }),
+    promote: (queue, jobId) => promoteJob(knex, { queue, jobId, now: clock.wall() }),
     perform,
     asked,
     cycle,

@@ -1,4 +1,5 @@
 import type { Jobs } from './jobs.ts';
+import { pauseQueue, resumeQueue } from './operate.ts';
 import { dueQueues } from './rows.ts';
 import { createRunner } from './runner.ts';
 import type { RunnerDeps } from './runner.ts';
@@ -25,6 +26,17 @@ export function createTableJobs(deps: RunnerDeps): Jobs {
       return replay;
     },
     discard: (queue, jobId) => runner.discard(queue, jobId),
+    async promote(queue, jobId) {
+      const promoted = await runner.promote(queue, jobId);
+      void pump(queue);
+      return promoted;
+    },
+    pause: (queue, by) => pauseQueue(knex, queue, by),
+    async resume(queue) {
+      const resumed = await resumeQueue(knex, queue);
+      void pump(queue);
+      return resumed;
+    },
     async start() {
       await runner.start();
       runner.cycle(deps.pollMs ?? 1_000, poll);

@@ -4,6 +4,7 @@ import { deadJobs } from '../../server/jobs/dead.ts';
 import { queueHealth } from '../../server/jobs/health.ts';
 import { JobFailure, jobKind } from '../../server/jobs/jobs.ts';
 import type { AnyJobKind } from '../../server/jobs/jobs.ts';
+import { listJobs } from '../../server/jobs/list.ts';
 import { failingAt, interposed, openRunners } from '../support/job-runners.ts';
 import { clientOf, redisUnderTest } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -476,6 +477,72 @@ each('a dead job is not replayed while another one with its dedupe key is unfini
   t.is((await jobs.replay('q', dead, due)).is, 'replayed');
   await r.settled('done', 'cancelled');
   t.true(at[1]! >= due, r.name);
+});
+
+each('of a stopped queue nothing begins at any node; it goes on where it stood', async (t, r) => {
+  const ran: string[] = [];
+  const work = (): AnyJobKind[] => [
+    kind(async ({ payload }) => void ran.push(`q${payload.n}`)),
+    kind(async ({ payload }) => void ran.push(`other${payload.n}`), { queue: 'other', kind: 'o' }),
+  ];
+  const nodes = await Promise.all((r.many ? ['a', 'b'] : ['a']).map(() => r.node(work())));
+  const [first, last] = [nodes[0]!.jobs, nodes.at(-1)!.jobs];
+  const { knex } = r.database;
+  const pause = { by: 'mia', reason: 'the disk is full', since: 1_000 };
+  await first.pause('q', pause);
+  await first.pause('q', { ...pause, reason: 'the first reason stays' });
+  for (let n = 0; n < 6; n += 1) {
+    for (const { jobs } of nodes) await jobs.enqueue(knex, { ...job(n), runAt: 1_000 });
+    for (const { jobs } of nodes) jobs.wake('q');
+    // another queue works, so somebody has looked
+    await last.enqueue(knex, { queue: 'other', kind: 'o', payload: { n } });
+    await until(() => ran.includes(`other${n}`), 'the other queue works');
+  }
+  t.is(ran.length, 6, r.name);
+  const health = async () => (await queueHealth(knex, first.queues, Date.now())).find((q) => q.queue === 'q');
+  t.like(await health(), { waiting: 6 * nodes.length, active: 0, paused: pause });
+  t.true(await last.resume('q'));
+  t.false(await first.resume('q'));
+  t.is((await r.settled('done')).length, 6 + 6 * nodes.length);
+  t.is(ran.length, 6 + 6 * nodes.length, r.name);
+  t.is((await health())?.paused, undefined);
+});
+
+each('a job that is promoted does not wait for its time; one that has not begun can be given up, a standing one cannot', async (t, r) => {
+  const ran: number[] = [];
+  const standing = jobKind({ queue: 'q', kind: 's', payload: z.object({}), every: 3_600_000, run: async () => undefined });
+  const { jobs } = await r.node([kind(async ({ payload }) => void ran.push(payload.n)), standing]);
+  const { knex } = r.database;
+  const later = { runAt: Date.now() + 3_600_000 };
+  const [promoted, discarded] = [await jobs.enqueue(knex, { ...job(1), ...later }), await jobs.enqueue(knex, { ...job(2), ...later })];
+  if (r.redis !== undefined) await until(async () => (await r.rows()).every((row) => row['relayed_at'] !== null), 'Bull lets them sleep');
+  const listed = async (o: object) =>
+    (await listJobs(knex, { queue: 'q', limit: 9, now: Date.now(), ...o })).map(({ jobId, state }) => `${jobId} ${state}`);
+  t.deepEqual((await listed({ state: 'delayed' })).slice(0, 2).toSorted(), [`${promoted} delayed`, `${discarded} delayed`].toSorted());
+  t.false(await jobs.promote('other', promoted!), 'of its own queue only');
+  t.true(await jobs.promote('q', promoted!));
+  await until(() => ran.length === 1, 'it runs');
+  await until(async () => (await listed({ of: promoted }))[0] === `${promoted} done`, 'it is done');
+  t.false(await jobs.promote('q', promoted!));
+  t.true(await jobs.discard('q', discarded!));
+  t.deepEqual(await listed({ state: 'cancelled' }), [`${discarded} cancelled`]);
+  t.false(await jobs.promote('q', discarded!));
+  const stands = (await r.rows()).find((row) => row['kind'] === 's')!;
+  t.false(await jobs.discard('q', stands['job_id'] as string), r.name);
+  t.deepEqual(ran, [1], r.name);
+});
+
+bull('what Bull lets sleep for longer than its row says is woken', async (t, r) => {
+  const ran: number[] = [];
+  const { jobs } = await r.node([kind(async ({ payload }) => void ran.push(payload.n))], { forgottenMs: 200 });
+  await jobs.enqueue(r.database.knex, { ...job(1), runAt: Date.now() + 3_600_000 });
+  await until(async () => (await r.rows())[0]?.['relayed_at'] !== null, 'Bull lets it sleep');
+  // promoted by a node that Redis did not hear
+  await r.database.knex.raw(
+    "update jobs set status = 'waiting', run_at = now() - interval '1 minute', relayed_at = now() - interval '1 minute'",
+  );
+  await r.settled('done');
+  t.deepEqual(ran, [1], r.name);
 });
 
 each('a queue is red when a job has been due for five minutes, yellow after one', async (t, r) => {

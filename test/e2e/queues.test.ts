@@ -126,6 +126,37 @@ paged('a job that dies is seen as it dies; it is replayed or discarded with a re
   t.deepEqual(faults, []);
 });
 
+paged('a queue is stopped with a reason, a job that waits is found and given up, and the queue goes on', async (t) => {
+  const page = await operator();
+  await page.locator('[data-queue="notify"] a').click();
+  const notify = page.locator('[data-queue="notify"]');
+  await page.getByRole('button', { name: 'Stop the queue' }).click();
+  await because(page, 'Stop');
+  await notify.getByText('stopped: the mail server knows us now').waitFor();
+  await notify.locator('.chip', { hasText: 'Stopped' }).waitFor();
+  const third = logins[2] as Login;
+  await refused(third);
+  await notify.locator('[data-count="waiting"] dd', { hasText: /^1$/ }).waitFor();
+  await page.getByRole('button', { name: 'Read again' }).click();
+  const entry = page.locator('li[data-listed]').first();
+  await entry.locator('summary').first().click();
+  await entry.getByText('userId').waitFor();
+  t.deepEqual(await violations(page), [], 'a job that waits');
+  const id = (await entry.getAttribute('data-listed')) ?? '';
+  await page.getByLabel('State').selectOption('done');
+  await page.getByLabel('Id of a job, or kind:id of an actor').fill(id);
+  await page.locator(`li[data-listed="${id}"] summary`).first().click();
+  await page.locator(`li[data-listed="${id}"]`).getByRole('button', { name: 'Discard' }).click();
+  await because(page, 'Discard');
+  await notify.locator('[data-count="waiting"] dd', { hasText: /^0$/ }).waitFor();
+  await page.getByRole('button', { name: 'Let it go on' }).click();
+  await because(page, 'Go on');
+  await notify.locator('.chip', { hasText: 'Fine' }).waitFor();
+  // the refusal that was meant for it
+  mail.refusals.length = 0;
+  t.deepEqual(faults, []);
+});
+
 paged('a list that cannot be read says why, and the queues stay', async (t) => {
   const page = await operator();
   await page.route('**/dlq?*', (route) =>

@@ -130,7 +130,7 @@ export async function openRunners(test: TestFn): Promise<Runners> {
 
 async function open(driver: Driver): Promise<{ runner: RunnerUnderTest; close: () => Promise<void> }> {
   const { database, redis } = driver;
-  await database.knex.raw('delete from jobs');
+  await database.knex.raw('delete from jobs; delete from job_pauses');
   const keys = redisKeys(namespace());
   const ends: (() => Promise<void>)[] = [];
   const rows = async (): Promise<JobRow[]> => (await database.knex.raw('select * from jobs order by job_id')).rows as JobRow[];

@@ -43,6 +43,14 @@ export interface Topics {
           perMinute: number;
           /** the same over fifteen minutes */
           perMinute15: number;
+          /** an operator has stopped it: nothing of it begins */
+          paused?: {
+            /** id of the operator */
+            by: string;
+            reason: string;
+            /** epoch ms */
+            since: number;
+          };
         };
       };
       /** the database does not answer: the numbers are of this time, epoch ms */

@@ -521,6 +521,14 @@ export interface Replies {
       perMinute: number;
       /** the same over fifteen minutes */
       perMinute15: number;
+      /** an operator has stopped it: nothing of it begins */
+      paused?: {
+        /** id of the operator */
+        by: string;
+        reason: string;
+        /** epoch ms */
+        since: number;
+      };
     }[];
   };
   'GET /v1/admin/queues/:queue/dlq': {
@@ -532,7 +540,31 @@ export interface Replies {
       reason: string;
       at: string;
       createdAt: string;
-      /** what it was to do */
+      /** what it is to do, or was */
+      payload: unknown;
+      errors: { at: number; code: string; message: string; durationMs: number }[];
+    }[];
+  };
+  'GET /v1/admin/queues/:queue/jobs': {
+    items: {
+      jobId: string;
+      kind: string;
+      /** waiting: due and not begun; delayed: not due yet */
+      state: 'waiting' | 'delayed' | 'active' | 'dead' | 'done' | 'cancelled';
+      attempts: number;
+      maxAttempts: number;
+      priority: number;
+      runAt: string;
+      createdAt: string;
+      lastAttemptAt: string | null;
+      finishedAt: string | null;
+      /** kind:id of whoever wanted it */
+      actor: string | null;
+      /** the dead job in whose place it is */
+      replayOf: string | null;
+      /** the job in its place */
+      replayedBy: string | null;
+      /** what it is to do, or was */
       payload: unknown;
       errors: { at: number; code: string; message: string; durationMs: number }[];
     }[];

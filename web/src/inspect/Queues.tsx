@@ -6,6 +6,7 @@ import { Icon } from '../ui/icons.tsx';
 import { ConnectionPill, Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
 import type { QueueHealth } from './api.ts';
 import { DeadJobs } from './DeadJobs.tsx';
+import { Jobs } from './Jobs.tsx';
 
 /** How a queue does, as a tone and a word. */
 function wordOf({ status, oldestWaitingAgeS }: QueueHealth): readonly [tone: 'good' | 'warn' | 'bad', word: string] {
@@ -24,7 +25,7 @@ const COUNTS = [
 
 const rateOf = (n: number): string => (n >= 10 || Number.isInteger(n) ? n.toFixed(0) : n.toFixed(1));
 
-/** The queues of background jobs as they are now, and the dead jobs of one of them. */
+/** The queues of background jobs as they are now, and the jobs of one of them. */
 export function Queues({ chosen }: { readonly chosen: string | undefined }) {
   const [client] = useState(connect);
   useEffect(() => {
@@ -68,6 +69,7 @@ function Board({ chosen }: { readonly chosen: string | undefined }) {
         </div>
       </section>
       {shown !== undefined && <DeadJobs key={shown.queue} queue={shown.queue} dead={shown.dead} />}
+      {shown !== undefined && <Jobs key={`jobs of ${shown.queue}`} q={shown} />}
       {value !== undefined && shown === undefined && (
         <section class="card">
           <Empty icon="check" title="No dead jobs">
@@ -89,7 +91,7 @@ function Queue({ q, isShown }: { readonly q: QueueHealth; readonly isShown: bool
             {q.queue}
           </a>
         </h3>
-        <span class={`chip ${tone}`}>{word}</span>
+        {q.paused === undefined ? <span class={`chip ${tone}`}>{word}</span> : <span class="chip warn">Stopped</span>}
       </div>
       <dl>
         {COUNTS.map(([key, name, says]) => (
@@ -103,6 +105,7 @@ function Queue({ q, isShown }: { readonly q: QueueHealth; readonly isShown: bool
         {q.waiting === 0 ? 'Nothing waits' : `The oldest waits ${lasting(q.oldestWaitingAgeS)}`} · {q.perMinute} in the last minute,{' '}
         {rateOf(q.perMinute15)} on average
         {q.stalled > 0 && ` · ${q.stalled} lost their runner`}
+        {q.paused !== undefined && ` · stopped: ${q.paused.reason}`}
       </p>
     </li>
   );

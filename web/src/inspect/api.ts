@@ -52,6 +52,7 @@ export type Outlook = Replies['POST /v1/admin/actors/:kind/:id/what-if'];
 export type DeadLetter = Replies['GET /v1/admin/dead']['items'][number];
 export type QueueHealth = Replies['GET /v1/admin/queues']['items'][number];
 export type DeadJob = Replies['GET /v1/admin/queues/:queue/dlq']['items'][number];
+export type Job = Replies['GET /v1/admin/queues/:queue/jobs']['items'][number];
 export type AuditEntry = Replies['GET /v1/admin/audit']['items'][number];
 export type Cluster = Replies['GET /v1/admin/cluster'];
 export type ClusterNode = Cluster['nodes'][number];
@@ -108,7 +109,24 @@ export const listDead = (all: boolean, before?: number): Promise<{ items: DeadLe
 export const settleDead = (id: number, verb: 'retry' | 'discard', reason: string): Promise<void> =>
   api('POST', `/v1/admin/dead/${id}/${verb}`, { reason });
 
-const dlq = (queue: string): string => `/v1/admin/queues/${encodeURIComponent(queue)}/dlq`;
+const ofQueue = (queue: string): string => `/v1/admin/queues/${encodeURIComponent(queue)}`;
+const dlq = (queue: string): string => `${ofQueue(queue)}/dlq`;
+
+export const turnQueue = (queue: string, verb: 'pause' | 'resume', reason: string): Promise<void> =>
+  api('POST', `${ofQueue(queue)}/${verb}`, { reason });
+
+export const listJobs = async (
+  queue: string,
+  filter: { readonly state: string } | { readonly q: string },
+  after?: string,
+): Promise<{ items: (Job & { id: string })[] }> => {
+  const query = new URLSearchParams({ ...filter, limit: String(PAGE), ...(after === undefined ? {} : { after }) });
+  const { items } = await api<Replies['GET /v1/admin/queues/:queue/jobs']>('GET', `${ofQueue(queue)}/jobs?${query.toString()}`);
+  return { items: items.map((job) => ({ ...job, id: job.jobId })) };
+};
+
+export const settleJob = (queue: string, jobId: string, verb: 'promote' | 'discard', reason: string): Promise<void> =>
+  api('POST', `${ofQueue(queue)}/jobs/${jobId}/${verb}`, { reason });
 
 export const listDeadJobs = async (queue: string, before?: string): Promise<{ items: (DeadJob & { id: string })[] }> => {
   const { items } = await api<Replies['GET /v1/admin/queues/:queue/dlq']>(
