@@ -1,6 +1,7 @@
 /**
  * Several nodes on one machine as plain processes, with a load balancer before them: `npm run cluster [-- --nodes 3] [--port 3000]`. PostgreSQL and
- * Redis are those of DATABASE_URL and REDIS_URL, else private ones whose data ends with them. `kill` a node and start none: the others go on.
+ * Redis are those of DATABASE_URL and REDIS_URL, else private ones whose data ends with them. `kill -9` a node: the others go on, and the command that
+ * starts it again is printed.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -45,11 +46,21 @@ async function main(): Promise<void> {
   balancer.nodes(nodes.map((n) => n.url));
   say(`\n  ${count} nodes of Thrum behind ${balancer.url}\n`);
   for (const n of nodes) say(`  node        ${n.url}   pid ${n.pid}   ready after ${(n.readyMs / 1_000).toFixed(1)} s`);
+  say(`  database    ${database}\n  redis       ${url}\n`);
   say(
-    `  database    ${database}\n  redis       ${url}\n\n  Logins are those of the demo studio: ${balancer.url}/   Ctrl-C ends everything.\n`,
+    `  dashboard   ${balancer.url}/\n  inspector   ${balancer.url}/inspect#nodes\n\n  The sign-in page has the logins of the demo studio. Ctrl-C ends everything.\n`,
   );
+  let ending = false;
+  for (const n of nodes) {
+    const env = { ...common, DEMO: 'off', DATA_DIR: dataDir, PORT: String(n.port) };
+    const again = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
+    void n.ended.then(
+      (how) => ending || say(`  ${n.url} has ended (${how}). To start it again:\n\n  ${again.join(' ')} node dist/server/main.js\n`),
+    );
+  }
 
   await new Promise((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve));
+  ending = true;
   await Promise.all(nodes.map((n) => n.end('SIGTERM')));
   await balancer.close();
   await redis?.stop();

@@ -13,7 +13,9 @@ export interface ServerProcess {
   readonly output: () => string;
   /** The process stands still, or goes on. */
   readonly signal: (name: 'SIGSTOP' | 'SIGCONT') => void;
-  /** Sends the signal and waits for the end. Gives the exit code, or the signal that ended it. */
+  /** when it ends, by whomever: the exit code, or the signal that ended it */
+  readonly ended: Promise<number | string>;
+  /** Sends the signal and waits for the end. Gives what `ended` does. */
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | string>;
 }
 
@@ -95,6 +97,7 @@ export async function startServer(o: {
     readyMs: performance.now() - began,
     output: () => text,
     signal: (name) => void child.kill(name),
+    ended,
     end,
   };
 }

@@ -9,9 +9,14 @@ import { readCluster } from './api.ts';
 const POLL_MS = 2_000;
 const LATE_MS = 500;
 
-/** How a node does, as a tone, a word, and what that means. */
-function wordOf(n: ClusterNode): readonly [tone: 'good' | 'warn' | 'bad', word: string, says?: string] {
+/**
+ * How a node does, as a tone, a word, and what that means.
+ *
+ * @param alone the node that answers is without Redis, by which it would ask the others
+ */
+function wordOf(n: ClusterNode, alone: boolean): readonly [tone: 'good' | 'warn' | 'bad', word: string, says?: string] {
   const troubled = Math.max(0, ...(n.load?.lanes ?? []).map((l) => l.troubledMs));
+  if (n.load === null && alone) return ['warn', 'Unknown', 'It cannot be asked: Redis is out of reach.'];
   if (n.load === null) return ['bad', 'Silent', 'It did not answer within two seconds.'];
   if (!n.database) return ['bad', 'No database', 'Its database does not answer; its actors go to other nodes.'];
   if (troubled > 0) return ['bad', 'Commits fail', `For ${lasting(Math.ceil(troubled / 1_000))}.`];
@@ -61,6 +66,7 @@ function useCluster(): Seen & { readonly error: ThrumError | undefined } {
 /** Who serves the actors: every node as it is now, and what nobody serves. */
 export function Nodes() {
   const { cluster, gone, error } = useCluster();
+  const alone = cluster?.nodes.find((n) => n.self)?.load?.roaming === true;
   const orphaned = cluster?.slots.filter(([owner]) => owner < 0).length ?? 0;
   return (
     <section class="card" aria-labelledby="nodes-title">
@@ -81,7 +87,7 @@ export function Nodes() {
         )}
         <ul class={`tiles ${error === undefined ? '' : 'stale'}`}>
           {cluster?.nodes.map((n) => (
-            <Node key={n.id} n={n} solo={cluster.mode === 'solo'} />
+            <Node key={n.id} n={n} solo={cluster.mode === 'solo'} alone={alone} />
           ))}
         </ul>
         {gone.length > 0 && (
@@ -98,8 +104,8 @@ export function Nodes() {
   );
 }
 
-function Node({ n, solo }: { readonly n: ClusterNode; readonly solo: boolean }) {
-  const [tone, word, says] = wordOf(n);
+function Node({ n, solo, alone }: { readonly n: ClusterNode; readonly solo: boolean; readonly alone: boolean }) {
+  const [tone, word, says] = wordOf(n, alone);
   const counts: readonly [name: string, value: number | undefined, says: string][] = [
     ['Slots', n.slots, 'of 1,024, that it serves'],
     ['Hot', n.load?.hot, 'actors that can run'],
