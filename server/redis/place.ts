@@ -116,6 +116,12 @@ function connectorTo(find: () => Promise<RedisAddress>, { tls }: Access, clock: 
       }
       throw new Error('Connection is closed.');
     }
+
+    /** Each answer of a server that is the primary no more asks for it; a connection ends once. */
+    override disconnect(): void {
+      this.connecting = false;
+      if (!this.stream?.writableEnded) super.disconnect();
+    }
   };
 }
 

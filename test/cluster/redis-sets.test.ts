@@ -5,7 +5,7 @@ import { redisKeys } from '../../server/redis/keys.ts';
 import type { Principal, Reply } from '../../actors/types.ts';
 import { testNodes } from '../support/nodes.ts';
 import type { TestNodes } from '../support/nodes.ts';
-import { namespace } from '../support/redis.ts';
+import { clientOf, namespace } from '../support/redis.ts';
 import { startRedisCluster, startSentinel } from '../support/redis-sets.ts';
 import type { RedisSet } from '../support/redis-sets.ts';
 import { until } from '../support/until.ts';
@@ -81,3 +81,24 @@ for (const [kind, start] of [
     }
   });
 }
+
+test('a connection that many answers tell to look elsewhere ends once, and is made anew', async (t) => {
+  t.timeout(240_000);
+  const set = await startSentinel();
+  if ('skip' in set) {
+    t.pass(`skipped: ${set.skip}`);
+    return;
+  }
+  const client = await clientOf(set.place);
+  t.teardown(async () => {
+    client.close();
+    await set.stop();
+  });
+  const { commands } = client;
+  const before = commands.stream;
+  const heard = before.listenerCount('close');
+  for (let i = 0; i < 20; i += 1) commands.disconnect(true);
+  t.is(before.listenerCount('close'), heard + 1);
+  await until(() => commands.status === 'ready' && commands.stream !== before, 'it is made anew');
+  t.is(await commands.ping(), 'PONG');
+});
