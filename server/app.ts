@@ -20,7 +20,7 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import type { Database } from './db/database.ts';
-import { migrated } from './db/migrate.ts';
+import { migrated, migrationNames } from './db/migrate.ts';
 import { createDemo, wantsDemo } from './demo/demo.ts';
 import type { Demo } from './demo/demo.ts';
 import { createHttp } from './http/app.ts';
@@ -272,7 +272,8 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
   const relaxed = store.relaxes ? kinds.filter((kind) => kind.durability === 'relaxed').map(({ kind }) => kind) : [];
   const health = createHealth({ clock, durability: store.durability, relaxed, version });
   health.add('database', () => database.knex.raw('select 1'));
-  health.add('migrations', () => migrated(database.knex));
+  const migrations = migrationNames();
+  health.add('migrations', () => migrated(database.knex, migrations));
   health.add('kernel', async () => {
     const trouble = actors.trouble();
     if (trouble !== undefined) throw new Error(trouble);

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { rmSync } from 'node:fs';
 import { openDatabase } from '../../server/db/database.ts';
-import { migrate, unmigrate } from '../../server/db/migrate.ts';
+import { migrate, migrated, migrationNames, unmigrate } from '../../server/db/migrate.ts';
 import { embeddedDir } from '../support/embedded.ts';
 import { quiet } from '../support/log.ts';
 
@@ -30,4 +30,20 @@ test('every migration can be taken back, leaves nothing, and runs again', async 
   const ran = await migrate(knex);
   t.is(ran[0], '0001-kernel');
   t.deepEqual(await left(), before);
+});
+
+test("a version before the database's starts on it and is ready; one whose migrations have not all run is not", async (t) => {
+  const dataDir = await embeddedDir();
+  const database = await openDatabase({ dataDir }, quiet);
+  const { knex } = database;
+  t.teardown(async () => {
+    await database.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  const names = migrationNames();
+  await migrated(knex, names);
+  await t.throwsAsync(migrated(knex, [...names, '9998-of-a-newer-build']), { message: '1 migrations have not run' });
+  await knex.raw(`insert into thrum.thrum_migrations (name, batch, migration_time) values ('9999-newer', 99, now())`);
+  t.deepEqual(await migrate(knex), []);
+  await migrated(knex, names);
 });
