@@ -33,7 +33,7 @@ export const failed = (seq: number, error: Refusal): Reply => ({ ok: false, seq,
 
 /** The first answer once more, marked as a repetition; a key that was used for something else is a mistake of the caller. */
 export function repeatedAnswer(e: Envelope, known: Known): Reply {
-  if (known.chk !== e.chk || known.type !== e.type) return failed(known.seq, refusal('IDEMPOTENCY_MISMATCH'));
+  if (known.chk !== e.chk || known.type !== e.type) return failed(known.reply.seq, refusal('IDEMPOTENCY_MISMATCH'));
   return known.reply.ok ? { ...known.reply, dup: true } : known.reply;
 }
 

@@ -2,7 +2,15 @@ import { createHmac, hash } from 'node:crypto';
 import type { ActorRef, Principal } from './types.ts';
 import type { EffectId } from './store/store.ts';
 
-const sha = (text: string): string => hash('sha256', text, 'hex').slice(0, 32);
+const HEX = 32;
+const sha = (text: string): string => hash('sha256', text, 'hex').slice(0, HEX);
+
+/** The same text without the one that it was cut from, which a slice keeps in memory: actors hold many of these for long. */
+const scratch = Buffer.alloc(HEX);
+function detached(hex: string): string {
+  scratch.write(hex, 'latin1');
+  return scratch.toString('latin1');
+}
 
 /** First 16 bytes of SHA-256 of the ref, written as a uuid: addressing an actor needs no lookup. */
 export const actorIdOf = (ref: ActorRef): string => uuidOf(sha(ref));
@@ -17,10 +25,10 @@ export const SLOTS = 1_024;
 export const slotOf = (actorId: string): number => Number.parseInt(actorId.slice(0, 3), 16) >> 2;
 
 /** Key under which an accepted command is remembered: 32 hexadecimal digits. The scope of a key is its principal. */
-export const idemOf = (from: Principal, key: string): string => sha(`${from.kind}:${from.id}\0${key}`);
+export const idemOf = (from: Principal, key: string): string => detached(sha(`${from.kind}:${from.id}\0${key}`));
 
 /** Key of an event that the kernel itself sends, such as a timer, made from what names it for ever. */
-export const derivedIdem = (...parts: readonly (string | number)[]): string => sha(parts.join('\0'));
+export const derivedIdem = (...parts: readonly (string | number)[]): string => detached(sha(parts.join('\0')));
 
 /** `<actor_id>/<seq>/<n>`, the idempotency key that an effect hands to the outside world. */
 export const effectKey = (e: EffectId): string => `${e.actorId}/${e.seq}/${e.n}`;

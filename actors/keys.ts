@@ -22,10 +22,10 @@ export function marksOf(older: string, idems: Iterable<string>): string {
 }
 
 export class Keys {
-  #older: string;
+  /** undefined: there are keys of which not even a mark is left */
+  #older: string | undefined;
   /** oldest first */
   #newer: Map<string, Known> | undefined;
-  #forgot = false;
 
   /** @param older marks of keys that stand in the journal, oldest first */
   constructor(older = '') {
@@ -33,7 +33,7 @@ export class Keys {
   }
 
   get size(): number {
-    return this.#older.length / MARK + (this.#newer?.size ?? 0);
+    return (this.#older?.length ?? 0) / MARK + (this.#newer?.size ?? 0);
   }
 
   /** What a key stands for, if the answer is at hand. */
@@ -43,7 +43,7 @@ export class Keys {
 
   /** Whether it is one of the keys whose answer is in the journal. */
   marked(idem: string): boolean {
-    if (this.#older === '') return false;
+    if (this.#older === undefined) return false;
     const mark = idem.slice(0, MARK);
     let at = this.#older.indexOf(mark);
     while (at % MARK > 0) at = this.#older.indexOf(mark, at + 1);
@@ -59,8 +59,7 @@ export class Keys {
     const newer = (this.#newer ??= new Map<string, Known>());
     newer.set(idem, known);
     if (newer.size < REMEMBERED) return;
-    this.#forgot ||= this.#older !== '' || newer.size > REMEMBERED;
-    this.#older = '';
+    if (this.#older !== '' || newer.size > REMEMBERED) this.#older = undefined;
     if (newer.size > REMEMBERED) newer.delete(newer.keys().next().value as string);
   }
 
@@ -71,7 +70,7 @@ export class Keys {
   marks(seq: number): string | undefined {
     if (this.#newer === undefined) return this.#older;
     const idems: string[] = [];
-    for (const [idem, known] of this.#newer) if (known.seq <= seq) idems.push(idem);
-    return this.#forgot && idems.length < REMEMBERED ? undefined : marksOf(this.#older, idems);
+    for (const [idem, known] of this.#newer) if (known.reply.seq <= seq) idems.push(idem);
+    return this.#older === undefined && idems.length < REMEMBERED ? undefined : marksOf(this.#older ?? '', idems);
   }
 }

@@ -15,7 +15,6 @@ import type { ActorState, Json, Principal, Refusal, Reply } from './types.ts';
 
 /** An accepted command that may be repeated. */
 export interface Known {
-  readonly seq: number;
   readonly type: string;
   readonly chk: number;
   readonly reply: Reply;
@@ -29,7 +28,7 @@ function storedReply(seq: number, reply: Json): Reply {
   return { ok: true, seq, reply };
 }
 
-export const knownOf = (r: RingEntry): Known => ({ seq: r.seq, type: r.type, chk: r.chk, reply: storedReply(r.seq, r.reply) });
+export const knownOf = (r: RingEntry): Known => ({ type: r.type, chk: r.chk, reply: storedReply(r.seq, r.reply) });
 
 /** A postponed timer keeps its earlier row; a row due this soon is left to the wake-up instead of being deleted. */
 export const LAZY_MS = 60_000;

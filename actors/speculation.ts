@@ -73,7 +73,7 @@ export class Speculation {
 
   accept(unit: Unit): void {
     const { envelope: e, steps, next, reply } = unit;
-    if (e.idem !== null) (this.#keys ??= new Keys()).remember(e.idem, { seq: next.seq, type: e.type, chk: e.chk, reply });
+    if (e.idem !== null) (this.#keys ??= new Keys()).remember(e.idem, { type: e.type, chk: e.chk, reply });
     for (const s of steps) for (const call of s.effects) (this.#callIds ??= new Map()).set(call.invoke, call.id);
     this.#latest = next;
     (this.#units ??= []).push(unit);

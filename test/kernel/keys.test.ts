@@ -3,7 +3,7 @@ import test from 'ava';
 import { Keys, MARK, marksOf, REMEMBERED } from '../../actors/keys.ts';
 import type { Known } from '../../actors/rows.ts';
 
-const known = (seq: number): Known => ({ seq, type: 'x.do', chk: seq, reply: { ok: true, seq, reply: { n: seq } } });
+const known = (seq: number): Known => ({ type: 'x.do', chk: seq, reply: { ok: true, seq, reply: { n: seq } } });
 /** beginning with the number, as marks are beginnings */
 const idem = (n: number): string => `${n.toString(16).padStart(MARK, '0')}${'f'.repeat(32 - MARK)}`;
 const upTo = (n: number, from = 1): string[] => Array.from({ length: Math.max(0, n - from + 1) }, (_, i) => idem(from + i));
