@@ -22,7 +22,7 @@ const DATA_ID_MS = 30_000;
 /** a heavy tail is no reason for a snapshot before it has this many rows */
 const HEAVY_ROWS = 16;
 const PAGE = 256;
-/** how long actors are turned into text before others get their turn */
+/** how long the upkeep of very many actors lasts before others get their turn */
 const SLICE_MS = 2;
 
 export class Keeper {
@@ -32,6 +32,7 @@ export class Keeper {
   readonly #snapshots = new Map<string, Activation>();
   readonly #handles = new Map<string, unknown>();
   readonly #coverage: Coverage;
+  #flushing = false;
   /** dead letters that nobody has resolved, as the store told it last */
   deadUnresolved = 0;
   #stopped = false;
@@ -106,7 +107,7 @@ export class Keeper {
     const { every, bytes } = a.rt.def.snapshot;
     const long = a.rowsSinceSnapshot >= every;
     const heavy = a.rowsSinceSnapshot >= HEAVY_ROWS && a.bytesSinceSnapshot > bytes * Math.max(4_096, a.snapshotBytes);
-    if (!long && !heavy) return;
+    if ((!long && !heavy) || this.#flushing) return;
     this.#snapshots.set(a.actorId, a);
     this.#once('snapshots', SNAPSHOT_FLUSH_MS, () => this.#flushSnapshots());
   }
@@ -114,7 +115,28 @@ export class Keeper {
   async #flushSnapshots(): Promise<void> {
     const due = [...this.#snapshots.values()];
     this.#snapshots.clear();
-    await this.#save(due.flatMap((a) => this.#snapshotOf(a, {})));
+    this.#flushing = true;
+    await this.#write(due, (a) => this.#snapshotOf(a, {})).finally(() => (this.#flushing = false));
+  }
+
+  /** Writes what each of very many leaves, page by page. */
+  async #write<T>(list: readonly T[], rowsOf: (one: T) => readonly SnapshotRow[]): Promise<void> {
+    for (let i = 0; i < list.length; i += PAGE) {
+      const rows: SnapshotRow[] = [];
+      await this.#each(list.slice(i, i + PAGE), (one) => rows.push(...rowsOf(one)));
+      await this.#save(rows);
+    }
+  }
+
+  /** Commands get their turn after every two milliseconds of it. */
+  async #each<T>(list: readonly T[], work: (one: T) => void): Promise<void> {
+    let until = this.#k.clock.mono() + SLICE_MS;
+    for (const one of list) {
+      work(one);
+      if (this.#k.clock.mono() < until) continue;
+      await new Promise<void>((resolve) => this.#deferral.yield(resolve));
+      until = this.#k.clock.mono() + SLICE_MS;
+    }
   }
 
   async #save(rows: readonly SnapshotRow[]): Promise<void> {
@@ -146,38 +168,31 @@ export class Keeper {
       if (unused > a.rt.def.passivateAfter || a.committed === undefined) idle.push(a);
       else resting.push(a);
     }
-    await this.passivate(idle, 'idle');
-    await this.#cool(resting);
-    const rows: SnapshotRow[] = [];
-    for (const { def } of this.#k.kinds.values())
-      rows.push(...this.#snapshotsOf(this.#residents.expire(def.kind, now - def.passivateAfter), 'idle'));
-    await this.#save(rows);
+    // They may have been used since they were found idle.
+    await this.#write(idle, (a) => (a.lastUsed > now ? [] : this.#dropped(a, 'idle')));
+    await this.#each(resting, (a) => {
+      if (a.lastUsed <= now) this.#residents.cool(a);
+    });
+    await this.#expire((passivateAfter) => now - passivateAfter, 'idle');
   }
 
-  async #cool(resting: readonly Activation[]): Promise<void> {
-    let until = this.#k.clock.mono() + SLICE_MS;
-    for (const a of resting) {
-      // It may have been used since it was found idle.
-      if (this.#k.clock.mono() - a.lastUsed > this.#k.limits.warmAfter) this.#residents.cool(a);
-      if (this.#k.clock.mono() < until) continue;
-      await new Promise<void>((resolve) => this.#deferral.yield(resolve));
-      until = this.#k.clock.mono() + SLICE_MS;
+  /** Warm actors that were last used before a time become cold. */
+  async #expire(before: (passivateAfter: number) => number, reason: string): Promise<void> {
+    for (const { def } of this.#k.kinds.values()) {
+      const entries = this.#residents.expire(def.kind, before(def.passivateAfter));
+      await this.#write(entries, (entry) => this.#cooled(entry, reason));
     }
   }
 
-  #snapshotsOf(entries: readonly WarmEntry[], reason: string): SnapshotRow[] {
-    const rows: SnapshotRow[] = [];
-    for (const { ref, text, keep } of entries) {
-      this.#k.metrics.passivations.add(reason);
-      const rt = this.#k.kinds.get(splitRef(ref)?.kind ?? '');
-      if (keep && rt !== undefined) rows.push({ ...frozenSnapshot(ref, text, rt.def.version), loose: rt.relaxed });
-    }
-    return rows;
+  #cooled({ ref, text, keep }: WarmEntry, reason: string): SnapshotRow[] {
+    this.#k.metrics.passivations.add(reason);
+    const rt = this.#k.kinds.get(splitRef(ref)?.kind ?? '');
+    return keep && rt !== undefined ? [{ ...frozenSnapshot(ref, text, rt.def.version), loose: rt.relaxed }] : [];
   }
 
   /** Actors had to leave to make room for others. */
   evicted({ hot, warm }: Evicted): void {
-    const rows = this.#snapshotsOf(warm, 'pressure');
+    const rows = warm.flatMap((entry) => this.#cooled(entry, 'pressure'));
     Promise.all([this.passivate(hot, 'pressure'), this.#save(rows)]).catch((error: unknown) => {
       this.#k.log.warn({ err: error }, 'snapshots of passivated actors were not written');
     });
@@ -189,17 +204,19 @@ export class Keeper {
     this.#onReplaced();
   }
 
-  /** Drops quiet activations. A snapshot is kept where the tail is long or somebody has seen a published view. */
+  /** Drops those that are quiet, at once. */
   async passivate(list: readonly Activation[], reason: string): Promise<void> {
-    const rows: SnapshotRow[] = [];
-    for (const a of list) {
-      if (!a.quiet) continue;
-      const heads = { ...a.heads, ...this.#k.topics.passivated(a) };
-      if (keeps(a)) rows.push(...this.#snapshotOf(a, heads));
-      this.#residents.leave(a);
-      this.#k.metrics.passivations.add(reason);
-    }
-    await this.#save(rows);
+    await this.#save(list.flatMap((a) => this.#dropped(a, reason)));
+  }
+
+  /** A snapshot is kept where the tail is long or somebody has seen a published view. */
+  #dropped(a: Activation, reason: string): SnapshotRow[] {
+    if (!a.quiet) return [];
+    const heads = { ...a.heads, ...this.#k.topics.passivated(a) };
+    const rows = keeps(a) ? this.#snapshotOf(a, heads) : [];
+    this.#residents.leave(a);
+    this.#k.metrics.passivations.add(reason);
+    return rows;
   }
 
   /** A snapshot of what is committed now. */
@@ -211,9 +228,7 @@ export class Keeper {
   async flush(): Promise<void> {
     await this.#k.projector.flush();
     await this.#coverage.save();
-    await this.passivate([...this.#residents.hot.values()], 'drain');
-    for (const { def } of this.#k.kinds.values()) {
-      await this.#save(this.#snapshotsOf(this.#residents.expire(def.kind, Number.POSITIVE_INFINITY), 'drain'));
-    }
+    await this.#write([...this.#residents.hot.values()], (a) => this.#dropped(a, 'drain'));
+    await this.#expire(() => Number.POSITIVE_INFINITY, 'drain');
   }
 }

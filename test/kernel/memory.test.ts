@@ -96,6 +96,24 @@ test('a warm actor becomes cold in time and leaves a snapshot when its tail is l
   t.deepEqual(await k.add('long'), { ok: true, seq: 22, reply: { n: 21 } });
 });
 
+test('snapshots of very many actors are written page by page, each once, while their commands go on', async (t) => {
+  const k = await start({ kinds: [{ ...counter, snapshot: { every: 8, bytes: 0 } }] });
+  const ids = Array.from({ length: 300 }, (_, i) => `c${i}`);
+  const all = (): Promise<unknown> => Promise.all(ids.map((id) => k.add(id)));
+  const save = k.store.saveSnapshots.bind(k.store);
+  const pages: number[] = [];
+  k.store.saveSnapshots = async (rows) => {
+    pages.push(rows.length);
+    await all();
+    await save(rows);
+  };
+  for (let i = 0; i < 7; i += 1) await all();
+  t.deepEqual(pages, []);
+  await k.clock.advance(1_000);
+  t.deepEqual(pages, [256, 44]);
+  t.like(await k.add('c0'), { ok: true, reply: { n: 10 } });
+});
+
 test('an actor whose effect is running, or that was quarantined, does not become warm', async (t) => {
   let finish = (): void => undefined;
   const k = await start({ effects: { counter: { work: () => new Promise((resolve) => (finish = () => resolve({ done: 7 }))) } } });
