@@ -255,6 +255,18 @@ export const mutants: readonly Mutant[] = [
     found: { suites: ['kernel/nodes.test.js'] },
   },
   {
+    name: 'an actor whose place is taken while it is read goes on all the same',
+    file: 'actors/activation.js',
+    edits: [['if (this.#k.active(this.at.ref) !== this)', 'if (false)']],
+    found: { suites: ['kernel/found-under-way.test.js'] },
+  },
+  {
+    name: 'nobody looks for what strangers have written',
+    file: 'actors/strangers.js',
+    edits: [['await this.#look();', '']],
+    found: { suites: ['kernel/strangers.test.js'] },
+  },
+  {
     name: 'a lease that has run out is believed',
     file: 'actors/placement.js',
     edits: [['else if (this.#k.clock.mono() < this.#believedUntil)', 'else if (true)']],
