@@ -72,7 +72,7 @@ test('a server starts, prints its address, gives tokens to local scripts, keeps 
   t.regex(banner, /durability\s+process: /);
   const login = /(\S+@\S+)\s+password: (\S+)/.exec(banner);
   t.truthy(login, 'the demo logins are printed');
-  t.is((await fetch(`${url}/readyz`)).status, 200);
+  await until(async () => (await fetch(`${url}/readyz`)).status === 200, 'the server is ready');
 
   const second = await run('server/main.js', [], env).ended;
   t.is(second.code, 1);
