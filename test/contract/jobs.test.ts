@@ -273,7 +273,7 @@ each('a runner stops although its database does not answer, and aborts what runs
 each('what was done and could not be written down is done again, and was no failed attempt', async (t, r) => {
   const dying = failingAt(r.database.knex, "set status = 'done'", 1);
   let ran = 0;
-  const { jobs } = await r.node([kind(async () => void (ran += 1), { attempts: 1 })], { knex: dying.knex, lockMs: 600 });
+  const { jobs } = await r.node([kind(async () => void (ran += 1), { attempts: 1 })], { knex: dying.knex, lockMs: 3_000 });
   await jobs.enqueue(r.database.knex, job(1));
   const [row] = await r.settled('done', 'dead');
   t.like(row, { status: 'done', stalls: 1 }, r.name);
