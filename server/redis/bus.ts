@@ -11,6 +11,8 @@ import type { RedisKeys } from './keys.ts';
 
 const FRAMES = 64;
 const BYTES = 262_144;
+/** levels of a value in a frame; what an actor says may be nested deeper than the encoder's usual 100 */
+const DEPTH = 1_000;
 
 /** What goes to one node with the next message. */
 interface Batch {
@@ -27,7 +29,7 @@ export interface RedisBusOptions {
 
 export function createRedisBus({ client: { commands, subscriber, sharded }, keys, log }: RedisBusOptions): Bus {
   const heard = sharded ? 'smessageBuffer' : 'messageBuffer';
-  const encoder = new Encoder({ ignoreUndefined: true });
+  const encoder = new Encoder({ ignoreUndefined: true, maxDepth: DEPTH });
   const batches = new Map<string, Batch>();
   let me = '';
   let name: Uint8Array = new Uint8Array();

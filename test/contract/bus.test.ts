@@ -2,6 +2,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { Bus, Frame } from '../../actors/bus/bus.ts';
 import { createMemoryBus } from '../../actors/bus/mem.ts';
+import type { Json } from '../../actors/types.ts';
 import { createRedisBus } from '../../server/redis/bus.ts';
 import { redisKeys } from '../../server/redis/keys.ts';
 import type { RedisClient } from '../../server/redis/client.ts';
@@ -118,6 +119,15 @@ each('frames of one node to another arrive in the order in which they were sent,
     Array.from({ length: 300 }, (_, i) => i),
   );
   t.deepEqual(b.heard[100], ['a', { f: 'ack', rid: 100, value: big }]);
+});
+
+each('what an actor says may be nested deeply', async (t, end) => {
+  const [a, b] = [await listen(await end(), 'a'), await listen(await end(), 'b')];
+  let value: Json = 'within';
+  for (let i = 0; i < 500; i += 1) value = i % 2 === 0 ? [value] : { value };
+  t.is(await a.bus.send('b', { f: 'ack', rid: 1, value }), 1);
+  await until(() => b.heard.length === 1, 'it is heard');
+  t.deepEqual(JSON.stringify(b.heard[0]?.[1]), JSON.stringify({ f: 'ack', rid: 1, value }));
 });
 
 each('what is broadcast reaches every other node', async (t, end) => {
