@@ -1,8 +1,9 @@
 import { useCallback, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
+import { Empty } from '../ui/parts.tsx';
 import { listAudit } from './api.ts';
 import { Entry, Part } from './Entry.tsx';
+import { Paged } from './Paged.tsx';
 import { usePages } from './pages.ts';
 
 const ACTIONS = [
@@ -32,7 +33,7 @@ const ACTIONS = [
 /** Who did what at the inspector, newest first. */
 export function Audit() {
   const [action, setAction] = useState('');
-  const { items, error, more } = usePages(useCallback((before?: number) => listAudit(action, before), [action]));
+  const pages = usePages(useCallback((before?: number) => listAudit(action, before), [action]));
   return (
     <section class="card" aria-labelledby="audit-title">
       <header>
@@ -51,15 +52,16 @@ export function Audit() {
         </label>
       </header>
       <div class="body">
-        {error !== undefined && <ErrorNote error={error} />}
-        {items === undefined && error === undefined && <Skeleton lines={5} height={34} />}
-        {items?.length === 0 && (
-          <Empty icon="search" title={action === '' ? 'Nobody did anything yet' : 'Nobody did that yet'}>
-            Every look at an actor and every act of an operator stands here, with its reason.
-          </Empty>
-        )}
-        <ol class="journal">
-          {items?.map((a) => (
+        <Paged
+          pages={pages}
+          lines={5}
+          empty={
+            <Empty icon="search" title={action === '' ? 'Nobody did anything yet' : 'Nobody did that yet'}>
+              Every look at an actor and every act of an operator stands here, with its reason.
+            </Empty>
+          }
+          older="Older entries"
+          row={(a) => (
             <li key={a.id}>
               <Entry n={String(a.id)} title={a.action} note={a.reason ?? ''} at={a.at}>
                 <div class="parts">
@@ -67,13 +69,8 @@ export function Audit() {
                 </div>
               </Entry>
             </li>
-          ))}
-        </ol>
-        {more !== undefined && (
-          <button type="button" class="btn more" onClick={more}>
-            Older entries
-          </button>
-        )}
+          )}
+        />
       </div>
     </section>
   );

@@ -1,9 +1,10 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
+import { Empty } from '../ui/parts.tsx';
 import type { DeadJob } from './api.ts';
 import { discardJob, listDeadJobs, replayJob, replayJobs } from './api.ts';
 import { Entry, Part } from './Entry.tsx';
+import { Paged } from './Paged.tsx';
 import { usePages } from './pages.ts';
 import type { Act } from './ReasonDialog.tsx';
 import { ReasonDialog } from './ReasonDialog.tsx';
@@ -19,7 +20,8 @@ const WHY: { readonly [reason: string]: string } = {
 
 /** Jobs of a queue that were given up: to be done once more, or dropped for good. Read again when their number changes. */
 export function DeadJobs({ queue, dead }: { readonly queue: string; readonly dead: number }) {
-  const { items, error, reload, more } = usePages(useCallback((before?: string) => listDeadJobs(queue, before), [queue]));
+  const pages = usePages(useCallback((before?: string) => listDeadJobs(queue, before), [queue]));
+  const { reload } = pages;
   const [act, setAct] = useState<Act>();
   const known = useRef(dead);
   useEffect(() => {
@@ -60,15 +62,16 @@ export function DeadJobs({ queue, dead }: { readonly queue: string; readonly dea
         )}
       </header>
       <div class="body">
-        {error !== undefined && <ErrorNote error={error} />}
-        {items === undefined && error === undefined && <Skeleton lines={3} height={34} />}
-        {items?.length === 0 && (
-          <Empty icon="check" title="No dead jobs">
-            What fails for good stays here, with its errors, until an operator decides.
-          </Empty>
-        )}
-        <ol class="journal">
-          {items?.map((d) => (
+        <Paged
+          pages={pages}
+          lines={3}
+          empty={
+            <Empty icon="check" title="No dead jobs">
+              What fails for good stays here, with its errors, until an operator decides.
+            </Empty>
+          }
+          older="Older jobs"
+          row={(d) => (
             <li key={d.jobId} data-job={d.jobId}>
               <Entry n={`×${d.attempts}`} title={d.kind} note={d.errors.at(-1)?.code ?? d.reason} at={d.at}>
                 <div class="asks">
@@ -86,13 +89,8 @@ export function DeadJobs({ queue, dead }: { readonly queue: string; readonly dea
                 </div>
               </Entry>
             </li>
-          ))}
-        </ol>
-        {more !== undefined && (
-          <button type="button" class="btn more" onClick={more}>
-            Older jobs
-          </button>
-        )}
+          )}
+        />
       </div>
       {act !== undefined && <ReasonDialog act={act} onClose={() => setAct(undefined)} />}
     </section>

@@ -1,9 +1,10 @@
 import { useCallback, useState } from 'preact/hooks';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
+import { Empty } from '../ui/parts.tsx';
 import type { DeadLetter } from './api.ts';
 import { listDead, settleDead } from './api.ts';
 import { Entry, Part } from './Entry.tsx';
+import { Paged } from './Paged.tsx';
 import { usePages } from './pages.ts';
 import type { Act } from './ReasonDialog.tsx';
 import { ReasonDialog } from './ReasonDialog.tsx';
@@ -11,7 +12,8 @@ import { ReasonDialog } from './ReasonDialog.tsx';
 /** What was given up: to be delivered once more, or dropped for good. */
 export function DeadLetters() {
   const [all, setAll] = useState(false);
-  const { items, error, reload, more } = usePages(useCallback((before?: number) => listDead(all, before), [all]));
+  const pages = usePages(useCallback((before?: number) => listDead(all, before), [all]));
+  const { reload } = pages;
   const [act, setAct] = useState<Act>();
   const retry = (d: DeadLetter): Act => ({
     title: `Deliver letter ${d.id} again`,
@@ -38,15 +40,16 @@ export function DeadLetters() {
         </label>
       </header>
       <div class="body">
-        {error !== undefined && <ErrorNote error={error} />}
-        {items === undefined && error === undefined && <Skeleton lines={5} height={34} />}
-        {items?.length === 0 && (
-          <Empty icon="check" title="Nothing was given up">
-            Events, messages and effects that fail for good appear here.
-          </Empty>
-        )}
-        <ol class="journal">
-          {items?.map((d) => (
+        <Paged
+          pages={pages}
+          lines={5}
+          empty={
+            <Empty icon="check" title="Nothing was given up">
+              Events, messages and effects that fail for good appear here.
+            </Empty>
+          }
+          older="Older letters"
+          row={(d) => (
             <li key={d.id} data-letter={d.id}>
               <Entry
                 n={String(d.id)}
@@ -79,13 +82,8 @@ export function DeadLetters() {
                 </div>
               </Entry>
             </li>
-          ))}
-        </ol>
-        {more !== undefined && (
-          <button type="button" class="btn more" onClick={more}>
-            Older letters
-          </button>
-        )}
+          )}
+        />
       </div>
       {act !== undefined && <ReasonDialog act={act} onClose={() => setAct(undefined)} />}
     </section>

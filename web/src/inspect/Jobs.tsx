@@ -1,10 +1,11 @@
 import { useCallback, useState } from 'preact/hooks';
 import { dateTime } from '../lib/format.ts';
 import { Icon } from '../ui/icons.tsx';
-import { Empty, ErrorNote, Skeleton } from '../ui/parts.tsx';
+import { Empty } from '../ui/parts.tsx';
 import type { Job, QueueHealth } from './api.ts';
 import { listJobs, settleJob, turnQueue } from './api.ts';
 import { Entry, Part } from './Entry.tsx';
+import { Paged } from './Paged.tsx';
 import { usePages } from './pages.ts';
 import type { Act } from './ReasonDialog.tsx';
 import { ReasonDialog } from './ReasonDialog.tsx';
@@ -37,11 +38,9 @@ export function Jobs({ q }: { readonly q: QueueHealth }) {
   const [sought, setSought] = useState('');
   const [act, setAct] = useState<Act>();
   const of = SOUGHT.test(sought.trim()) ? sought.trim() : '';
-  const { items, error, reload, more } = usePages(
-    useCallback((after?: string) => listJobs(queue, of === '' ? { state } : { q: of }, after), [queue, state, of]),
-  );
+  const pages = usePages(useCallback((after?: string) => listJobs(queue, of === '' ? { state } : { q: of }, after), [queue, state, of]));
   const settle = (j: Job, verb: 'promote' | 'discard', more: Omit<Act, 'run'>): void =>
-    setAct({ ...more, run: (reason) => settleJob(queue, j.jobId, verb, reason).finally(reload) });
+    setAct({ ...more, run: (reason) => settleJob(queue, j.jobId, verb, reason).finally(pages.reload) });
 
   return (
     <section class="card" aria-labelledby="jobs-title">
@@ -50,7 +49,7 @@ export function Jobs({ q }: { readonly q: QueueHealth }) {
           <Icon name="sync" /> Jobs of {queue}
         </h2>
         <span class="spring" />
-        <button type="button" class="btn s" onClick={reload}>
+        <button type="button" class="btn s" onClick={pages.reload}>
           Read again
         </button>
         <button type="button" class={`btn s ${q.paused === undefined ? 'danger' : ''}`} onClick={() => setAct(turn(q))}>
@@ -72,11 +71,12 @@ export function Jobs({ q }: { readonly q: QueueHealth }) {
             <input value={sought} spellcheck={false} maxLength={141} onInput={(e) => setSought(e.currentTarget.value)} />
           </label>
         </form>
-        {error !== undefined && <ErrorNote error={error} />}
-        {items === undefined && error === undefined && <Skeleton lines={3} height={34} />}
-        {items?.length === 0 && <Empty icon="search" title="No such jobs" />}
-        <ol class="journal">
-          {items?.map((j) => (
+        <Paged
+          pages={pages}
+          lines={3}
+          empty={<Empty icon="search" title="No such jobs" />}
+          older="More jobs"
+          row={(j) => (
             <li key={j.jobId} data-listed={j.jobId}>
               <Entry
                 n={`×${j.attempts}`}
@@ -131,13 +131,8 @@ export function Jobs({ q }: { readonly q: QueueHealth }) {
                 </div>
               </Entry>
             </li>
-          ))}
-        </ol>
-        {more !== undefined && (
-          <button type="button" class="btn more" onClick={more}>
-            More jobs
-          </button>
-        )}
+          )}
+        />
       </div>
       {act !== undefined && <ReasonDialog act={act} onClose={() => setAct(undefined)} />}
     </section>

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 /** rows of one page of the inspector's lists */
 export const PAGE = 50;
 
-interface Pages<T> {
+export interface Pages<T> {
   /** undefined while the first page is read */
   readonly items: readonly T[] | undefined;
   readonly error: ThrumError | undefined;
