@@ -1,10 +1,7 @@
 /** Dead jobs and what operators do with them (booking 18.3). */
 import type { Knex } from 'knex';
 import type { Json } from '../../actors/types.ts';
-
-const rowsOf = <T>(result: unknown): T[] => (result as { rows: T[] }).rows;
-const ts = (ms: number): Date => new Date(ms);
-const ms = (column: string): string => `extract(epoch from ${column})::float8 * 1000`;
+import { msOf, rowsOf, ts } from './sql.ts';
 
 export interface DeadJob {
   readonly jobId: string;
@@ -23,7 +20,7 @@ export interface DeadJob {
 export async function deadJobs(db: Knex, o: { queue: string; before?: string | undefined; limit: number }): Promise<DeadJob[]> {
   const older = o.before === undefined ? '' : 'and (dead_at, job_id) < (select dead_at, job_id from jobs where job_id = ?)';
   const result = await db.raw(
-    `select job_id as "jobId", kind, attempts, dead_reason as reason, ${ms('dead_at')} as at, ${ms('created_at')} as "createdAt", payload, errors
+    `select job_id as "jobId", kind, attempts, dead_reason as reason, ${msOf('dead_at')} as at, ${msOf('created_at')} as "createdAt", payload, errors
        from jobs where status = 'dead' and queue = ? ${older} order by dead_at desc, job_id desc limit ?`,
     [o.queue, ...(o.before === undefined ? [] : [o.before]), o.limit],
   );

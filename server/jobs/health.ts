@@ -2,8 +2,7 @@
 import type { Knex } from 'knex';
 import { z } from 'zod';
 import { QueuePause, queuePauses } from './operate.ts';
-
-const ts = (ms: number): Date => new Date(ms);
+import { rowsOf, ts } from './sql.ts';
 
 export const QueueHealth = z.strictObject({
   queue: z.string(),
@@ -61,7 +60,7 @@ export async function queueHealth(db: Knex, names: Iterable<string>, now: number
     [at, at, at, at, at, at, at, at, at, ts(now - 60_000), ts(now - 600_000), ts(now - 900_000)],
   );
   const pauses = await queuePauses(db);
-  const found = new Map((result as { rows: Counted[] }).rows.map((row) => [row.queue, row]));
+  const found = new Map(rowsOf<Counted>(result).map((row) => [row.queue, row]));
   return [...new Set([...names, ...found.keys(), ...pauses.keys()])].toSorted().map((queue) => {
     const { done15, deadLately, ...row } = found.get(queue) ?? { ...idle, queue };
     const isRed = row.oldestWaitingAgeS > 300 || deadLately > 100;

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import type { Json } from '../../actors/types.ts';
 import type { DeadJob } from './dead.ts';
+import { msOf, rowsOf, ts } from './sql.ts';
 
 export const jobStates = ['waiting', 'delayed', 'active', 'dead', 'done', 'cancelled'] as const;
 export type JobState = (typeof jobStates)[number];
@@ -37,8 +38,6 @@ const OF: { readonly [state in JobState]: { readonly where: string; readonly by:
   cancelled: { where: `j.status = 'cancelled'`, by: 'finished_at', sense: 'desc' },
 };
 
-const ms = (column: string): string => `extract(epoch from j.${column})::float8 * 1000`;
-
 /**
  * Those of one state in the order in which they are next, or ended last; or those of any state that belong to something, the newest first.
  *
@@ -59,14 +58,14 @@ export async function listJobs(
       ? []
       : [`(j.${column}, j.job_id) ${order === 'asc' ? '>' : '<'} (select ${column}, job_id from jobs where job_id = :after)`]),
   ];
-  const { rows } = (await db.raw(
+  const result = await db.raw(
     `select j.job_id as "jobId", j.kind, case when ${unfinished} <= :now then 'waiting' when ${unfinished} > :now then 'delayed' else j.status end as state,
-            j.attempts, j.max_attempts as "maxAttempts", j.priority, ${ms('run_at')} as "runAt", ${ms('created_at')} as "createdAt",
-            ${ms('last_attempt_at')} as "lastAttemptAt", ${ms('finished_at')} as "finishedAt", a.kind || ':' || a.id as actor,
+            j.attempts, j.max_attempts as "maxAttempts", j.priority, ${msOf('j.run_at')} as "runAt", ${msOf('j.created_at')} as "createdAt",
+            ${msOf('j.last_attempt_at')} as "lastAttemptAt", ${msOf('j.finished_at')} as "finishedAt", a.kind || ':' || a.id as actor,
             j.replay_of as "replayOf", j.replayed_by as "replayedBy", j.payload, j.errors
        from jobs j left join thrum_actor a on a.actor_id = j.actor_id
       where ${wanted.join(' and ')} order by j.${column} ${order}, j.job_id ${order} limit :limit`,
-    { queue: o.queue, now: new Date(o.now), limit: o.limit, of: o.of ?? null, after: o.after ?? null },
-  )) as { rows: ListedJob[] };
-  return rows;
+    { queue: o.queue, now: ts(o.now), limit: o.limit, of: o.of ?? null, after: o.after ?? null },
+  );
+  return rowsOf(result);
 }

@@ -1,6 +1,7 @@
 /** What operators do with queues and with single jobs (realtime R16); dead ones are replayed by dead.ts. */
 import type { Knex } from 'knex';
 import { z } from 'zod';
+import { msOf, rowsOf, ts } from './sql.ts';
 
 export const QueuePause = z.strictObject({
   by: z.string().describe('id of the operator'),
@@ -14,10 +15,10 @@ export const isOpen = 'not exists (select 1 from job_pauses p where p.queue = jo
 
 /** By queue. */
 export async function queuePauses(db: Knex): Promise<ReadonlyMap<string, QueuePause>> {
-  const { rows } = (await db.raw('select queue, admin as by, reason, extract(epoch from at)::float8 * 1000 as since from job_pauses')) as {
-    rows: (QueuePause & { queue: string })[];
-  };
-  return new Map(rows.map(({ queue, by, reason, since }) => [queue, { by, reason, since: Math.round(since) }]));
+  const result = await db.raw(`select queue, admin as by, reason, ${msOf('at')} as since from job_pauses`);
+  return new Map(
+    rowsOf<QueuePause & { queue: string }>(result).map(({ queue, by, reason, since }) => [queue, { by, reason, since: Math.round(since) }]),
+  );
 }
 
 /** Of a queue that is stopped already the first reason stays. */
@@ -26,23 +27,22 @@ export async function pauseQueue(db: Knex, queue: string, { by, reason, since }:
     queue,
     by,
     reason,
-    new Date(since),
+    ts(since),
   ]);
 }
 
 /** False when it was not stopped. */
 export async function resumeQueue(db: Knex, queue: string): Promise<boolean> {
-  const { rows } = (await db.raw('delete from job_pauses where queue = ? returning 1', [queue])) as { rows: unknown[] };
-  return rows.length > 0;
+  return rowsOf(await db.raw('delete from job_pauses where queue = ? returning 1', [queue])).length > 0;
 }
 
 /** Lets a job run now that was not due yet; false when there is none. */
 export async function promoteJob(db: Knex, o: { queue: string; jobId: string; now: number }): Promise<boolean> {
-  const { rows } = (await db.raw(
+  const result = await db.raw(
     `update jobs set status = 'waiting', run_at = ? where job_id = ? and queue = ? and status in ('waiting', 'delayed') and run_at > ? returning 1`,
-    [new Date(o.now), o.jobId, o.queue, new Date(o.now)],
-  )) as { rows: unknown[] };
-  return rows.length > 0;
+    [ts(o.now), o.jobId, o.queue, ts(o.now)],
+  );
+  return rowsOf(result).length > 0;
 }
 
 /**
@@ -50,10 +50,10 @@ export async function promoteJob(db: Knex, o: { queue: string; jobId: string; no
  * not given up: nobody would begin them again before the next start.
  */
 export async function discardJob(db: Knex, o: { queue: string; jobId: string; now: number }): Promise<boolean> {
-  const { rows } = (await db.raw(
+  const result = await db.raw(
     `update jobs set status = 'cancelled', finished_at = ? where job_id = ? and queue = ? and status in ('waiting', 'delayed', 'dead')
         and dedupe_key is distinct from 'standing:' || kind returning 1`,
-    [new Date(o.now), o.jobId, o.queue],
-  )) as { rows: unknown[] };
-  return rows.length > 0;
+    [ts(o.now), o.jobId, o.queue],
+  );
+  return rowsOf(result).length > 0;
 }

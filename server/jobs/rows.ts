@@ -1,6 +1,7 @@
-/** The statements of the jobs table. Times go in as epoch ms and come out as numbers. */
+/** The statements of the jobs table. */
 import type { Knex } from 'knex';
 import { isOpen } from './operate.ts';
+import { msOf, rowsOf, ts } from './sql.ts';
 
 export interface Claimed {
   readonly job_id: string;
@@ -16,9 +17,6 @@ export interface Attempt {
   readonly message: string;
   readonly durationMs: number;
 }
-
-const rowsOf = <T>(result: unknown): T[] => (result as { rows: T[] }).rows;
-const ts = (ms: number): Date => new Date(ms);
 
 export async function insertJob(
   tx: Knex,
@@ -109,7 +107,7 @@ export interface Relayed {
   readonly at: number;
 }
 
-const relayed = `job_id, queue, priority, extract(epoch from run_at)::float8 * 1000 as at`;
+const relayed = `job_id, queue, priority, ${msOf('run_at')} as at`;
 
 /** Jobs that no dispatcher has heard of, those due first. */
 export async function unrelayed(db: Knex, queues: readonly string[], limit: number): Promise<Relayed[]> {

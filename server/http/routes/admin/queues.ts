@@ -52,6 +52,8 @@ const Sought = z.union([z.uuid(), z.string().regex(/^[a-z]{1,20}:[A-Za-z0-9_.:-]
 const whenOf = (at: number | null): string | null => (at === null ? null : iso(at));
 const Replayed = z.strictObject({ jobId: z.uuid().describe('of the new job') });
 
+type Caller = Pick<RouteContext, 'caller' | 'requestId'>;
+
 /** jobs of one bulk replay, and how far apart they are */
 const MOST = 500;
 const APART_MS = 20;
@@ -63,7 +65,7 @@ export function queueRoutes({
   knex,
   clock,
 }: AdminDeps & { readonly jobs: Jobs; readonly knex: Knex; readonly clock: Clock }): Route[] {
-  const audit = ({ caller, requestId }: Pick<RouteContext, 'caller' | 'requestId'>, action: string, reason: string, detail: object) =>
+  const audit = ({ caller, requestId }: Caller, action: string, reason: string, detail: object) =>
     inspect.audit({
       admin: caller.id,
       action,
@@ -80,11 +82,15 @@ export function queueRoutes({
       throw new Problem('NOT_FOUND', 'there is no such queue');
   }
 
-  async function discard(c: Pick<RouteContext, 'caller' | 'requestId'>, { queue, jobId }: z.output<typeof One>, reason: string) {
-    await audit(c, 'job.discard', reason, { queue, jobId });
-    if (!(await jobs.discard(queue, jobId))) throw new Problem('NOT_FOUND', 'there is no such job that could be given up');
+  /** @throws Problem NOT_FOUND, and says why, when there is nothing that it could be done to */
+  async function act(c: Caller, action: string, reason: string, on: object, run: () => Promise<boolean>, nothing: string) {
+    await audit(c, action, reason, on);
+    if (!(await run())) throw new Problem('NOT_FOUND', nothing);
     return answer(undefined);
   }
+
+  const discard = (c: Caller, on: z.output<typeof One>, reason: string) =>
+    act(c, 'job.discard', reason, on, () => jobs.discard(on.queue, on.jobId), 'there is no such job that could be given up');
 
   return [
     route({
@@ -132,11 +138,9 @@ export function queueRoutes({
       body: Because,
       reply: { 204: null },
       problems: ['NOT_FOUND'],
-      run: async (c) => {
+      run: (c) => {
         const { queue, jobId } = c.params;
-        await audit(c, 'job.promote', c.body.reason, { queue, jobId });
-        if (!(await jobs.promote(queue, jobId))) throw new Problem('NOT_FOUND', 'there is no such job that is not due yet');
-        return answer(undefined);
+        return act(c, 'job.promote', c.body.reason, c.params, () => jobs.promote(queue, jobId), 'there is no such job that is not due yet');
       },
     }),
     route({
@@ -175,12 +179,7 @@ export function queueRoutes({
       body: Because,
       reply: { 204: null },
       problems: ['NOT_FOUND'],
-      run: async (c) => {
-        const { queue } = c.params;
-        await audit(c, 'queue.resume', c.body.reason, { queue });
-        if (!(await jobs.resume(queue))) throw new Problem('NOT_FOUND', 'the queue is not stopped');
-        return answer(undefined);
-      },
+      run: (c) => act(c, 'queue.resume', c.body.reason, c.params, () => jobs.resume(c.params.queue), 'the queue is not stopped'),
     }),
     route({
       method: 'GET',
