@@ -16,6 +16,7 @@ import { StoreError } from './store/store.ts';
 import type { Batch, EffectId, Housekeeping, JournalStore, Lane } from './store/store.ts';
 import type { Clock, Log } from './types.ts';
 import type { CommitUnit, UnitOwner, Verdict } from './unit.ts';
+import { pause } from './within.ts';
 
 export interface CommitterOptions {
   readonly lane: Lane;
@@ -415,9 +416,7 @@ export class Committer {
 
   #pause(attempt: number): Promise<void> {
     const ms = Math.min(1_000, 10 * 2 ** Math.min(attempt, 7)) * (0.5 + this.#o.random());
-    return new Promise((resolve) => {
-      this.#o.clock.setTimer(ms, resolve);
-    });
+    return pause(this.#o.clock, ms);
   }
 
   #settle(units: readonly CommitUnit[]): void {

@@ -9,6 +9,7 @@ export function within<T>(clock: Clock, ms: number, question: Promise<T>): Promi
   return Promise.race([question, late]).finally(() => clock.clearTimer(timer as object));
 }
 
+/** Resolves after `ms`. */
 export const pause = (clock: Clock, ms: number): Promise<void> =>
   new Promise((resolve) => {
     clock.setTimer(ms, resolve);

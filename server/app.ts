@@ -12,6 +12,7 @@ import { createPgStore } from '../actors/store/pg.ts';
 import type { JournalStore } from '../actors/store/store.ts';
 import type { ActorSystem } from '../actors/system.ts';
 import type { Clock, Log } from '../actors/types.ts';
+import { pause } from '../actors/within.ts';
 import { kinds as allKinds } from '../machines/kinds.ts';
 import { createAudit } from './audit/audit.ts';
 import { createBiosync } from './biosync/biosync.ts';
@@ -395,7 +396,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     health.drain();
     await demo?.stop();
     status.drain();
-    if (!hurry) await new Promise<void>((resolve) => void clock.setTimer(config.drainPauseMs, resolve));
+    if (!hurry) await pause(clock, config.drainPauseMs);
     await actors.handOver(HANDOVER_MS);
     await gateway.drain(hurry ? Math.min(config.drainMs, HURRY_MS) : config.drainMs);
     const closed = new Promise((resolve) => http.close(resolve));

@@ -5,6 +5,7 @@
 import type { Registry } from 'prom-client';
 import type { z } from 'zod';
 import type { Clock, Log } from '../../actors/types.ts';
+import { pause } from '../../actors/within.ts';
 import type { Channel } from '../redis/channel.ts';
 import { Lru } from './lru.ts';
 import type { Second } from './second.ts';
@@ -132,7 +133,7 @@ export function createCache(d: CacheDeps): Cache {
   async function awaited(key: string, names: readonly string[], versions: string): Promise<Entry | undefined> {
     stampede.lockWaits += 1;
     for (let waited = 0; waited < LOCK_WAIT_MS; waited += POLL_MS) {
-      await new Promise<void>((resolve) => void clock.setTimer(POLL_MS, resolve));
+      await pause(clock, POLL_MS);
       const found = await fromSecond(key, names);
       if (found.versions !== versions) return undefined;
       if (found.entry !== undefined && clock.wall() < found.entry.freshUntil) return found.entry;

@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { Client } from 'pg';
 import type { ClientConfig } from 'pg';
 import type { Clock, Log } from '../../actors/types.ts';
+import { pause } from '../../actors/within.ts';
 import { systemClock } from '../clock.ts';
 import { startEmbedded } from './embedded.ts';
 import type { Embedded } from './embedded.ts';
@@ -70,7 +71,7 @@ async function patiently<T>(connect: () => Promise<T>, log: Log, clock: Clock): 
       const { code } = error as { code?: string };
       if (!STARTING.has(code ?? '') || clock.mono() > until) throw error;
       if (attempt === 1) log.warn({ code }, 'waiting for the database');
-      await new Promise<void>((resolve) => void clock.setTimer(AGAIN_MS, resolve));
+      await pause(clock, AGAIN_MS);
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Clock, Log } from '../../actors/types.ts';
+import { pause } from '../../actors/within.ts';
 import type { Users } from '../identity/users.ts';
 import { bookingActions, bookingsStep, resourcesStep } from './bookings.ts';
 import { createDemoClient } from './client.ts';
@@ -82,7 +83,7 @@ export function createDemo(d: DemoDeps): Demo {
   let live: ReturnType<typeof createLiveDemo> | undefined;
 
   const hosting = async (): Promise<void> => {
-    while (!d.isHost() && !stopping.signal.aborted) await new Promise<void>((resolve) => void d.clock.setTimer(LOOK_MS, resolve));
+    while (!d.isHost() && !stopping.signal.aborted) await pause(d.clock, LOOK_MS);
   };
 
   const run = async (url: string): Promise<void> => {

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { Server } from 'socket.io';
 import type { z } from 'zod';
-import type { Clock } from '../../actors/types.ts';
+import { pause } from '../../actors/within.ts';
 import { clientAddress } from '../http/address.ts';
 import { check } from '../http/input.ts';
 import { ANONYMOUS } from '../identity/caller.ts';
@@ -296,5 +296,3 @@ export function createGateway(d: GatewayDeps): Gateway {
     },
   };
 }
-
-const pause = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.setTimer(ms, resolve));
