@@ -4,6 +4,7 @@ import { createDemo } from '../../server/demo/demo.ts';
 import { resources } from '../../server/demo/studio.ts';
 import { people } from '../../server/demo/people.ts';
 import { makeWorld } from '../support/world.ts';
+import type { World } from '../support/world.ts';
 
 /** Asks again until the answer fits, for at most half a minute. */
 async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
@@ -17,6 +18,17 @@ async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Pr
     });
   }
 }
+
+/** What a demo that nobody watches needs of a server. */
+const partsOf = ({ app, log }: World) => ({
+  knex: app.database.knex,
+  actors: app.actors,
+  users: app.identity.users,
+  clock: systemClock,
+  log,
+  random: () => 0.5,
+  watched: () => false,
+});
 
 test('an empty embedded database becomes the demo studio: people, rooms, bookings, wearables, alerts', async (t) => {
   t.timeout(120_000);
@@ -64,15 +76,8 @@ test('an empty embedded database becomes the demo studio: people, rooms, booking
   };
   await world.app.demo!.stop();
   const before = await counts();
-  const { app } = world;
   const again = createDemo({
-    knex: app.database.knex,
-    actors: app.actors,
-    users: app.identity.users,
-    clock: systemClock,
-    log: world.log,
-    random: () => 0.5,
-    watched: () => false,
+    ...partsOf(world),
     isHost: () => true,
     newId: () => 'x',
     wearables: true,
@@ -87,17 +92,10 @@ test('of several nodes one sets the studio up; another one goes on when it is th
   t.timeout(120_000);
   const world = await makeWorld({ listen: true });
   t.teardown(world.close);
-  const { app } = world;
   const hosts = new Set<string>(['a']);
   const node = (name: string) => {
     const demo = createDemo({
-      knex: app.database.knex,
-      actors: app.actors,
-      users: app.identity.users,
-      clock: systemClock,
-      log: world.log,
-      random: () => 0.5,
-      watched: () => false,
+      ...partsOf(world),
       isHost: () => hosts.has(name),
       newId: () => name,
       wearables: false,

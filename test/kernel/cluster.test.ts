@@ -4,7 +4,7 @@ import type { Frame } from '../../actors/bus/bus.ts';
 import type { Principal, Reply } from '../../actors/types.ts';
 import { createSettler } from '../../server/booking/settle.ts';
 import { settle } from '../support/clock.ts';
-import { testCluster } from '../support/cluster.ts';
+import { answered as answeredWithin, testCluster } from '../support/cluster.ts';
 import type { TestCluster, TestNode } from '../support/cluster.ts';
 import { as, system, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -26,13 +26,7 @@ const owned = (c: TestCluster) => {
 };
 
 /** The answer, with the time that it needs. */
-async function answered(c: TestCluster, reply: Promise<Reply>, most = 12_000): Promise<Reply> {
-  const heard: Reply[] = [];
-  void reply.then((r) => heard.push(r));
-  for (let ms = 0; heard.length === 0 && ms < most; ms += 50) await c.clock.advance(50);
-  if (heard.length === 0) throw new Error('no answer');
-  return reply;
-}
+const answered = (c: TestCluster, reply: Promise<Reply>, most = 12_000): Promise<Reply> => answeredWithin(c, reply, most);
 
 test('two nodes share the slots, and either answers for every actor', async (t) => {
   const c = await testCluster({ kinds, effects });

@@ -9,7 +9,7 @@ import { createMetrics } from '../../actors/metrics.ts';
 import { runtimeOf } from '../../actors/runtime.ts';
 import type { Reply } from '../../actors/types.ts';
 import { FakeClock, settle } from '../support/clock.ts';
-import { testCluster } from '../support/cluster.ts';
+import { answered, testCluster } from '../support/cluster.ts';
 import type { NodeOptions, TestCluster, TestClusterOptions, TestNode } from '../support/cluster.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -21,14 +21,6 @@ const ACTORS = 12;
 const add = (node: TestNode, ref: string, key?: string): Promise<Reply> =>
   node.system.ask(ref, { type: 'counter.add', by: 1 }, as(alice, key === undefined ? {} : { key }));
 const whole = (c: TestCluster, ref: string) => c.store.journal(actorIdOf(ref)).every((r, i) => r.seq === i + 1);
-
-async function answered<T>(c: TestCluster, reply: Promise<T>): Promise<T> {
-  const heard: T[] = [];
-  void reply.then((value) => heard.push(value));
-  for (let ms = 0; heard.length === 0 && ms < 40_000; ms += 50) await c.clock.advance(50);
-  if (heard.length === 0) throw new Error('no answer');
-  return reply;
-}
 
 interface Stage {
   readonly c: TestCluster;

@@ -3,7 +3,7 @@ import test from 'ava';
 import type { Publication } from '../../actors/system.ts';
 import type { Reply } from '../../actors/types.ts';
 import { settle } from '../support/clock.ts';
-import { testCluster } from '../support/cluster.ts';
+import { answered, testCluster } from '../support/cluster.ts';
 import type { TestCluster, TestNode } from '../support/cluster.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -11,12 +11,8 @@ import { counter } from '../support/kinds.ts';
 const alice = user('alice');
 const base = { kinds: [counter], effects: { counter: { work: async () => ({ done: 1 }) } } };
 
-const add = async (c: TestCluster, node: TestNode, ref: string): Promise<Reply> => {
-  const heard: Reply[] = [];
-  void node.system.ask(ref, { type: 'counter.add', by: 1 }, as(alice)).then((r) => heard.push(r));
-  for (let ms = 0; heard.length === 0 && ms < 40_000; ms += 50) await c.clock.advance(50);
-  return heard[0]!;
-};
+const add = (c: TestCluster, node: TestNode, ref: string): Promise<Reply> =>
+  answered(c, node.system.ask(ref, { type: 'counter.add', by: 1 }, as(alice)));
 
 /** The edge of a node: what it follows, and what it has heard. */
 function edge(node: TestNode): { follows: Set<string>; published: Publication[]; announced: string[]; changed: string[] } {

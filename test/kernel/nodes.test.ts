@@ -4,7 +4,7 @@ import { actorIdOf, slotOf } from '../../actors/ids.ts';
 import type { Lane } from '../../actors/store/store.ts';
 import type { Reply } from '../../actors/types.ts';
 import { settle } from '../support/clock.ts';
-import { testCluster } from '../support/cluster.ts';
+import { answered, testCluster } from '../support/cluster.ts';
 import type { TestCluster, TestNode } from '../support/cluster.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -40,14 +40,6 @@ function gate(): { commit: (lane: Lane) => Lane['commit']; shut: () => void; ope
     },
     waiting: () => held?.length ?? 0,
   };
-}
-
-async function answered(c: TestCluster, reply: Promise<Reply>, most = 40_000): Promise<Reply> {
-  const heard: Reply[] = [];
-  void reply.then((r) => heard.push(r));
-  for (let ms = 0; heard.length === 0 && ms < most; ms += 50) await c.clock.advance(50);
-  if (heard.length === 0) throw new Error('no answer');
-  return reply;
 }
 
 test('two nodes that both serve an actor write one row each; the loser reads the actor anew and runs the command again (K4)', async (t) => {

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { actorIdOf } from '../../actors/ids.ts';
 import type { Reply } from '../../actors/types.ts';
-import { testCluster } from '../support/cluster.ts';
+import { answered, testCluster } from '../support/cluster.ts';
 import type { TestCluster, TestClusterOptions, TestNode } from '../support/cluster.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -14,14 +14,6 @@ const patient = { ...counter, effects: { work: { ...counter.effects!['work']!, t
 const ask = (node: TestNode, ref: string, type: string, more: object = {}): Promise<Reply> =>
   node.system.ask(ref, { type, ...more }, as(alice, { deadline: 10_000 }));
 const types = (c: TestCluster, ref: string) => c.store.journal(actorIdOf(ref)).map((r) => r.type);
-
-async function answered(c: TestCluster, reply: Promise<Reply>): Promise<Reply> {
-  const heard: Reply[] = [];
-  void reply.then((r) => heard.push(r));
-  for (let ms = 0; heard.length === 0 && ms < 40_000; ms += 50) await c.clock.advance(50);
-  if (heard.length === 0) throw new Error('no answer');
-  return reply;
-}
 
 /** Effects that last until `end` is called; `begun` names the node and the actor of each start. */
 function lasting() {

@@ -3,7 +3,7 @@ import test from 'ava';
 import { actorIdOf } from '../../actors/ids.ts';
 import type { Reply } from '../../actors/types.ts';
 import { settle } from '../support/clock.ts';
-import { testCluster } from '../support/cluster.ts';
+import { answered, testCluster } from '../support/cluster.ts';
 import type { TestCluster, TestNode } from '../support/cluster.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -12,12 +12,8 @@ import { promised } from '../support/promised.ts';
 const alice = user('alice');
 const base = { kinds: [counter], effects: { counter: { work: async () => ({ done: 1 }) } } };
 
-const add = async (c: TestCluster, node: TestNode, ref: string): Promise<Reply> => {
-  const heard: Reply[] = [];
-  void node.system.ask(ref, { type: 'counter.add', by: 1 }, as(alice)).then((r) => heard.push(r));
-  for (let ms = 0; heard.length === 0 && ms < 40_000; ms += 50) await c.clock.advance(50);
-  return heard[0]!;
-};
+const add = (c: TestCluster, node: TestNode, ref: string): Promise<Reply> =>
+  answered(c, node.system.ask(ref, { type: 'counter.add', by: 1 }, as(alice)));
 const listed = async (c: TestCluster, ref: string) => (await c.store.entry(actorIdOf(ref)))?.lastSeq;
 
 /** Three nodes; the last one roams and has written an actor of the first. */

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { actorIdOf, SLOTS, slotOf } from '../../actors/ids.ts';
 import type { Reply } from '../../actors/types.ts';
-import { testCluster } from '../support/cluster.ts';
+import { answered, testCluster } from '../support/cluster.ts';
 import type { NodeOptions, TestCluster, TestNode } from '../support/cluster.ts';
 import { as, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
@@ -12,14 +12,6 @@ const alice = user('alice');
 const base = { kinds: [counter], effects: { counter: { work: async () => ({ done: 1 }) } } };
 const add = (node: TestNode, ref: string, deadline = 10_000): Promise<Reply> =>
   node.system.ask(ref, { type: 'counter.add', by: 1 }, as(alice, { deadline }));
-
-async function answered(c: TestCluster, reply: Promise<Reply>): Promise<Reply> {
-  const heard: Reply[] = [];
-  void reply.then((r) => heard.push(r));
-  for (let ms = 0; heard.length === 0 && ms < 40_000; ms += 50) await c.clock.advance(50);
-  if (heard.length === 0) throw new Error('no answer');
-  return reply;
-}
 
 /** Commits wait for `held`. */
 const holding = (held: Promise<void>, on: () => boolean): NodeOptions => ({

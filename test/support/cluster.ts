@@ -264,3 +264,12 @@ function leasesOf(leases: Leases, away: () => boolean): Leases {
     leave: (me) => reach(() => leases.leave(me)),
   };
 }
+
+/** Lets time pass until there is an answer. @throws Error when `most` ms bring none */
+export async function answered<T>(c: Pick<TestCluster, 'clock'>, reply: Promise<T>, most = 40_000): Promise<T> {
+  const heard: T[] = [];
+  void reply.then((value) => heard.push(value));
+  for (let ms = 0; heard.length === 0 && ms < most; ms += 50) await c.clock.advance(50);
+  if (heard.length === 0) throw new Error('no answer');
+  return reply;
+}
