@@ -125,20 +125,20 @@ paged('a booking made, moved and cancelled on one page is seen live on another',
   const before = await taken.count();
 
   await page.locator('[data-room=loft]').getByRole('button', { name: 'Book Loft at 14:00' }).click();
-  await page.getByLabel('Length').selectOption('60');
+  await page.getByRole('combobox', { name: 'Length', exact: true }).selectOption('60');
   await page.getByRole('dialog').getByRole('button', { name: 'Book', exact: true }).click();
   await other.locator('[data-room=loft] .block.mine', { hasText: '14:00–15:00' }).waitFor();
   t.is(await taken.count(), before + 1);
 
   await page.locator('[data-room=loft] .block.mine', { hasText: '14:00' }).click();
   await page.getByRole('button', { name: 'Move', exact: true }).click();
-  await page.getByLabel('Start').selectOption({ label: '16:30' });
+  await page.getByRole('combobox', { name: 'Start', exact: true }).selectOption({ label: '16:30' });
   await page.getByRole('button', { name: 'Move booking' }).click();
   await other.locator('[data-room=loft] .block.mine', { hasText: '16:30–17:30' }).waitFor();
 
   await page.locator('[data-room=loft] .block.mine', { hasText: '16:30' }).click();
   await page.getByRole('button', { name: 'Cancel booking' }).click();
-  await page.getByLabel('Reason').fill('ill');
+  await page.getByRole('textbox', { name: 'Reason (optional)', exact: true }).fill('ill');
   await page.getByRole('button', { name: 'Yes, cancel it' }).click();
   await other.locator('[data-room=loft] .block.mine').waitFor({ state: 'detached' });
   // the log of one's own bookings and the room's day are two views: until both have moved on the time is somebody's
@@ -220,7 +220,7 @@ paged('a slot that somebody else took meanwhile is refused in the dialog, with t
   await signIn(page, 'Mara');
   await tomorrow(page);
   await page.locator('[data-room=loft]').getByRole('button', { name: 'Book Loft at 14:00' }).click();
-  const start = Number(await page.getByLabel('Start').inputValue());
+  const start = Number(await page.getByRole('combobox', { name: 'Start', exact: true }).inputValue());
   const body = JSON.stringify({ resourceId: 'loft', start: new Date(start).toISOString(), durationMin: 60 });
   // Somebody else's booking arrives between the click and the request that it sends.
   const overtake = async (route: Route): Promise<void> => {

@@ -73,7 +73,7 @@ const dead = (page: Page, n: number): Promise<void> =>
   page.locator('[data-queue="notify"] [data-count="dead"] dd', { hasText: new RegExp(`^${n}$`) }).waitFor();
 
 async function because(page: Page, verb: string): Promise<void> {
-  await page.getByLabel('Reason, kept in the audit log').fill('the mail server knows us now');
+  await page.getByRole('textbox', { name: 'Reason, kept in the audit log', exact: true }).fill('the mail server knows us now');
   await page.getByRole('dialog').getByRole('button', { name: verb, exact: true }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 }
@@ -120,7 +120,7 @@ paged('a job that dies is seen as it dies; it is replayed or discarded with a re
 
   await page.getByRole('link', { name: 'Audit', exact: true }).click();
   for (const act of ['job.replay', 'job.discard']) {
-    await page.getByLabel('Act').selectOption(act);
+    await page.getByRole('combobox', { name: 'Act', exact: true }).selectOption(act);
     await page.locator('.journal > li', { hasText: 'the mail server knows us now' }).first().waitFor();
   }
   t.deepEqual(faults, []);
@@ -143,8 +143,8 @@ paged('a queue is stopped with a reason, a job that waits is found and given up,
   await entry.getByText('userId').waitFor();
   t.deepEqual(await violations(page), [], 'a job that waits');
   const id = (await entry.getAttribute('data-listed')) ?? '';
-  await page.getByLabel('State').selectOption('done');
-  await page.getByLabel('Id of a job, or kind:id of an actor').fill(id);
+  await page.getByRole('combobox', { name: 'State', exact: true }).selectOption('done');
+  await page.getByRole('textbox', { name: 'Id of a job, or kind:id of an actor', exact: true }).fill(id);
   await page.locator(`li[data-listed="${id}"] summary`).first().click();
   await page.locator(`li[data-listed="${id}"]`).getByRole('button', { name: 'Discard' }).click();
   await because(page, 'Discard');

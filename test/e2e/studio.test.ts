@@ -70,8 +70,8 @@ paged('what a client books, moves and cancels is seen live by the coach, and by 
   const before = await mine.count();
 
   await client.locator(`[data-room="${room}"] .cell`).first().click();
-  const start = await client.getByLabel('Start').locator('option:checked').textContent();
-  await client.getByLabel('Length').selectOption('30');
+  const start = await client.getByRole('combobox', { name: 'Start', exact: true }).locator('option:checked').textContent();
+  await client.getByRole('combobox', { name: 'Length', exact: true }).selectOption('30');
   await client.getByRole('dialog').getByRole('button', { name: 'Book', exact: true }).click();
   await client.getByText(/is booked at/).waitFor();
   await mine.filter({ hasText: `${start}–` }).waitFor();
@@ -80,7 +80,7 @@ paged('what a client books, moves and cancels is seen live by the coach, and by 
 
   await mine.filter({ hasText: `${start}–` }).click();
   await client.getByRole('button', { name: 'Move', exact: true }).click();
-  const target = client.getByLabel('Start');
+  const target = client.getByRole('combobox', { name: 'Start', exact: true });
   const to = await target.locator('option:checked').textContent();
   await client.getByRole('button', { name: 'Move booking' }).click();
   await theirs.filter({ hasText: `${to}–` }).waitFor();
@@ -92,8 +92,8 @@ paged('what a client books, moves and cancels is seen live by the coach, and by 
   await theirs.filter({ hasText: `${to}–` }).waitFor({ state: 'detached' });
 
   const operator = await enter('Operator', '/inspect');
-  await operator.getByLabel('State begins with').fill('life.cancelled');
-  await operator.getByLabel('Kind').selectOption('booking');
+  await operator.getByRole('textbox', { name: 'State begins with', exact: true }).fill('life.cancelled');
+  await operator.getByRole('combobox', { name: 'Kind', exact: true }).selectOption('booking');
   await operator.locator('.actors a').first().click();
   await operator.locator('.states li.on[data-state$="cancelled"]').first().waitFor();
   await operator.locator('.journal > li').first().waitFor();
@@ -103,8 +103,8 @@ paged('what a client books, moves and cancels is seen live by the coach, and by 
 
 paged('an operator sees why an actor did what it did, travels in its history, tries a command, and stops it', async (t) => {
   const page = await enter('Operator', '/inspect');
-  await page.getByLabel('Kind').selectOption('booking');
-  await page.getByLabel('State begins with').fill('life.confirmed.upcoming');
+  await page.getByRole('combobox', { name: 'Kind', exact: true }).selectOption('booking');
+  await page.getByRole('textbox', { name: 'State begins with', exact: true }).fill('life.confirmed.upcoming');
   await page.locator('.actors a', { hasText: '#3' }).first().click();
   await page.getByRole('heading', { name: /^booking [0-9a-f-]{36}$/ }).waitFor();
 
@@ -122,7 +122,7 @@ paged('an operator sees why an actor did what it did, travels in its history, tr
   await page.locator('.states li.on[data-state="life.confirmed"]').waitFor();
 
   await page.getByRole('button', { name: 'What if?' }).click();
-  await page.getByLabel('Command').selectOption('booking.cancel');
+  await page.getByRole('combobox', { name: 'Command', exact: true }).selectOption('booking.cancel');
   await page.getByRole('button', { name: 'Try it' }).click();
   await page.locator('.outlook', { hasText: 'life.cancelling' }).waitFor();
   t.deepEqual(await violations(page), [], 'what if');
@@ -134,12 +134,12 @@ paged('an operator sees why an actor did what it did, travels in its history, tr
     ['Resume', 'Pause'],
   ] as const) {
     await page.locator('.summary').getByRole('button', { name: verb, exact: true }).click();
-    await page.getByLabel('Reason, kept in the audit log').fill('a look at night');
+    await page.getByRole('textbox', { name: 'Reason, kept in the audit log', exact: true }).fill('a look at night');
     await page.getByRole('dialog').getByRole('button', { name: verb, exact: true }).click();
     await page.locator('.summary').getByRole('button', { name: then, exact: true }).waitFor();
   }
   await page.getByRole('link', { name: 'Audit', exact: true }).click();
-  await page.getByLabel('Act').selectOption('resume');
+  await page.getByRole('combobox', { name: 'Act', exact: true }).selectOption('resume');
   await page.locator('.journal > li', { hasText: 'a look at night' }).first().waitFor();
   t.deepEqual(await violations(page), [], 'audit');
   await page.getByRole('link', { name: 'Dead letters', exact: true }).click();
@@ -151,7 +151,7 @@ paged('an operator sees why an actor did what it did, travels in its history, tr
 paged('what happens is seen at the inspector as it happens, in the stream and on the page of the actor', async (t) => {
   const watcher = await enter('Operator', '/inspect');
   await watcher.getByRole('link', { name: 'Live', exact: true }).click();
-  await watcher.getByLabel('Kind').selectOption('booking');
+  await watcher.getByRole('combobox', { name: 'Kind', exact: true }).selectOption('booking');
   await watcher
     .getByTestId('rate')
     .filter({ hasText: /watching|events/ })
@@ -159,7 +159,7 @@ paged('what happens is seen at the inspector as it happens, in the stream and on
   const client = await enter('Client');
   const room = await openDay(client);
   await client.locator(`[data-room="${room}"] .cell`).first().click();
-  const start = await client.getByLabel('Start').locator('option:checked').textContent();
+  const start = await client.getByRole('combobox', { name: 'Start', exact: true }).locator('option:checked').textContent();
   await client.getByRole('dialog').getByRole('button', { name: 'Book', exact: true }).click();
   const mine = client.locator(`[data-room="${room}"] .block.mine`, { hasText: `${start}–` });
   await mine.waitFor();
