@@ -82,7 +82,7 @@ export class Strangers {
     const fresh: number[] = [];
     let freshSince = now;
     for (const [slot, since] of this.#d.slots()) {
-      const at = now - (mono - since);
+      const at = Math.floor(now - (mono - since)); // whole ms, because the column is
       if (at > from) freshSince = Math.min(freshSince, at);
       (at > from ? fresh : kept).push(slot);
     }

@@ -355,6 +355,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     lifecycle: createMemLifecycle(all),
     projections: createMemProjections(all),
     recent: async (since, slots) => {
+      if (!Number.isInteger(since)) throw new RangeError(`recent: ${since} is not a whole number of ms`);
       const found: { actorId: string; seq: number }[] = [];
       for (const actorId of journal.keys()) {
         if (slots && !slots.includes(slotOf(actorId))) continue;

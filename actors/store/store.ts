@@ -347,7 +347,7 @@ export interface JournalStore {
   readonly admin: AdminStore;
   readonly lifecycle: LifecycleStore;
   readonly projections: ProjectionStore;
-  /** Actors with a journal row at or after `since` (epoch ms); of these slots only, if given. */
+  /** Actors with a journal row at or after `since` (whole epoch ms); of these slots only, if given. */
   recent(since: number, slots?: readonly number[]): Promise<{ actorId: string; seq: number }[]>;
   /** `kind:id` of at most 256 actors; those that the directory does not know are absent. */
   refs(actorIds: readonly string[]): Promise<Map<string, ActorRef>>;

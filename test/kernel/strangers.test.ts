@@ -53,6 +53,23 @@ test('an owner shows what a roaming node has written that has died since', async
   t.is(await a.metric('fence_conflicts_total'), 0);
 });
 
+test('an owner that has just come shows what a node has written that died, at fractions of a ms', async (t) => {
+  const c = await testCluster({ ...base, nodes: 2 });
+  const [a, x] = c.nodes as [TestNode, TestNode];
+  await c.clock.advance(20_000);
+  const ref = c.refOf(x, 'counter');
+  await add(c, x, ref);
+  x.connect(false);
+  await c.clock.advance(10_000);
+  t.is(c.owner(ref), a);
+  c.clock.sleep(1_500.3); // its ticks come late, as they do
+  t.like(await add(c, x, ref), { ok: true, seq: 3 });
+  x.kill();
+  t.is(await listed(c, ref), 2);
+  await c.clock.advance(15_000);
+  t.is(await listed(c, ref), 3);
+});
+
 test('an owner shows what a node writes that roams for long', async (t) => {
   const { c, a, x, ref, topic } = await roamed();
   await c.clock.advance(20_000);

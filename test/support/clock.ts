@@ -26,8 +26,9 @@ export class FakeClock implements Clock {
     this.#wall = wall;
   }
 
+  /** whole ms, as a real one; the monotonic one has fractions when it is advanced by such */
   wall(): number {
-    return this.#wall;
+    return Math.floor(this.#wall);
   }
 
   mono(): number {
