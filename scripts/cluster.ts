@@ -1,7 +1,7 @@
 /**
  * Several nodes on one machine as plain processes, with a load balancer before them: `npm run cluster [-- --nodes 3] [--port 3000]`. PostgreSQL and
  * Redis are those of DATABASE_URL and REDIS_URL, else private ones whose data ends with them. `kill -9` a node: the others go on, and the command that
- * starts it again is printed.
+ * starts it again is printed. Each node writes its log to a file.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -35,18 +35,24 @@ async function main(): Promise<void> {
     PUBLIC_URL: balancer.url,
     TRUSTED_PROXIES: '1',
     DRAIN_MS: '2000',
-    LOG_LEVEL: 'warn',
   };
-  const start = async (demo: 'on' | 'off'): Promise<ServerProcess> =>
-    startServer({ port: await freePort(), dataDir, env: { ...common, DEMO: demo } });
+  const logOf = (port: number): string => join(dataDir, `node-${port}.log`);
+  const start = async (demo: 'on' | 'off'): Promise<ServerProcess> => {
+    const port = await freePort();
+    return startServer({ port, dataDir, env: { ...common, DEMO: demo }, log: logOf(port) });
+  };
 
   // The first fills the database; the others find it so.
   const first = await start('on');
   const nodes = [first, ...(await Promise.all(Array.from({ length: count - 1 }, () => start('off'))))];
   balancer.nodes(nodes.map((n) => n.url));
   say(`\n  ${count} nodes of Thrum behind ${balancer.url}\n`);
-  for (const n of nodes) say(`  node        ${n.url}   pid ${n.pid}   ready after ${(n.readyMs / 1_000).toFixed(1)} s`);
-  say(`  database    ${database}\n  redis       ${url}\n`);
+  for (const n of nodes)
+    say(`  node        ${n.url}   pid ${n.pid}   ready after ${(n.readyMs / 1_000).toFixed(1)} s   log ${logOf(n.port)}`);
+  say(`  database    ${database}${postgres === undefined ? '' : `   pid ${await postgres.pid()}`}`);
+  say(`  redis       ${url}${redis?.pid === undefined ? '' : `   pid ${redis.pid}`}\n`);
+  if (postgres !== undefined) say(`  To start PostgreSQL again when you have ended it (kill -INT):\n\n  ${postgres.again}\n`);
+  if (redis !== undefined) say(`  To start Redis again when you have ended it (kill -9):\n\n  ${redis.again}\n`);
   say(
     `  dashboard   ${balancer.url}/\n  inspector   ${balancer.url}/inspect#nodes\n\n  The sign-in page has the logins of the demo studio. Ctrl-C ends everything.\n`,
   );
@@ -55,7 +61,9 @@ async function main(): Promise<void> {
     const env = { ...common, DEMO: 'off', DATA_DIR: dataDir, PORT: String(n.port) };
     const again = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
     void n.ended.then(
-      (how) => ending || say(`  ${n.url} has ended (${how}). To start it again:\n\n  ${again.join(' ')} node dist/server/main.js\n`),
+      (how) =>
+        ending ||
+        say(`  ${n.url} has ended (${how}). To start it again:\n\n  ${again.join(' ')} node dist/server/main.js >>${logOf(n.port)} 2>&1\n`),
     );
   }
 

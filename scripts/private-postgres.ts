@@ -11,6 +11,10 @@ export interface PrivatePostgres {
   readonly url: string;
   /** `15.18` */
   readonly version: string;
+  /** of the server; another one after `restart` */
+  pid(): Promise<number>;
+  /** what starts it again when somebody has ended it */
+  readonly again: string;
   /** Kills the server like a crash and starts it again over what it had written. */
   restart(): Promise<void>;
   /** Ends the server and removes its folder. */
@@ -119,15 +123,16 @@ export async function startPostgres(settings: { readonly [name: string]: string 
     await stop();
     throw new Error(`PostgreSQL did not start: ${said}`);
   }
+  const pid = async (): Promise<number> => Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
   async function restart(): Promise<void> {
-    const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
     await writeFile(join(dir, 'again'), 'yes');
-    process.kill(pid, 'SIGQUIT');
+    process.kill(await pid(), 'SIGQUIT');
     child.stdin.end();
     await ended(child);
     await rm(join(dir, 'again'));
     child = run();
     await ready();
   }
-  return { version: await ready(), url, restart, stop };
+  const again = `${process.getuid?.() === 0 ? 'setpriv --reuid=postgres --regid=postgres --clear-groups ' : ''}${args.join(' ')}`;
+  return { version: await ready(), url, pid, again, restart, stop };
 }

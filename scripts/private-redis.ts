@@ -10,6 +10,10 @@ import { createInterface } from 'node:readline';
 /** A Redis of our own in a temporary folder, reached by unix socket; nothing else on the machine can see it. */
 export interface PrivateRedis {
   readonly url: string;
+  /** of the server; undefined while it is killed */
+  readonly pid: number | undefined;
+  /** what starts it again when somebody has ended it */
+  readonly again: string;
   /** Kills the server; what it knew is lost unless it was started with `keep`. */
   kill(): Promise<void>;
   /** Starts it again after `kill`. */
@@ -76,10 +80,11 @@ export async function startRedis(o: { readonly keep?: boolean } = {}): Promise<P
   const dir = await mkdtemp(join(tmpdir(), 'thrum-redis-'));
   const socket = join(dir, 'redis.sock');
   const memory = ['--save', '', '--appendonly', o.keep === true ? 'yes' : 'no', '--appendfsync', 'always'];
+  const args = ['--port', '0', '--unixsocket', socket, '--dir', dir, '--daemonize', 'no', ...memory];
   let running: Running | undefined;
 
   async function start(): Promise<void> {
-    running = await runGuarded(binary ?? '', ['--port', '0', '--unixsocket', socket, '--dir', dir, '--daemonize', 'no', ...memory]);
+    running = await runGuarded(binary ?? '', args);
     for (let waited = 0; waited < READY_WITHIN_MS; waited += 20) {
       if (await answers(socket)) return;
       await pause(20);
@@ -97,6 +102,10 @@ export async function startRedis(o: { readonly keep?: boolean } = {}): Promise<P
   await start();
   return {
     url: `unix://${socket}`,
+    get pid() {
+      return running?.pid;
+    },
+    again: [binary, ...args.map((arg) => (arg === '' ? "''" : arg))].join(' '),
     start,
     kill,
     signal: (name) => void (running !== undefined && process.kill(running.pid, name)),

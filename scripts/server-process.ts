@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 
@@ -61,6 +62,8 @@ export async function startServer(o: {
   env?: { readonly [name: string]: string };
   /** default the product */
   script?: string;
+  /** file to which everything it writes is added */
+  log?: string;
 }): Promise<ServerProcess> {
   const url = `http://127.0.0.1:${o.port}`;
   const began = performance.now();
@@ -75,6 +78,11 @@ export async function startServer(o: {
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
+  if (o.log !== undefined) {
+    const file = createWriteStream(o.log, { flags: 'a' });
+    child.stdout.pipe(file);
+    child.stderr.pipe(file);
+  }
   const ended = new Promise<number | string>((done) => {
     child.once('exit', (code, signal) => done(code ?? signal ?? 'unknown'));
   });
