@@ -45,6 +45,8 @@ const LEAVE_MS = 500;
 const REJOIN_MS = 2_000;
 const RESYNC_MS = 5_000;
 const SAMPLE = 16;
+/** handshakes that one connection may try; who was refused may come with a better token */
+const HANDSHAKES = 5;
 
 export function createGateway(d: GatewayDeps): Gateway {
   const { config, clock } = d;
@@ -128,7 +130,18 @@ export function createGateway(d: GatewayDeps): Gateway {
     void admit(socket, next);
   });
 
+  /** by connection: it has one socket, for its limits would begin anew with each */
+  const handshakes = new WeakMap<object, number>();
+
   async function admit(socket: LiveSocket, next: (error?: Error) => void): Promise<void> {
+    const { conn } = socket;
+    const tried = handshakes.get(conn) ?? 0;
+    if (tried >= HANDSHAKES) {
+      conn.close();
+      next(new Error('one socket per connection'));
+      return;
+    }
+    handshakes.set(conn, HANDSHAKES);
     try {
       const handshake = check(Handshake, socket.handshake.auth, 'auth') as z.output<typeof Handshake>;
       socket.data.connection = {
@@ -146,6 +159,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     } catch (error) {
       const problem = context.problem(error);
       metrics.handshakes.inc({ result: problem.code });
+      handshakes.set(conn, tried + 1);
       next(Object.assign(new Error(problem.code), { data: problem }));
       return;
     }
@@ -180,7 +194,9 @@ export function createGateway(d: GatewayDeps): Gateway {
       if (!verdict.ok) bye(socket, { code: 'RATE_LIMITED', retryAfterMs: verdict.retryAfterMs });
     });
     listen(context, socket);
-    socket.on('disconnect', () => {
+    socket.on('disconnect', (reason) => {
+      // what is left of the connection would count nowhere
+      if (reason === 'client namespace disconnect') socket.conn.close();
       metrics.connections.dec();
       metrics.subscriptions.dec(c.topics.size);
       admission.closed(c.address);

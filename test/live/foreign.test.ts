@@ -138,3 +138,37 @@ test('a message of more than 64 KiB ends the socket (33)', async (t) => {
   await bare.closed;
   t.pass();
 });
+
+test('a connection has one socket: who asks for many at once is cut off (R9)', async (t) => {
+  const { w } = t.context;
+  const bare = new Bare(w.url);
+  t.teardown(() => bare.ws.terminate());
+  await bare.find((f) => f.startsWith('0'));
+  for (let i = 0; i < 20; i += 1) bare.ws.send('40');
+  await bare.closed;
+  t.true(bare.frames.filter((f) => f.startsWith('42["hello"')).length <= 1);
+});
+
+test('a connection ends with its socket, and cannot begin with new limits (R9)', async (t) => {
+  const { w } = t.context;
+  const bare = new Bare(w.url);
+  t.teardown(() => bare.ws.terminate());
+  await bare.find((f) => f.startsWith('0'));
+  bare.ws.send('40');
+  await bare.find((f) => f.startsWith('42["hello"'));
+  bare.ws.send('41');
+  await t.notThrowsAsync(bare.closed);
+});
+
+test('who was refused may try again on the same connection, but not for ever', async (t) => {
+  const { w } = t.context;
+  const bare = new Bare(w.url);
+  t.teardown(() => bare.ws.terminate());
+  await bare.find((f) => f.startsWith('0'));
+  for (let i = 0; i < 5; i += 1) {
+    bare.ws.send(`40${JSON.stringify({ token: 'nonsense', proto: 1 })}`);
+    await until(() => bare.frames.filter((f) => f.startsWith('44')).length === i + 1, `refusal ${i + 1}`);
+  }
+  bare.ws.send('40');
+  await t.notThrowsAsync(bare.closed);
+});
