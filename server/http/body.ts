@@ -77,8 +77,13 @@ function isJson(contentType: string): boolean {
   return /^application\/(?:json|[\w.+-]+\+json)$/.test(media.trim()) && (charset === 'utf-8' || charset === 'utf8');
 }
 
+/** Whether text holds what the database cannot store: the character U+0000 or half of a surrogate pair. */
+export const unfit = (text: string): boolean => /\0|\p{Surrogate}/u.test(text);
+const UNFIT = 'text must not contain the character U+0000 or half of a surrogate pair';
+
 /** What is wrong with the shape of any incoming JSON value (realtime R9), or nothing. */
 export function jsonFault(value: unknown, limits: JsonLimits, depth = 0): string | undefined {
+  if (typeof value === 'string') return unfit(value) ? UNFIT : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth >= limits.jsonDepth) return `nested deeper than ${limits.jsonDepth}`;
   if (Array.isArray(value)) {
@@ -92,6 +97,7 @@ export function jsonFault(value: unknown, limits: JsonLimits, depth = 0): string
   if (keys.length > limits.jsonKeys) return `more than ${limits.jsonKeys} keys in one object`;
   for (const key of keys) {
     if (key === '__proto__') return 'the key __proto__ is not accepted';
+    if (unfit(key)) return UNFIT;
     const fault = jsonFault((value as Record<string, unknown>)[key], limits, depth + 1);
     if (fault !== undefined) return fault;
   }

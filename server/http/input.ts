@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { isTraceparent } from '../observe/spans.ts';
 import { invalid, Problem } from '../problems.ts';
+import { unfit } from './body.ts';
 import type { Route } from './route.ts';
 
 /** Parameters of a path that declares no schema for them. @throws Problem VALIDATION */
@@ -12,10 +13,11 @@ export function checkParams(params: { readonly [name: string]: string }): unknow
   return params;
 }
 
-/** Query string as an object: repeated keys and keys that end in `[]` become arrays. */
+/** Query string as an object: repeated keys and keys that end in `[]` become arrays. @throws Problem VALIDATION for text that cannot be stored */
 export function queryObject(search: string): Record<string, unknown> {
   const out = Object.create(null) as Record<string, string | string[]>;
   for (const [name, value] of new URLSearchParams(search)) {
+    if (unfit(name) || unfit(value)) throw invalid([{ path: 'query', message: 'text must not contain the character U+0000' }]);
     const many = name.endsWith('[]');
     const key = many ? name.slice(0, -2) : name;
     const before = out[key];

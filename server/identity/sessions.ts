@@ -52,7 +52,7 @@ interface SessionRow {
   readonly user_agent: string | null;
 }
 
-const FORM = /^rt_([0-9a-f-]{36})_[A-Za-z0-9_-]{43}$/;
+const FORM = /^rt_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_[A-Za-z0-9_-]{43}$/;
 const iso = (at: number): string => new Date(at).toISOString();
 
 const GRACE_MS = 10_000;

@@ -90,7 +90,7 @@ test('a person connects the simulated wearable; history is fetched, scores appea
 
   const device = await until('the end of the backfill', async () => {
     const { body } = await json(w, { method: 'GET', path: `/v1/devices/${deviceId}`, token: mia.token });
-    return (body['backfill'] as { state: string }).state === 'completed' ? body : undefined;
+    return (body['backfill'] as { state: string } | undefined)?.state === 'completed' ? body : undefined;
   });
   const scored = await until('the scores of the backfill', async () => {
     const { state } = await w.app.actors.inspect.one(`user:${mia.id}`);

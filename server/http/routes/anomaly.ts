@@ -8,7 +8,8 @@ import { AlertItem, Label, Tier } from '../../../machines/anomaly/schema.ts';
 import { ConfigPatch } from '../../../machines/anomaly/state.ts';
 import { MonitorView } from '../../../machines/anomaly/views.ts';
 import { findAlert, listAlerts, listMonitors } from '../../db/models/anomaly.ts';
-import { invalid, Problem } from '../../problems.ts';
+import { Problem } from '../../problems.ts';
+import { CursorTime, readCursor, writeCursor } from '../cursor.ts';
 import { answer, askRoute, readRoute, route } from '../route.ts';
 import type { Answer, Route, RouteContext } from '../route.ts';
 
@@ -27,7 +28,7 @@ const Filter = z.object({
   metric: z.string().max(40).optional(),
   status: Status.or(z.literal('active')).optional().describe('active: open or acknowledged'),
   severity: Tier.exclude(['none']).optional().describe('least severity'),
-  since: z.coerce.number().int().min(0).optional().describe('opened at or after, epoch ms'),
+  since: z.coerce.number().pipe(CursorTime).optional().describe('opened at or after, epoch ms'),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(100).optional(),
 });
@@ -41,13 +42,12 @@ const MonitorFilter = Filter.pick({ owner: true, metric: true, limit: true }).ex
 });
 const MonitorPage = z.strictObject({ items: z.array(MonitorEntry), nextCursor: z.string().optional() });
 
-const cursorOf = (a: AlertItem): string => Buffer.from(`${a.openedAt}.${a.id}`).toString('base64url');
+const Place = z.tuple([CursorTime, z.uuid()]);
 
 function afterCursor(cursor: string | undefined): { openedAt: number; id: string } | undefined {
   if (cursor === undefined) return undefined;
-  const [, openedAt, id] = /^(\d{1,15})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
-  if (openedAt === undefined || id === undefined) throw invalid([{ path: 'query.cursor', message: 'is not a cursor of this list' }]);
-  return { openedAt: Number(openedAt), id };
+  const [openedAt, id] = readCursor(Place, cursor);
+  return { openedAt, id };
 }
 
 const Classified = z.strictObject({
@@ -92,7 +92,10 @@ export function anomalyRoutes({ knex }: { readonly knex: Knex }): Route[] {
     });
     const shown = items.slice(0, f.limit);
     const last = shown.at(-1);
-    return answer({ items: shown, ...(items.length > f.limit && last !== undefined ? { nextCursor: cursorOf(last) } : {}) });
+    return answer({
+      items: shown,
+      ...(items.length > f.limit && last !== undefined ? { nextCursor: writeCursor([last.openedAt, last.id]) } : {}),
+    });
   };
   const ownerOf = (owner: string | undefined): { kind: string; id: string } | undefined => {
     if (owner === undefined) return undefined;

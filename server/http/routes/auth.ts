@@ -12,6 +12,7 @@ import { SessionView } from '../../identity/sessions.ts';
 import { Org } from '../../identity/tokens.ts';
 import { User, userOf } from '../../identity/users.ts';
 import { Problem } from '../../problems.ts';
+import { CursorText, readCursor, writeCursor } from '../cursor.ts';
 import { answer, route } from '../route.ts';
 import type { Answer, Route, RouteContext } from '../route.ts';
 
@@ -29,21 +30,7 @@ const Pair = z.strictObject({
 });
 const Jwks = z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())) });
 
-const Cursor = z.strictObject({ name: z.string(), id: z.uuid() });
-const writeCursor = (c: z.output<typeof Cursor>): string => Buffer.from(JSON.stringify(c)).toString('base64url');
-
-function readCursor(text: string): z.output<typeof Cursor> {
-  try {
-    return Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
-  } catch (cause) {
-    throw new Problem(
-      'VALIDATION',
-      'the cursor is not of this list',
-      { issues: [{ path: 'query.cursor', message: 'is not a cursor' }] },
-      { cause },
-    );
-  }
-}
+const Place = z.tuple([CursorText, z.uuid()]);
 
 export interface AuthRouteDeps {
   readonly config: Config;
@@ -185,11 +172,13 @@ export function authRoutes({ config, identity, operatorSecret }: AuthRouteDeps):
       reply: { 200: z.strictObject({ items: z.array(User), nextCursor: z.string().optional() }) },
       run: async (c) => {
         const { role, limit, cursor } = c.query;
-        const rows = await users.list({ role, limit: limit + 1, after: cursor === undefined ? undefined : readCursor(cursor) });
+        const [name, id] = cursor === undefined ? [] : readCursor(Place, cursor);
+        const after = name === undefined || id === undefined ? undefined : { name, id };
+        const rows = await users.list({ role, limit: limit + 1, after });
         const page = rows.slice(0, limit).map(userOf);
         const last = page.at(-1);
         const more = rows.length > limit && last !== undefined;
-        return answer({ items: page, ...(more ? { nextCursor: writeCursor({ name: last.displayName, id: last.id }) } : {}) });
+        return answer({ items: page, ...(more ? { nextCursor: writeCursor([last.displayName, last.id]) } : {}) });
       },
     }),
     route({

@@ -8,6 +8,7 @@ import type { Connector } from '../../biosync/connect.ts';
 import type { Intake } from '../../biosync/intake.ts';
 import type { Providers } from '../../biosync/provider.ts';
 import { Problem } from '../../problems.ts';
+import { CursorText, CursorTime, readCursor, writeCursor } from '../cursor.ts';
 import { answer, askRoute, readRoute, route } from '../route.ts';
 import type { Route } from '../route.ts';
 
@@ -233,12 +234,12 @@ export const biosyncRoutes = ({ knex, providers, intake, connector, webhookBytes
     auth: 'user',
     summary: 'Sync runs and deliveries, newest first',
     params: DeviceParams,
-    query: z.object({ limit: z.coerce.number().int().min(1).max(200).default(50), cursor: z.coerce.number().optional() }),
+    query: z.object({ limit: z.coerce.number().int().min(1).max(200).default(50), cursor: z.string().max(100).optional() }),
     reply: { 200: z.strictObject({ items: z.array(SyncEvent), nextCursor: z.string().optional() }) },
     problems: ['NOT_FOUND'],
     run: async ({ params, query, read }) => {
       await read(`device:${params.id}`, 'status');
-      return answer(await history(knex, params.id, query.limit, query.cursor));
+      return answer(await history(knex, params.id, query.limit, query.cursor === undefined ? undefined : readCursor(Place, query.cursor)));
     },
   }),
   readRoute({
@@ -269,12 +270,16 @@ interface SyncDb {
   readonly error_code: string | null;
 }
 
-async function history(knex: Knex, deviceId: string, limit: number, before: number | undefined) {
+const Place = z.tuple([CursorTime, CursorText]);
+
+async function history(knex: Knex, deviceId: string, limit: number, after: z.output<typeof Place> | undefined) {
+  const at = after === undefined ? null : new Date(after[0]);
   const result = (await knex.raw(
-    `select * from sync_events where device_id = ? and started_at < coalesce(?::timestamptz, 'infinity') order by started_at desc, id limit ?`,
-    [deviceId, before === undefined ? null : new Date(before), limit],
+    `select * from sync_events where device_id = ? and (?::timestamptz is null or started_at < ? or (started_at = ? and id > ?))
+      order by started_at desc, id limit ?`,
+    [deviceId, at, at, at, after?.[1] ?? null, limit + 1],
   )) as { rows: SyncDb[] };
-  const items = result.rows.map((r) => ({
+  const items = result.rows.slice(0, limit).map((r) => ({
     id: r.id,
     trigger: r.trigger,
     status: r.status,
@@ -291,6 +296,6 @@ async function history(knex: Knex, deviceId: string, limit: number, before: numb
     attempt: r.attempt,
     ...(r.error_code === null ? {} : { errorCode: r.error_code }),
   }));
-  const last = items.length === limit ? items.at(-1) : undefined;
-  return { items, ...(last === undefined ? {} : { nextCursor: String(last.startedAt) }) };
+  const last = result.rows.length > limit ? items.at(-1) : undefined;
+  return { items, ...(last === undefined ? {} : { nextCursor: writeCursor([last.startedAt, last.id]) }) };
 }

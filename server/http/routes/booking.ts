@@ -22,8 +22,9 @@ import type { Clock, Json } from '../../../actors/types.ts';
 import type { Settler } from '../../booking/settle.ts';
 import { listBookings } from '../../db/models/booking.ts';
 import type { NewId } from '../../ids.ts';
-import { invalid, isProblem, Problem, problems } from '../../problems.ts';
+import { isProblem, Problem, problems } from '../../problems.ts';
 import type { ProblemCode } from '../../problems.ts';
+import { CursorTime, readCursor, writeCursor } from '../cursor.ts';
 import { answer, route } from '../route.ts';
 import type { Answer, Route, RouteContext } from '../route.ts';
 
@@ -236,7 +237,10 @@ export function bookingRoutes({ knex, clock, newId, settler }: BookingDeps): Rou
         });
         const page = items.slice(0, q.limit);
         const last = page.at(-1);
-        return answer({ items: page, ...(items.length > q.limit && last !== undefined ? { nextCursor: cursorOf(last) } : {}) });
+        return answer({
+          items: page,
+          ...(items.length > q.limit && last !== undefined ? { nextCursor: writeCursor([instantOf(last.start), last.bookingId]) } : {}),
+        });
       },
     }),
     route({
@@ -419,11 +423,10 @@ function mergeSlots(ids: readonly string[], found: readonly (Answer<Json> | unde
   return { slots, asOf, complete: incomplete.length === 0, incomplete };
 }
 
-const cursorOf = (b: BookingView): string => Buffer.from(`${instantOf(b.start)}.${b.bookingId}`).toString('base64url');
+const Place = z.tuple([CursorTime, z.uuid()]);
 
 function after(cursor: string | undefined): { start: number; id: string } | undefined {
   if (cursor === undefined) return undefined;
-  const [, start, id] = /^(\d{1,15})\.([0-9a-f-]{36})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
-  if (start === undefined || id === undefined) throw invalid([{ path: 'query.cursor', message: 'is not a cursor of this list' }]);
-  return { start: Number(start), id };
+  const [start, id] = readCursor(Place, cursor);
+  return { start, id };
 }

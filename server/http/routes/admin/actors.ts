@@ -5,6 +5,7 @@ import type { DirectoryPlace, DirectorySort } from '../../../../actors/store/dir
 import type { DirectoryRow } from '../../../../actors/store/store.ts';
 import type { Redactor } from '../../../inspector/redact.ts';
 import { invalid } from '../../../problems.ts';
+import { CursorText, CursorTime, readCursor, writeCursor } from '../../cursor.ts';
 import { answer, route } from '../../route.ts';
 import type { Route } from '../../route.ts';
 import { auditRead, eyesOf } from './deps.ts';
@@ -103,20 +104,12 @@ function failure(eyes: Redactor, letter: DeadLetter): z.output<typeof Failure> {
   return { id: letter.n, source: letter.source, type, error, at: iso(letter.at), resolution: letter.resolution };
 }
 
-const Place = z.tuple([z.enum(['recent', 'oldest', 'events', 'name']), z.union([z.number(), z.string()]), z.string()]);
-
-const cursorOf = (sort: DirectorySort, place: DirectoryPlace): string =>
-  Buffer.from(JSON.stringify([sort, ...place])).toString('base64url');
+const Place = z.tuple([z.enum(['recent', 'oldest', 'events', 'name']), z.union([CursorTime, CursorText]), CursorText]);
 
 function afterCursor(cursor: string, sort: DirectorySort): DirectoryPlace {
-  let read: z.output<typeof Place> | undefined;
-  try {
-    read = Place.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
-  } catch {
-    read = undefined;
-  }
-  const fits = read?.[0] === sort && (sort === 'name' ? typeof read[1] === 'string' : typeof read[1] === 'number' && UUID.test(read[2]));
-  if (read === undefined || !fits) throw invalid([{ path: 'query.cursor', message: 'is not a cursor of this list' }]);
+  const read = readCursor(Place, cursor);
+  const fits = read[0] === sort && (sort === 'name' ? typeof read[1] === 'string' : typeof read[1] === 'number' && UUID.test(read[2]));
+  if (!fits) throw invalid([{ path: 'query.cursor', message: 'is not a cursor of this list' }]);
   return [read[1], read[2]];
 }
 
@@ -158,7 +151,7 @@ export function actorListRoutes(d: AdminDeps): Route[] {
         }
         const after = cursor === undefined ? undefined : afterCursor(cursor, sort);
         const { items, next } = await d.inspect.list({ ...filter, sort, after });
-        return answer({ items: items.map(entry), ...(next === undefined ? {} : { nextCursor: cursorOf(sort, next) }) });
+        return answer({ items: items.map(entry), ...(next === undefined ? {} : { nextCursor: writeCursor([sort, ...next]) }) });
       },
     }),
     route({

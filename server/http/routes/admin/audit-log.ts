@@ -1,6 +1,6 @@
 /** The one audit log of the project, as it is sealed in its chains. */
 import { z } from 'zod';
-import { invalid } from '../../../problems.ts';
+import { CursorText, CursorTime, readCursor, writeCursor } from '../../cursor.ts';
 import { answer, route } from '../../route.ts';
 import type { Route, RouteContext } from '../../route.ts';
 import type { AdminDeps } from './deps.ts';
@@ -30,15 +30,7 @@ const Verified = z.strictObject({
   waiting: z.int().describe('entries that nobody has sealed for more than 10 s'),
 });
 const Instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
-const Cursor = z.tuple([z.int(), z.string(), z.int()]);
-
-function afterCursor(cursor: string): z.output<typeof Cursor> {
-  try {
-    return Cursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
-  } catch {
-    throw invalid([{ path: 'query.cursor', message: 'is not a cursor of this list' }]);
-  }
-}
+const Place = z.tuple([CursorTime, CursorText, z.int()]);
 
 export function auditLogRoutes({ audit }: AdminDeps): Route[] {
   const read = (c: Pick<RouteContext, 'caller' | 'requestId'>, action: string, meta: { [key: string]: string }): Promise<void> =>
@@ -66,14 +58,13 @@ export function auditLogRoutes({ audit }: AdminDeps): Route[] {
       reply: { 200: z.strictObject({ items: z.array(Entry), nextCursor: z.string().optional() }) },
       run: async (c) => {
         const { cursor, limit, ...filter } = c.query;
-        const after = cursor === undefined ? undefined : afterCursor(cursor);
+        const after = cursor === undefined ? undefined : readCursor(Place, cursor);
         await audit.seal();
         const found = await audit.list({ ...filter, after, limit: limit + 1 });
         const items = found.slice(0, limit);
         const last = found.length > limit ? items.at(-1) : undefined;
         await read(c, 'audit.read', {});
-        const nextCursor =
-          last === undefined ? {} : { nextCursor: Buffer.from(JSON.stringify([last.at, last.chain, last.seq])).toString('base64url') };
+        const nextCursor = last === undefined ? {} : { nextCursor: writeCursor([last.at, last.chain, last.seq]) };
         return answer({ items: items.map((e) => ({ ...e, at: iso(e.at) })), ...nextCursor });
       },
     }),

@@ -45,7 +45,7 @@ const Dead = z.strictObject({
   payload: Payload,
   errors: Tries,
 });
-const Name = z.object({ queue: z.string().max(60) });
+const Name = z.object({ queue: z.string().regex(/^[A-Za-z0-9_.:-]{1,60}$/) });
 const One = Name.extend({ jobId: z.uuid() });
 const Because = z.strictObject({ reason: Reason });
 const Sought = z.union([z.uuid(), z.string().regex(/^[a-z]{1,20}:[A-Za-z0-9_.:-]{1,120}$/)]);
