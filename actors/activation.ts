@@ -5,7 +5,7 @@ import { answer, breakFrame, fused, isAsked, mayRunAgain, refuse } from './envel
 import type { Envelope, Message } from './envelope.ts';
 import { adopt, thawed } from './frozen.ts';
 import { kernelProblems, KernelProblem, refusal } from './errors.ts';
-import { handledAtOnce } from './fusion.ts';
+import { fusedRows, handledAtOnce } from './fusion.ts';
 import { arisenAt, internalStep, skipStep } from './internal.ts';
 import type { Kernel } from './kernel.ts';
 import { migrationEvent } from './migrate.ts';
@@ -118,7 +118,8 @@ export class Activation implements UnitOwner {
 
   /** Nothing waits, nothing is uncommitted: the activation may be dropped. */
   get quiet(): boolean {
-    return (this.held ?? this.#mailbox ?? this.spec.units ?? this.#parked) === undefined && this.#restored;
+    const { held, spec } = this;
+    return (held ?? this.#mailbox ?? spec.units ?? this.#parked) === undefined && (this.#restored || this.#status === 'cold');
   }
 
   /** Quiet, and no effect will come back to it soon. */
@@ -246,7 +247,7 @@ export class Activation implements UnitOwner {
     if (e.kind === 'read') {
       if (this.#status === 'broken' && this.#closed !== undefined) return refuse(e, this.#closed);
       if (e.min > this.spec.seq) return this.#behind(e);
-      return this.gated(e, e.run(this.spec.latest));
+      return this.gated(e, this.#read(e));
     }
     if (e.kind === 'tell' && e.frame.broken) return refuse(e, refusal('RETRY', 'a message before it must be repeated'));
     const { closed } = this;
@@ -270,6 +271,14 @@ export class Activation implements UnitOwner {
       this.#threw(e, error);
     }
     if (feed.on) feed.end(this);
+  }
+
+  #read(e: Envelope & { kind: 'read' }): Reply {
+    try {
+      return e.run(this.spec.latest);
+    } catch (error) {
+      return failed(this.spec.seq, this.#supervisor.told(e, error, 'a read failed'));
+    }
   }
 
   /** A read, or an event of the kernel, rests on a state that this activation has not seen: somebody else has written, or there is no such state. */
@@ -321,9 +330,12 @@ export class Activation implements UnitOwner {
     if (e.idem !== null && this.spec.keys?.knows(e.idem) === true) return false;
     const decision = handledAtOnce(this.#k.feed, this, this.#decider(), this.spec.latest, e);
     if (decision?.steps === undefined) return false;
+    const { steps, reply } = decision;
+    const rows = fusedRows(this, e, steps, reply);
+    if (rows === undefined) return false;
     this.#outOfTurn = this.#mailbox === undefined ? 0 : this.#outOfTurn + 1;
     this.lastUsed = this.#k.clock.mono();
-    this.#accept(e, decision.steps, decision.reply);
+    this.#accept(e, steps, reply, rows);
     return true;
   }
 
@@ -336,10 +348,10 @@ export class Activation implements UnitOwner {
     else this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
   }
 
-  #accept(e: Envelope, steps: readonly Step[], reply: Reply): void {
-    const { next } = steps.at(-1) as Step;
-    if (e.sight !== undefined) e.sight.accepted(next);
-    const unit = unitOf(this, e, journaled(this, e, steps, reply), steps, reply);
+  /** @throws MachineFault when the database could not keep it; nothing has changed then */
+  #accept(e: Envelope, steps: readonly Step[], reply: Reply, rows = journaled(this, e, steps, reply)): void {
+    if (e.sight !== undefined) e.sight.accepted((steps.at(-1) as Step).next);
+    const unit = unitOf(this, e, rows, steps, reply);
     this.spec.accept(unit);
     this.#k.lanes.of(this.at.slot, this.rt.relaxed).submit(unit);
     this.#k.fusion?.deliver(this, unit);
@@ -411,7 +423,9 @@ export class Activation implements UnitOwner {
 
   #threw(e: Envelope, error: unknown): void {
     if (!isAsked(e)) {
-      if (!this.#supervisor.retryLater(e, error)) this.#process(e);
+      // Not even what ends it without the machine can be done: whoever brings it will bring it again.
+      if (poison(e)) refuse(e, this.#supervisor.told(e, error, 'an event cannot be ended'));
+      else if (!this.#supervisor.retryLater(e, error)) this.#process(e);
     } else if (error instanceof KernelProblem) this.gated(e, failed(this.spec.seq, plain(error)));
     else this.#supervisor.fault(e, error);
   }

@@ -44,16 +44,27 @@ export function columnFault(type: ColumnType | `${ColumnType}?`, value: Json): s
   return unstorable(JSON.stringify(value)) ? 'holds a character that the database cannot store' : undefined;
 }
 
+const ESCAPE = /\\(?:u([0-9a-f]{4})|.)/gi;
+const NOT_TEXT = /^(0000|d[89a-f])/i;
+
 /**
  * Whether JSON text holds what jsonb cannot: the character U+0000 or half of a surrogate pair. JSON.stringify writes both as escapes, so
  * text without `\u` needs no closer look.
  */
 export function unstorable(json: string): boolean {
   if (!json.includes('\\u')) return false;
-  for (const [, escape] of json.matchAll(/\\(?:u([0-9a-f]{4})|.)/gi)) {
-    if (escape !== undefined && (escape === '0000' || /^d[89a-f]/i.test(escape))) return true;
+  for (const [, escape] of json.matchAll(ESCAPE)) {
+    if (escape !== undefined && NOT_TEXT.test(escape)) return true;
   }
   return false;
+}
+
+/** The value with U+FFFD for every character of its texts that cannot be stored. */
+export function storable<T>(value: T): T {
+  const json = JSON.stringify(value);
+  if (!unstorable(json)) return value;
+  const text = json.replace(ESCAPE, (escape, code?: string) => (code !== undefined && NOT_TEXT.test(code) ? '\\ufffd' : escape));
+  return JSON.parse(text) as T;
 }
 
 /** Text of a value of a key column. */

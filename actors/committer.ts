@@ -385,8 +385,9 @@ export class Committer {
         this.#o.metrics.batchRows.observe({ lane: this.#lane }, batch.journal.length);
         this.#troubledSince = undefined;
         return undefined;
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
+      } catch (cause) {
+        // A lane knows what the database says; anything else was thrown over the batch, before it was sent.
+        const error = cause instanceof StoreError ? cause : new StoreError('bad-row', String(cause), { cause });
         if (error.failure !== 'transient' && error.failure !== 'in-doubt') {
           this.#troubledSince = undefined;
           return error;
@@ -420,7 +421,14 @@ export class Committer {
   }
 
   #settle(units: readonly CommitUnit[]): void {
-    for (const unit of units) unit.owner.settled(unit);
+    for (const unit of units) {
+      try {
+        unit.owner.settled(unit);
+      } catch (error) {
+        // It is committed all the same, and so are those behind it.
+        this.#o.log.error({ err: error, actorId: unit.owner.actorId }, 'what follows a commit failed');
+      }
+    }
   }
 
   /** These actors lose everything that is not committed; others lose what rests on it. */

@@ -1,4 +1,5 @@
 /** Effects with a result: run after the commit that asked for them, repeated until they succeed or are given up, answered to the actor as an event. */
+import { storable } from './columns.ts';
 import type { Effect } from './define.ts';
 import { internal } from './envelope.ts';
 import { NonRetryable } from './errors.ts';
@@ -28,7 +29,11 @@ export interface EffectFunctions {
 
 /** wait before a result that its actor could not take is delivered again, ms */
 const HELD_MS = 30_000;
+/** characters of a failure's message that are kept */
+const MESSAGE = 2_000;
 const defaults = { timeout: 15_000, concurrency: 32, retry: { attempts: 8, base: 500, factor: 2, max: 60_000 } } as const;
+
+const messageOf = (error: unknown): string => storable((error instanceof Error ? error.message : String(error)).slice(0, MESSAGE));
 
 interface Call {
   readonly id: EffectId;
@@ -186,21 +191,31 @@ export class Effects {
     }
   }
 
-  #succeeded(call: Call, output: unknown): void {
-    const schema = this.#k.kinds.get(call.kind)?.def.effects?.[call.src]?.output;
-    const parsed = schema?.safeParse(output ?? null);
-    if (parsed?.success === false) {
-      this.#attemptFailed(call, new NonRetryable(`the result does not fit its schema: ${parsed.error.message}`));
+  #succeeded(call: Call, given: unknown): void {
+    let output: Json;
+    try {
+      output = this.#outputOf(call, given);
+    } catch (error) {
+      this.#attemptFailed(call, new NonRetryable(`the result does not fit: ${messageOf(error)}`));
       return;
     }
     this.#k.metrics.effects.add(call.src, 'ok');
-    this.#result(call, `xstate.done.actor.${call.invoke}`, { output: (parsed?.data ?? null) as Json, actorId: call.invoke }, false);
+    this.#result(call, `xstate.done.actor.${call.invoke}`, { output, actorId: call.invoke }, false);
+  }
+
+  /** The result as the journal will have it. @throws Error when it does not fit its schema, is no JSON or is too large for an event */
+  #outputOf({ kind, src }: Call, given: unknown): Json {
+    const def = this.#k.kinds.get(kind)?.def;
+    const text = JSON.stringify(def?.effects?.[src]?.output.parse(given ?? null) ?? null);
+    const bytes = Buffer.byteLength(text);
+    if (def !== undefined && bytes > def.limits.eventBytes) throw new Error(`it has ${bytes} bytes`);
+    return JSON.parse(text) as Json;
   }
 
   #attemptFailed(call: Call, error: unknown): void {
     if (call.over || this.#stopped) return;
     const { retry } = this.#declared(call);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (error instanceof NonRetryable || call.attempt >= retry.attempts) {
       this.#k.metrics.effects.add(call.src, 'failed');
       const code = error instanceof NonRetryable ? error.code : 'EFFECT_FAILED';
@@ -213,10 +228,10 @@ export class Effects {
       return;
     }
     this.#k.metrics.effects.add(call.src, 'retried');
-    const wait = this.#k.random() * Math.min(retry.max, retry.base * retry.factor ** (call.attempt - 1));
+    const wait = Math.ceil(this.#k.random() * Math.min(retry.max, retry.base * retry.factor ** (call.attempt - 1)));
     call.nextAt = this.#k.clock.wall() + Math.max(wait, aheadOf(this.#k.placement));
     this.#k.store
-      .postpone([{ ...call.id, attempts: call.attempt, nextAt: call.nextAt, error: message.slice(0, 500) }])
+      .postpone([{ ...call.id, attempts: call.attempt, nextAt: call.nextAt, error: message }])
       .catch((cause: unknown) => this.#k.log.warn({ err: cause }, 'the failed attempt was not remembered'));
     this.#k.clock.setTimer(wait, () => {
       if (call.over || this.#stopped) return;

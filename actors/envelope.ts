@@ -1,4 +1,5 @@
 import type { Admitted } from './admission.ts';
+import { storable } from './columns.ts';
 import { refusal } from './errors.ts';
 import { derivedIdem, effectKey } from './ids.ts';
 import type { Sight } from './feed.ts';
@@ -138,8 +139,9 @@ export function breakFrame(e: Envelope): void {
   if (e.kind === 'tell') e.frame.broken = true;
 }
 
-/** An event of the kernel itself, without what only its kind has. */
-export function internal(type: string, payload: object): Omit<Envelope, 'kind' | 'resolve'> {
+/** An event of the kernel itself, without what only its kind has. What it brings from outside is changed where the database could not keep it. */
+export function internal(type: string, given: object): Omit<Envelope, 'kind' | 'resolve'> {
+  const payload = storable(given);
   return {
     type,
     payload,

@@ -11,9 +11,12 @@ import type { Feed } from './feed.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { pairKey } from './outbox.ts';
+import { journaled } from './rows.ts';
 import type { Live } from './runtime.ts';
 import { traced } from './spans.ts';
-import type { Tell } from './step.ts';
+import type { Step, Tell } from './step.ts';
+import type { EventRows } from './store/store.ts';
+import type { Reply } from './types.ts';
 import type { Group, Unit } from './unit.ts';
 
 const MAX_EVENTS = 8;
@@ -32,6 +35,15 @@ export function handledAtOnce(feed: Feed, a: Activation, d: Decider, spec: Live 
     return undefined;
   } finally {
     if (feed.on) feed.end(a);
+  }
+}
+
+/** The rows of a message that is handled at once; undefined when the database could not keep them: plain delivery finds out why. */
+export function fusedRows(a: Activation, e: Envelope, steps: readonly Step[], reply: Reply): EventRows[] | undefined {
+  try {
+    return journaled(a, e, steps, reply);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 /** What leaves an actor after its commit: messages to other actors and effects with a result. The rows are the record; this works from memory. */
 import type { Activation } from './activation.ts';
 import type { RemoteTells } from './bus/bus.ts';
+import { storable } from './columns.ts';
 import { Effects } from './effects.ts';
 import type { EffectCallOf, EffectFunctions } from './effects.ts';
 import { internal } from './envelope.ts';
@@ -349,7 +350,7 @@ export class Outbox {
     try {
       const receiver = actorIdOf(m.tell.to);
       const idem = derivedIdem(effectKey(m.tell.id));
-      const refused = { idem, at: this.#k.clock.wall(), type: m.tell.type, error: reply.error };
+      const refused = { idem, at: this.#k.clock.wall(), type: m.tell.type, error: storable(reply.error) };
       const alone = this.#k.placement === undefined;
       if (!alone && (await this.#outdated(m, receiver, reply.seq))) return this.#again(key, pair);
       const applied = await (alone ? this.#k.store.byIdem(receiver, idem) : this.#k.store.refuse(receiver, refused));
@@ -437,7 +438,7 @@ export class Outbox {
 
   #bury(ref: ActorRef, source: string, event: Json, error: Json, attempts: number, outbox: EffectId | undefined, next?: () => void): void {
     const { kind, id } = splitRef(ref) ?? { kind: '', id: ref };
-    void this.#write({ actorId: actorIdOf(ref), kind, id, source, event, error, attempts }, outbox, next);
+    void this.#write({ actorId: actorIdOf(ref), kind, id, source, event: storable(event), error: storable(error), attempts }, outbox, next);
   }
 
   /** With an outbox row it is tried until it is written: the row must go, or its message would be sent again. */

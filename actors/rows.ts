@@ -2,6 +2,7 @@
 import type { Activation } from './activation.ts';
 import type { ActorKind, Companion } from './define.ts';
 import type { Envelope } from './envelope.ts';
+import { unstorable } from './columns.ts';
 import { KernelProblem, refusal } from './errors.ts';
 import { derivedIdem, uuidOf } from './ids.ts';
 import { migrationStep } from './migrate.ts';
@@ -9,6 +10,7 @@ import { apply, emptyState, unknownKeys } from './patch.ts';
 import type { Patch } from './patch.ts';
 import { aheadOf } from './orphans.ts';
 import type { Live, Runtime } from './runtime.ts';
+import { MachineFault } from './step.ts';
 import type { Step } from './step.ts';
 import type { CompanionChange, EffectId, EventRows, Loaded, OutboxRow, RingEntry, TimerChange } from './store/store.ts';
 import type { ActorState, Json, Principal, Refusal, Reply } from './types.ts';
@@ -72,17 +74,30 @@ export function outboxRows(s: Step, slot: number, ahead = 0): readonly OutboxRow
   if (s.tells.length === 0 && s.effects.length === 0) return none;
   const nextAt = s.next.at;
   const tells = s.tells.map(({ id, to, type, payload }): OutboxRow => {
-    return { ...id, slot, op: 'tell', target: to, payload: JSON.stringify({ type, payload }), nextAt };
+    return { ...id, slot, op: 'tell', target: to, payload: kept(JSON.stringify({ type, payload }), 'message', s.type), nextAt };
   });
   const effects = s.effects.map(({ id, invoke, src, input }): OutboxRow => {
-    return { ...id, slot, op: 'effect', target: invoke, payload: JSON.stringify({ src, input }), nextAt: nextAt + ahead };
+    return {
+      ...id,
+      slot,
+      op: 'effect',
+      target: invoke,
+      payload: kept(JSON.stringify({ src, input }), 'effect', s.type),
+      nextAt: nextAt + ahead,
+    };
   });
   return [...tells, ...effects];
 }
 
+/** JSON text that a machine has made. @throws MachineFault when the database could not keep it, as when text was cut within a character */
+function kept(text: string, what: string, type: string): string {
+  if (unstorable(text)) throw new MachineFault(`the ${what} of '${type}' holds U+0000 or half of a character`);
+  return text;
+}
+
 function replyText(e: Envelope | undefined, reply: Reply): string | null {
   if (e === undefined || e.kind === 'timer' || e.kind === 'result' || e.kind === 'migration') return null;
-  return JSON.stringify(reply.ok ? reply.reply : { $refused: reply.error });
+  return kept(JSON.stringify(reply.ok ? reply.reply : { $refused: reply.error }), 'reply', e.type);
 }
 
 /** The rows of one event. Without envelope it is the birth of the actor, `thrum.init`. */
@@ -97,14 +112,14 @@ function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply
       at: s.next.at,
       type: s.type,
       event: e?.text ?? '{}',
-      patch: s.patchText,
+      patch: kept(s.patchText, 'change', s.type),
       reply: replyText(e, reply),
       idem: idemOfEvent(actorId, e),
       mver,
-      meta: e === undefined ? null : metaText(e, s),
+      meta: e === undefined ? null : kept(metaText(e, s), 'sender', s.type),
     },
-    timers: s.patch.t === undefined && e?.kind !== 'timer' ? none : timerRows(a, s, e),
     outbox: outboxRows(s, slot, aheadOf(a.placement)),
+    timers: s.patch.t === undefined && e?.kind !== 'timer' ? none : timerRows(a, s, e),
     outboxDone: finishedBy(a, s, e),
     companions: e?.from.kind === 'operator' ? [...s.companions, audited(actorId, s, e)] : s.companions,
   };
@@ -112,7 +127,7 @@ function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply
   return rows;
 }
 
-/** The rows of an accepted event; the first of two steps is the birth of the actor. */
+/** The rows of an accepted event; the first of two steps is the birth of the actor. @throws MachineFault when the database could not keep them */
 export function journaled(a: Activation, e: Envelope, steps: readonly Step[], reply: Reply): EventRows[] {
   const own = eventRows(a, steps.at(-1) as Step, e, reply);
   return steps.length === 1 ? [own] : [eventRows(a, steps[0] as Step, undefined, reply), own];

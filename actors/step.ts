@@ -303,11 +303,14 @@ function finish(rt: Runtime, old: Live | undefined, type: string, result: Macros
     const left = Object.entries(c.calls).filter(([, seq]) => seq !== stamp.seq);
     c.stopped = [...c.stopped, ...left.map(([invoke, seq]) => ({ invoke, seq }))];
   }
-  if (state.timers !== old?.state.timers && Object.keys(state.timers).length > limits.timers) throw limit('armed timers', limits.timers);
-  if (state.calls !== old?.state.calls && Object.keys(state.calls).length > limits.calls) throw limit('running effects', limits.calls);
+  if (ran && state.timers !== old?.state.timers && Object.keys(state.timers).length > limits.timers)
+    throw limit('armed timers', limits.timers);
+  if (ran && state.calls !== old?.state.calls && Object.keys(state.calls).length > limits.calls)
+    throw limit('running effects', limits.calls);
   const patch = diff(old?.state ?? emptyState, state, rt.maps);
   const patchText = JSON.stringify(patch);
-  const size = sizeOf(old, state, patchText, limits);
+  // Without the machine nothing grows: an event that ends must not fail on a bound that was lowered meanwhile.
+  const size = ran ? sizeOf(old, state, patchText, limits) : (old?.size ?? 2);
   return {
     type,
     stamp,

@@ -43,15 +43,21 @@ export class Supervision {
 
   /** A command failed: it is reported, its caller hears of it, and an actor that fails too often is closed. */
   fault(e: Envelope, error: unknown): void {
-    const { seq } = this.#a.spec;
-    const faultId = derivedIdem(this.#a.actorId, seq, this.#k.clock.wall(), e.type).slice(0, 12);
-    this.#k.metrics.faults.add(this.#a.kind);
-    this.#k.log.error({ ref: this.#a.at.ref, type: e.type, faultId, err: error }, 'a machine failed');
+    const told = this.told(e, error, 'a machine failed');
     this.#bury(e, error);
     const now = this.#k.clock.mono();
     this.#faults = [...this.#faults.filter((t) => now - t < FAULT_WINDOW), now];
-    this.#a.gated(e, failed(seq, refusal('ACTOR_FAULT', undefined, { faultId })));
+    this.#a.gated(e, failed(this.#a.spec.seq, told));
     if (this.#faults.length >= FAULTS) this.#quarantine(`${FAULTS} faults in ${FAULT_WINDOW / 1_000} s`);
+  }
+
+  /** What the one who waits is told of a failure; the log has the rest under the same id. By itself it counts for nothing. */
+  told(e: Envelope, error: unknown, what: string): Refusal {
+    const { at, actorId, kind, spec } = this.#a;
+    const faultId = derivedIdem(actorId, spec.seq, this.#k.clock.wall(), e.type).slice(0, 12);
+    this.#k.metrics.faults.add(kind);
+    this.#k.log.error({ ref: at.ref, type: e.type, faultId, err: error }, what);
+    return refusal('ACTOR_FAULT', undefined, { faultId });
   }
 
   /** An internal event failed. True when it will come again. */

@@ -329,7 +329,7 @@ export class Topics {
     for (const [key, hot] of this.#hot.get(a) ?? []) {
       if (hot.kind === 'state' && this.#safely(a, hot, () => this.#changed(a, hot, live))) changed.push(key);
     }
-    this.#followers?.changed(a.at.ref);
+    this.#tell(a);
     return changed;
   }
 
@@ -347,6 +347,15 @@ export class Topics {
       }
       const e = epochOf(this.#dataId, a.kind, view, topic.version);
       this.#emit({ t, e, s: first + items.length - 1, p: first - 1, k: 'i', d: items.map((x) => x.item), at: now });
+    }
+  }
+
+  /** Its followers may ask anew who may read it. */
+  #tell(a: Activation): void {
+    try {
+      this.#followers?.changed(a.at.ref);
+    } catch (error) {
+      this.#k.log.error({ err: error, ref: a.at.ref }, 'a follower failed');
     }
   }
 
@@ -429,7 +438,7 @@ export class Topics {
   erased(a: Activation): void {
     for (const hot of this.#hot.get(a)?.values() ?? []) if (hot.kind === 'state') this.#cool(hot);
     this.#hot.delete(a);
-    this.#followers?.changed(a.at.ref);
+    this.#tell(a);
   }
 
   /** Publishes what is pending and forgets the actor. Gives the heads to keep beside its snapshot. */

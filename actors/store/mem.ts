@@ -67,6 +67,10 @@ type Stored = JournalRow & { readonly cid: string };
 
 const idOf = (e: EffectId): string => `${e.actorId}/${e.seq}/${e.n}`;
 const parse = (text: string | null): Json => (text === null ? null : (JSON.parse(text) as Json));
+/** @throws StoreError for what the database does not take */
+function checkKept(value: object): void {
+  if (unstorable(JSON.stringify(value))) throw new StoreError('bad-row', 'unsupported Unicode escape sequence');
+}
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 const compareEffects = (a: EffectId, b: EffectId): number => compare(a.actorId, b.actorId) || a.seq - b.seq || a.n - b.n;
 
@@ -223,6 +227,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       return row ? ringEntry(row) : refused.get(`${actorId}/${idem}`);
     },
     refuse: async (actorId, { idem, type, error }) => {
+      checkKept(error);
       const row = journal.get(actorId)?.get(idems.get(`${actorId}/${idem}`) ?? -1);
       if (row) return ringEntry(row);
       refused.set(`${actorId}/${idem}`, { idem, seq: -1, type, reply: { $refused: error as unknown as Json }, chk: 0 });
@@ -310,12 +315,15 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       }
     },
     postpone: async (rows) => {
+      checkKept(rows);
+      if (!rows.every(({ nextAt }) => Number.isInteger(nextAt))) throw new StoreError('bad-row', 'invalid input syntax for type bigint');
       for (const { attempts, nextAt, error, ...id } of rows) {
         const row = outbox.get(idOf(id));
         if (row) outbox.set(idOf(id), { ...row, attempts, nextAt, error });
       }
     },
     bury: async (row, id) => {
+      checkKept(row);
       if ((id === undefined || outbox.delete(idOf(id))) && actors.get(row.actorId)?.status !== 'erased') dead.push(row);
     },
 

@@ -388,3 +388,23 @@ test.serial('a declaration that differs from its table stops the start with the 
     await store.stop();
   }
 });
+
+each(
+  'what is kept beside the journal holds no other text and times than the journal does: else it is a bad row',
+  async (t, s, store, lane) => {
+    const odd = 'a\0b\ud83d';
+    const id = { actorId: actor(1), seq: 1, n: 1 };
+    const letter = { actorId: actor(1), kind: 'room', id: '1', source: 'message', event: {}, error: {}, attempts: 1 };
+    await lane.commit(plan([event(1, 1, [], { outbox: [tell(1, 1, 1)] })]));
+    for (const refused of [
+      store.postpone([{ ...id, attempts: 2, nextAt: 50, error: odd }]),
+      store.postpone([{ ...id, attempts: 2, nextAt: 50.5, error: 'x' }]),
+      store.bury({ ...letter, event: { odd } }, id),
+      store.bury({ ...letter, error: { odd } }, id),
+      store.refuse(actor(1), { idem: 'cd'.repeat(16), at: 5, type: 'x', error: { code: 'NO', detail: odd } }),
+    ])
+      t.is((await t.throwsAsync(refused, { instanceOf: StoreError })).failure, 'bad-row', s.name);
+    t.like((await store.outboxDue(1_000, 5))[0], { attempts: 0, nextAt: 5 });
+    t.is(await store.byIdem(actor(1), 'cd'.repeat(16)), undefined);
+  },
+);
