@@ -99,7 +99,7 @@ test('a `visible` that throws is the fault of its kind, for commands and for rea
 
 test('actors that could not be read do not stay in memory for good', async (t) => {
   const k = await testKernel({ kinds: [counter], effects, limits: { activations: 20 } });
-  const { load } = k.store;
+  const load = k.store.load.bind(k.store);
   k.store.load = () => Promise.reject(new StoreError('in-doubt', 'away'));
   for (let i = 0; i < 20; i += 1) {
     const asked = k.system.ask(`counter:${i}`, { type: 'counter.add', by: 1 }, as(alice));
@@ -137,7 +137,7 @@ test('a repeated command is not refused because the journal could not be asked f
   await k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
   t.like(await end(), { ok: true, seq: 3 });
   await k.system.operate.passivate('counter:a', { id: 'o', roles: [], reason: 'test' });
-  const { byIdem } = k.store;
+  const byIdem = k.store.byIdem.bind(k.store);
   k.store.byIdem = () => Promise.reject(new StoreError('in-doubt', 'away'));
   // It was carried out: that it is not allowed now must not be the answer.
   t.like(await end(), { ok: false, error: { code: 'UNAVAILABLE' } });
