@@ -13,12 +13,12 @@ import { isAdmin, isStaff } from '../identity/caller.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { NewId } from '../ids.ts';
 import { mayInspect } from '../inspector/roles.ts';
-import type { NewLimiter } from '../limits/limiter.ts';
+import type { NewLimiter, Verdict } from '../limits/limiter.ts';
 import { httpMetrics } from '../observe/metrics.ts';
 import { isProblem, Problem, toProblem } from '../problems.ts';
 import { clientAddress } from './address.ts';
 import { parseJson, readBody } from './body.ts';
-import { cors, fromOwnPages, secure } from './headers.ts';
+import { cors, fromOwnPages, hasSeen, secure } from './headers.ts';
 import { check, checkParams, idempotencyKey, ifMatch, queryObject, rename, traceparentOf } from './input.ts';
 import type { Answer, Auth, Route, RouteContext } from './route.ts';
 import { routeTable } from './table.ts';
@@ -109,14 +109,22 @@ export function createHttp(d: HttpDeps): Koa<State> {
 
   async function handle(ctx: Ctx, { route: r, params }: Found): Promise<void> {
     const { headers } = ctx.req;
-    const caller = await d.authenticate({ authorization: headers.authorization, cookie: headers.cookie });
+    const address = clientAddress(ctx.req, d.config.trustedProxies);
+    const count = (whose: string): void => {
+      const verdict: Verdict = r.unlimited === true ? { ok: true } : limiter.take(whose);
+      if (!verdict.ok) throw new Problem('RATE_LIMITED', undefined, undefined, verdict);
+    };
+    let caller: Caller;
+    try {
+      caller = await d.authenticate({ authorization: headers.authorization, cookie: headers.cookie });
+    } catch (error) {
+      // who guesses tokens makes requests too
+      count(address);
+      throw error;
+    }
     ctx.state.caller = caller;
     if (caller.via === 'cookie' && ctx.method !== 'GET' && ctx.method !== 'HEAD' && !fromOwnPages(ctx, d.config)) throw new Problem('CSRF');
-    const address = clientAddress(ctx.req, d.config.trustedProxies);
-    if (r.unlimited !== true) {
-      const verdict = limiter.take(caller.session?.userId ?? address);
-      if (!verdict.ok) throw new Problem('RATE_LIMITED', undefined, undefined, verdict);
-    }
+    count(caller.session?.userId ?? address);
     permit(r, caller);
     const takesBody = r.body !== undefined || r.rawBody === true;
     const raw = takesBody ? await readBody(ctx.req, r.bodyBytes ?? d.config.bodyBytes) : NO_BYTES;
@@ -161,10 +169,12 @@ export function createHttp(d: HttpDeps): Koa<State> {
     if (!ctx.res.hasHeader('cache-control')) ctx.set('cache-control', 'private, no-store');
     if (a.dup === true) ctx.set('idempotency-replayed', 'true');
     ctx.status = status;
+    const text = a.headers?.['content-type'] === undefined ? JSON.stringify(a.body) : undefined;
     if (a.seq !== undefined) {
-      ctx.set('etag', `"${a.seq}"`);
+      const etag = r.method === 'GET' && text !== undefined ? tagOf(a.seq, text) : `"${a.seq}"`;
+      ctx.set('etag', etag);
       ctx.set('cache-control', 'private, no-cache');
-      if (r.method === 'GET' && ctx.get('if-none-match') === `"${a.seq}"`) {
+      if (r.method === 'GET' && hasSeen(ctx.get('if-none-match'), etag)) {
         ctx.status = 304;
         return;
       }
@@ -174,11 +184,11 @@ export function createHttp(d: HttpDeps): Koa<State> {
       ctx.status = status;
       return;
     }
-    if (a.headers?.['content-type'] !== undefined) {
+    if (text === undefined) {
       ctx.body = a.body;
       return;
     }
-    end(ctx, 'application/json; charset=utf-8', JSON.stringify(a.body));
+    end(ctx, 'application/json; charset=utf-8', text);
   }
 
   function fail(ctx: Ctx, error: unknown): void {
@@ -205,6 +215,12 @@ function end(ctx: Ctx, type: string, text: string): void {
   if (ctx.method === 'HEAD') ctx.res.end();
   else ctx.res.end(text);
 }
+
+/**
+ * The version alone would not do: another person's object may have the same one under the same path (`/v1/notifications/preferences`) in the same
+ * browser, and what depends on the time changes without an event.
+ */
+const tagOf = (seq: number, text: string): string => `"${seq}-${createHash('sha1').update(text).digest('base64url')}"`;
 
 const NO_BYTES = Buffer.alloc(0);
 

@@ -63,6 +63,10 @@ export function cors(ctx: Context, rules: OriginRules): boolean {
   return true;
 }
 
+/** Whether `If-None-Match` names the answer; proxies that compress make tags weak. */
+export const hasSeen = (ifNoneMatch: string, etag: string): boolean =>
+  ifNoneMatch.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
+
 /**
  * Whether a request that rests on a cookie comes from our own pages: `Origin` is in the list; without it the browser must say that the
  * request is not from another site.

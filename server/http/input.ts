@@ -67,7 +67,7 @@ function issuesOf(issue: z.core.$ZodIssue, input: unknown, where: string): { pat
 /** Version of an `If-Match: "12"`; `*` and absence mean any. @throws Problem VALIDATION */
 export function ifMatch(header: string | undefined): number | undefined {
   if (header === undefined || header === '*') return undefined;
-  const seq = /^(?:W\/)?"(\d{1,15})"$/.exec(header)?.[1];
+  const seq = /^(?:W\/)?"(\d{1,15})(?:-[\w-]{1,40})?"$/.exec(header)?.[1];
   if (seq === undefined) throw invalid([{ path: 'If-Match', message: 'must be a version in quotes, as in the ETag' }]);
   return Number(seq);
 }

@@ -33,7 +33,7 @@ export interface Answer<T = unknown> {
   readonly status?: number;
   /** `content-type` here makes a string or Buffer body go out as it is; otherwise the body is JSON */
   readonly headers?: { readonly [name: string]: string | readonly string[] };
-  /** version of the object: becomes the ETag, honoured by `If-None-Match` on GET */
+  /** version of the object: with a digest of the answer it becomes the ETag, honoured by `If-None-Match` on GET */
   readonly seq?: number;
   /** a repeated command: becomes `Idempotency-Replayed: true` */
   readonly dup?: boolean;

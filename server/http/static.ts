@@ -5,7 +5,7 @@ import { extname, join, relative, sep } from 'node:path';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import type { Context } from 'koa';
-import { PAGE_HEADERS } from './headers.ts';
+import { hasSeen, PAGE_HEADERS } from './headers.ts';
 
 interface Asset {
   readonly type: string;
@@ -48,7 +48,7 @@ export async function staticPages(root: string): Promise<(ctx: Context) => Promi
     ctx.set({ ...PAGE_HEADERS, 'cache-control': asset.cache, etag: asset.etag });
     ctx.vary('Accept-Encoding');
     ctx.type = asset.type;
-    if (ctx.get('if-none-match') === asset.etag) {
+    if (hasSeen(ctx.get('if-none-match'), asset.etag)) {
       ctx.status = 304;
       return Promise.resolve(true);
     }
