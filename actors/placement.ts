@@ -50,7 +50,7 @@ export class Placement {
   readonly #onTakeover = new Set<(slots: number[]) => void>();
   #believedUntil = Number.NEGATIVE_INFINITY;
   #roaming = false;
-  readonly #members = new Members();
+  readonly #members: Members;
   /** when the leases have told who lives, by the clock of the database */
   #heardAt = 0;
   #version = -1;
@@ -69,6 +69,7 @@ export class Placement {
     this.#residents = residents;
     this.me = kernel.node;
     this.#started = kernel.clock.wall();
+    this.#members = new Members(kernel.log);
     this.#slots = new Slots(this.me);
     this.#suspicion = new Suspicion(kernel.clock, o.bus);
     this.#handover = new Handover(kernel, residents, o);
@@ -272,7 +273,7 @@ export class Placement {
     if (!this.#roaming) this.#k.log.warn({ err: error }, 'the leases could not be renewed');
     if (this.leaseLeft > 0 || this.#roaming || this.#state === 'stopped') return;
     this.#roaming = true;
-    this.#k.log.warn({ node: this.me, alert: 'warning' }, 'roaming: the store of leases is out of reach');
+    this.#k.log.warn({ alert: 'warning' }, 'roaming: the store of leases is out of reach');
     this.#distrust();
     this.#release();
   }
@@ -280,7 +281,7 @@ export class Placement {
   /** The lease is believed again: others may have written meanwhile, or have got the slots. */
   #regained(): void {
     if (this.#roaming) {
-      this.#k.log.info({ node: this.me }, 'the lease is held again');
+      this.#k.log.info({}, 'the lease is held again');
       this.#k.interests?.returned();
     }
     this.#roaming = false;
@@ -358,7 +359,7 @@ export class Placement {
 
   #tookOver(slots: number[], suspect?: string): void {
     if (slots.length === 0) return;
-    this.#k.log.info({ slots: slots.length, suspect }, 'slots of a crashed node taken');
+    this.#k.log.warn({ slots: slots.length, suspect }, 'slots of a crashed node taken');
     for (const fn of this.#onTakeover) fn(slots);
   }
 
@@ -488,7 +489,7 @@ export class Placement {
       this.#meet(this.#members.list);
       await this.#claim();
     } catch (error) {
-      this.#k.log.warn({ err: error, node }, 'the slots of a lost node could not be taken');
+      this.#k.log.warn({ err: error, suspect: node }, 'the slots of a lost node could not be taken');
     }
   }
 }

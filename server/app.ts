@@ -141,26 +141,26 @@ const packageVersion = (): string =>
 
 /** Builds everything and starts nothing but the database, which is closed again when a part cannot be built. */
 export async function buildApp(config: Config, deps: AppDeps = {}): Promise<App> {
-  const log = deps.log ?? createLog(config.logLevel);
+  const node = randomBytes(8).toString('hex');
+  const log = deps.log ?? createLog(config.logLevel, config.redisUrl === undefined ? {} : { node });
   const database = await openDatabase(
     { dataDir: config.dataDir, ...(config.databaseUrl === undefined ? {} : { url: config.databaseUrl }) },
     log,
   );
   try {
-    return await compose(config, deps, log, database);
+    return await compose(config, deps, node, log, database);
   } catch (error) {
     await database.close();
     throw error;
   }
 }
 
-async function compose(config: Config, deps: AppDeps, log: Log, database: Database): Promise<App> {
+async function compose(config: Config, deps: AppDeps, node: string, log: Log, database: Database): Promise<App> {
   const { clock = systemClock, random = Math.random, strict = false } = deps;
   const registry = createRegistry();
   const newId = newIds(() => clock.wall());
   const version = packageVersion();
   const kinds = deps.kinds ?? allKinds;
-  const node = randomBytes(8).toString('hex');
   const cluster = createClusterNode({ config, node, clock, random, log });
 
   const { newLimiter, locks, roster, circuitNews } = createShared(cluster, { node, clock, log });
@@ -440,7 +440,7 @@ async function compose(config: Config, deps: AppDeps, log: Log, database: Databa
     logins: demo?.logins ?? [],
     async start() {
       loop.start();
-      if (cluster !== undefined && !(await cluster.client.reached())) log.warn({ node }, 'starting without redis');
+      if (cluster !== undefined && !(await cluster.client.reached())) log.warn({}, 'starting without redis');
       await actors.start();
       circuits.start();
       await identity.sessions.load();

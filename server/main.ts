@@ -27,7 +27,7 @@ async function start(started: number): Promise<App> {
   );
   // the log of the set-up has moved the banner out of sight
   void app.demo?.ready.then((complete) => complete && process.stdout.write(completeText(url, logins)));
-  log.info({ url: local, engine: database.engine, durability }, 'ready');
+  log.info({ version, build: config.build, url: local, engine: database.engine, durability }, 'ready');
   return app;
 }
 
