@@ -49,6 +49,8 @@ export class Placement {
   readonly #waiting = new Set<Activation>();
   readonly #onTakeover = new Set<(slots: number[]) => void>();
   #believedUntil = Number.NEGATIVE_INFINITY;
+  /** the leases have not answered since they last did */
+  #unheard = false;
   #roaming = false;
   readonly #members: Members;
   /** when the leases have told who lives, by the clock of the database */
@@ -229,6 +231,7 @@ export class Placement {
     const table = stale ? await this.#within(leases.table()) : undefined;
     if (table !== undefined) this.#apply(table, sent);
     this.#believedUntil = sent + BELIEVED_MS;
+    this.#unheard = false;
     if (lapsed) this.#regained();
     await this.#claim();
     if (this.#state === 'running') this.#rebalance();
@@ -270,7 +273,8 @@ export class Placement {
 
   #unreachable(error: unknown): void {
     this.#suspicion.outage();
-    if (!this.#roaming) this.#k.log.warn({ err: error }, 'the leases could not be renewed');
+    if (!this.#unheard) this.#k.log.warn({ err: error }, 'the leases could not be renewed');
+    this.#unheard = true;
     if (this.leaseLeft > 0 || this.#roaming || this.#state === 'stopped') return;
     this.#roaming = true;
     this.#k.log.warn({ alert: 'warning' }, 'roaming: the store of leases is out of reach');
@@ -359,7 +363,7 @@ export class Placement {
 
   #tookOver(slots: number[], suspect?: string): void {
     if (slots.length === 0) return;
-    this.#k.log.warn({ slots: slots.length, suspect }, 'slots of a crashed node taken');
+    this.#k.log.warn({ slots: slots.length, suspect }, 'slots of a lost node taken');
     for (const fn of this.#onTakeover) fn(slots);
   }
 

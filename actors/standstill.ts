@@ -6,6 +6,9 @@ import type { Lanes } from './lanes.ts';
 import type { Residents } from './residents.ts';
 import type { Clock, Log } from './types.ts';
 
+/** Longer: it is told, because it explains what follows, such as connections that have timed out and slots that others have taken; ms. */
+const TOLD_MS = 2_000;
+
 export interface StandstillOptions {
   readonly clock: Clock;
   readonly log: Log;
@@ -37,6 +40,7 @@ export class Standstill {
     this.#mono = mono;
     this.#wall = wall;
     if (ms > this.#o.longest) this.#startAfresh(ms);
+    else if (ms > TOLD_MS) this.#o.log.warn({ ms: Math.round(ms) }, 'the process stood still');
   }
 
   /** What is not committed runs again, or is answered, on states that are read anew. */

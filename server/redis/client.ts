@@ -51,6 +51,8 @@ export interface RedisClientOptions {
 export function createRedisClient({ place, key, name, clock, log, random }: RedisClientOptions): RedisClient {
   const opened: Redis[] = [];
   const subscribers: Redis[] = [];
+  /** those that have failed since they were last ready: the first of them is told, and the return of the last */
+  const down = new Set<Redis>();
   let timer: TimerHandle = clock.setTimer(PING_MS, ping);
   const common: RedisOptions = {
     ...wayTo(place, key, clock),
@@ -71,16 +73,15 @@ export function createRedisClient({ place, key, name, clock, log, random }: Redi
   function connect(part: string, kind: Kind): Redis {
     const options: RedisOptions = { ...common, ...kinds[kind], connectionName: `${name}-${part}` };
     const redis = new Redis(options);
-    let up = true;
     redis.on('error', (err: Error) => {
-      if (up) log.warn({ err, connection: part }, 'redis cannot be reached');
-      up = false;
+      if (down.size === 0) log.warn({ err, connection: part }, 'redis cannot be reached');
+      down.add(redis);
     });
+    redis.on('end', () => down.delete(redis));
     redis.on('ready', () => {
       if (redis === commands) for (const other of opened) together(other);
       else together(redis);
-      if (!up) log.info({ connection: part }, 'redis answers again');
-      up = true;
+      if (down.delete(redis) && down.size === 0) log.info({}, 'redis answers again');
     });
     opened.push(redis);
     if (kind === 'blocking') connectsQuietly(redis);

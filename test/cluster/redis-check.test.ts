@@ -48,3 +48,33 @@ test('a node logs it once, however often it connects', async (t) => {
   await again();
   t.is(told().length, 1);
 });
+
+test('a Redis that is gone is told once, however many connections lead to it, and so is its return', async (t) => {
+  const server = await startRedis();
+  if (server === undefined) {
+    t.pass('skipped: redis-server is not installed');
+    return;
+  }
+  const log = new KeptLog();
+  const client = await clientOf(server, undefined, log);
+  const all = [client.commands, client.subscriber, client.connect('one', 'commands'), client.connect('two', 'blocking')];
+  t.teardown(async () => {
+    client.close();
+    await server.stop();
+  });
+  const each = (event: 'error' | 'ready') => Promise.all(all.map((redis) => new Promise((resolve) => redis.once(event, resolve))));
+  await until(() => all.every((redis) => redis.status === 'ready'), 'all are connected');
+  const failed = each('error');
+  await server.kill();
+  await failed;
+  const ready = each('ready');
+  await server.start();
+  await ready;
+  t.deepEqual(
+    log.lines.map(({ level, message }) => [level, message]),
+    [
+      ['warn', 'redis cannot be reached'],
+      ['info', 'redis answers again'],
+    ],
+  );
+});

@@ -137,6 +137,12 @@ test('no command is lost while the leases are down for a minute, whichever node 
   for (const [i, node] of c.nodes.entries()) {
     t.is(await node.metric('roaming'), 0);
     t.is(await node.metric('fence_conflicts_total'), conflicts[i] ?? -1, 'one owner again');
+    const told = node.log.lines.filter(({ message }) => message.includes('lease'));
+    t.deepEqual(
+      told.map(({ level, message }) => `${level} ${message}`),
+      ['warn the leases could not be renewed', 'warn roaming: the store of leases is out of reach', 'info the lease is held again'],
+      'each once',
+    );
   }
   for (const ref of refs) {
     t.is(types(c, ref).length, 1 + (acked.get(ref) ?? 0));

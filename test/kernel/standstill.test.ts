@@ -57,6 +57,18 @@ test('after nine minutes a node goes on with what it has in memory (7.3)', async
   k.clock.sleep(9 * 60_000);
   t.like(await add(k), { ok: true, seq: 3 });
   t.is(loads, 0);
+  t.like(
+    k.log.lines,
+    [{ message: 'the process stood still', fields: { ms: 540_000 } }],
+    'said once, because all that follows comes from it',
+  );
+});
+
+test('a pause of a second is nothing to tell', async (t) => {
+  const k = await start();
+  k.clock.sleep(1_000);
+  await add(k);
+  t.deepEqual(k.log.lines, []);
 });
 
 test('a read after an hour is read anew, of an actor that was warm too (7.3)', async (t) => {
