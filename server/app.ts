@@ -60,6 +60,8 @@ import { createErasures } from './lifecycle/erasures.ts';
 import { pushAccounts } from './notify/accounts.ts';
 import { logMailer, smtpMailer } from './notify/mail.ts';
 import { createNotify } from './notify/notify.ts';
+import { calm } from './observe/calm.ts';
+import { watchDatabase } from './observe/database.ts';
 import { createLog } from './observe/log.ts';
 import { loopMetric, watchLoop } from './observe/loop.ts';
 import { createRegistry } from './observe/metrics.ts';
@@ -142,7 +144,7 @@ const packageVersion = (): string =>
 /** Builds everything and starts nothing but the database, which is closed again when a part cannot be built. */
 export async function buildApp(config: Config, deps: AppDeps = {}): Promise<App> {
   const node = randomBytes(8).toString('hex');
-  const log = deps.log ?? createLog(config.logLevel, config.redisUrl === undefined ? {} : { node });
+  const log = calm(deps.log ?? createLog(config.logLevel, config.redisUrl === undefined ? {} : { node }), deps.clock ?? systemClock);
   const database = await openDatabase(
     { dataDir: config.dataDir, ...(config.databaseUrl === undefined ? {} : { url: config.databaseUrl }) },
     log,
@@ -272,7 +274,9 @@ async function compose(config: Config, deps: AppDeps, node: string, log: Log, da
 
   const relaxed = store.relaxes ? kinds.filter((kind) => kind.durability === 'relaxed').map(({ kind }) => kind) : [];
   const health = createHealth({ clock, durability: store.durability, relaxed, version });
-  health.add('database', () => database.knex.raw('select 1'));
+  const asked = async (): Promise<unknown> => database.knex.raw('select 1');
+  const news = watchDatabase({ ask: asked, clock, log, registry });
+  health.add('database', asked);
   const migrations = migrationNames();
   health.add('migrations', () => migrated(database.knex, migrations));
   health.add('kernel', async () => {
@@ -415,6 +419,7 @@ async function compose(config: Config, deps: AppDeps, node: string, log: Log, da
     circuits.stop();
     cache.stop();
     loop.stop();
+    news.stop();
     await closed;
     cluster?.client.close();
     await database.close();
@@ -440,6 +445,7 @@ async function compose(config: Config, deps: AppDeps, node: string, log: Log, da
     logins: demo?.logins ?? [],
     async start() {
       loop.start();
+      news.start();
       if (cluster !== undefined && !(await cluster.client.reached())) log.warn({}, 'starting without redis');
       await actors.start();
       circuits.start();

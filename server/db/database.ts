@@ -155,8 +155,8 @@ async function open(
         pool: { min: 0, max: pool, ...(readOnly ? { afterCreate: makeReadOnly } : {}) },
         acquireConnectionTimeout: 10_000,
         log: {
-          warn: (message: unknown) => log.warn({ knex: message }, 'database pool'),
-          error: (message: unknown) => log.error({ knex: message }, 'database pool'),
+          warn: (message: unknown) => log.warn({ err: message }, 'database pool'),
+          error: (message: unknown) => log.error({ err: message }, 'database pool'),
         },
       });
     let ran: string[] = [];
