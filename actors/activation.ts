@@ -132,8 +132,8 @@ export class Activation implements UnitOwner {
   /** Takes up where the frozen activation of this actor ended. */
   thaw(text: string): void {
     const { frozen, state, keys } = thawed(text);
-    const { seq, at, size } = frozen;
-    const live: Live = { snap: this.rt.runner.restore(state), state, seq, at, size };
+    const { seq, at, size, cid } = frozen;
+    const live: Live = { snap: this.rt.runner.restore(state), state, seq, at, size, ...(cid === undefined ? {} : { cid }) };
     this.spec.begin(live, live, keys);
     adopt(this, frozen);
     this.#status = 'ready';
@@ -370,8 +370,8 @@ export class Activation implements UnitOwner {
     else last.waiters.push({ envelope: e, reply });
   }
 
-  settled(unit: CommitUnit): void {
-    const own = this.spec.settle(unit);
+  settled(unit: CommitUnit, cid: string): void {
+    const own = this.spec.settle(unit, this.rt.relaxed ? cid : undefined);
     this.rowsSinceSnapshot += own.events.length;
     for (const s of own.steps) this.bytesSinceSnapshot += s.patchText.length;
     this.heads = undefined;

@@ -198,7 +198,7 @@ export class Committer {
     release?.();
     try {
       const failure = await sent;
-      if (failure === undefined) return () => this.#release(units, housekeeping);
+      if (failure === undefined) return () => this.#release(units, cid, housekeeping);
       this.#done.push(...housekeeping.outboxDone);
       this.#gone.push(...housekeeping.timersGone);
       await this.#failed(units, cid, failure);
@@ -217,8 +217,8 @@ export class Committer {
     this.#unwritable(units);
   }
 
-  #release(units: readonly CommitUnit[], housekeeping: Housekeeping): void {
-    this.#settle(units);
+  #release(units: readonly CommitUnit[], cid: string, housekeeping: Housekeeping): void {
+    this.#settle(units, cid);
     if (housekeeping.outboxDone.length > 0) this.#o.onDropped(housekeeping.outboxDone);
     this.#o.onProgress();
   }
@@ -259,7 +259,7 @@ export class Committer {
       return;
     }
     const failure = await this.#send(prefix.batch);
-    if (failure === undefined) this.#settle(units);
+    if (failure === undefined) this.#settle(units, cid);
     else await this.#failed(units, cid, failure);
   }
 
@@ -298,7 +298,7 @@ export class Committer {
         return false;
       }
       const failure = await this.#send(prefix.batch);
-      if (failure === undefined) this.#settle(prefix.units);
+      if (failure === undefined) this.#settle(prefix.units, cid);
       else if (!(await this.#judge({ owners, units: prefix.units }, cid, failure))) return false;
       rest = rest.slice(prefix.units.length);
     }
@@ -316,7 +316,7 @@ export class Committer {
       // Whatever statement of ours wrote the first row has written all of them.
       const stored = await this.#asked(() => this.#o.store.cidAt(unit.owner.actorId, unit.events[0]?.journal.seq ?? 0));
       if (stored === cid) {
-        this.#settle(units);
+        this.#settle(units, cid);
         return true;
       }
       this.#o.metrics.fenceConflicts.add();
@@ -420,10 +420,10 @@ export class Committer {
     return pause(this.#o.clock, ms);
   }
 
-  #settle(units: readonly CommitUnit[]): void {
+  #settle(units: readonly CommitUnit[], cid: string): void {
     for (const unit of units) {
       try {
-        unit.owner.settled(unit);
+        unit.owner.settled(unit, cid);
       } catch (error) {
         // It is committed all the same, and so are those behind it.
         this.#o.log.error({ err: error, actorId: unit.owner.actorId }, 'what follows a commit failed');

@@ -11,6 +11,8 @@ export interface Frozen {
   readonly seq: number;
   /** `at` of the last event */
   readonly at: number;
+  /** commit of it, see Live */
+  readonly cid?: string | undefined;
   /** JSON bytes of the context, or a bound of them */
   readonly size: number;
   readonly rowsSinceSnapshot: number;
@@ -38,10 +40,11 @@ export function freeze(k: Kernel, a: Activation): WarmEntry | undefined {
   const hot = k.topics.hotNames(a);
   const heads = { ...a.heads, ...k.topics.passivated(a) };
   const { rowsSinceSnapshot, bytesSinceSnapshot, snapshotBytes, published } = a;
-  const { seq, at, size, state } = committed;
+  const { seq, at, size, state, cid } = committed;
   const frozen: Frozen = {
     seq,
     at,
+    cid,
     size,
     rowsSinceSnapshot,
     bytesSinceSnapshot,
@@ -76,6 +79,6 @@ export function adopt(a: Activation, f: Frozen): void {
 /** The snapshot that a warm actor leaves when it becomes cold. */
 export function frozenSnapshot(ref: ActorRef, text: string, mver: number): SnapshotRow {
   const { frozen, state, keys } = linesOf(text);
-  const { seq, at, heads = {} } = frozen;
-  return { actorId: actorIdOf(ref), seq, at, mver, state, heads, keys };
+  const { seq, at, cid, heads = {} } = frozen;
+  return { actorId: actorIdOf(ref), seq, at, cid, mver, state, heads, keys };
 }

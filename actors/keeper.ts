@@ -150,9 +150,8 @@ export class Keeper {
     a.rowsSinceSnapshot = 0;
     a.bytesSinceSnapshot = 0;
     a.snapshotBytes = state.length;
-    return [
-      { actorId: a.actorId, seq: live.seq, at: live.at, mver: a.rt.def.version, state, heads, keys: a.spec.marks, loose: a.rt.relaxed },
-    ];
+    const { seq, at, cid } = live;
+    return [{ actorId: a.actorId, seq, at, cid, mver: a.rt.def.version, state, heads, keys: a.spec.marks }];
   }
 
   /** Idle actors become warm, and those that have been idle for longer become cold. */
@@ -187,7 +186,7 @@ export class Keeper {
   #cooled({ ref, text, keep }: WarmEntry, reason: string): SnapshotRow[] {
     this.#k.metrics.passivations.add(reason);
     const rt = this.#k.kinds.get(splitRef(ref)?.kind ?? '');
-    return keep && rt !== undefined ? [{ ...frozenSnapshot(ref, text, rt.def.version), loose: rt.relaxed }] : [];
+    return keep && rt !== undefined ? [frozenSnapshot(ref, text, rt.def.version)] : [];
   }
 
   /** Actors had to leave to make room for others. */

@@ -10,6 +10,7 @@ const TRIES = 3;
 /** Reads actors from the store, many with one query: while queries are under way, further requests gather for the next. */
 export class Loader {
   readonly #store: JournalStore;
+  readonly #relaxed: readonly string[];
   readonly #clock: Clock;
   readonly #deferral: Deferral;
   readonly #log: Log;
@@ -20,9 +21,10 @@ export class Loader {
   readonly #reading = new Set<readonly Activation[]>();
   #planned = false;
 
-  /** @param o.also done with those that have sent something, after the actors were read and before they run */
+  /** @param o.relaxed kinds whose commits may be lost @param o.also done with those that have sent something, after the actors were read and before they run */
   constructor(o: {
     store: JournalStore;
+    relaxed: readonly string[];
     clock: Clock;
     deferral: Deferral;
     log: Log;
@@ -31,6 +33,7 @@ export class Loader {
     also: ((actorIds: readonly string[]) => Promise<void>) | undefined;
   }) {
     this.#store = o.store;
+    this.#relaxed = o.relaxed;
     this.#clock = o.clock;
     this.#deferral = o.deferral;
     this.#log = o.log;
@@ -69,7 +72,10 @@ export class Loader {
     const started = this.#clock.mono();
     let found;
     try {
-      found = await this.#store.load(batch.map((a) => a.actorId));
+      found = await this.#store.load(
+        batch.map((a) => a.actorId),
+        this.#relaxed,
+      );
       if (this.#also !== undefined) await this.#sent(found, this.#also);
     } catch (error) {
       this.#log.warn({ err: error, attempt, actors: batch.length }, 'actors could not be read');

@@ -45,7 +45,7 @@ import { Retention } from './retention.ts';
 import { readingOf } from './query.ts';
 import { Router } from './routing.ts';
 import { Pauses } from './pause.ts';
-import { runtimeOf } from './runtime.ts';
+import { relaxedKinds, runtimeOf } from './runtime.ts';
 import type { Live, Runtime } from './runtime.ts';
 import { runtimeNamed } from './target.ts';
 import { Scheduler } from './scheduler.ts';
@@ -181,7 +181,16 @@ export class Node implements ActorSystem, Kernel {
       this.router = new Router(this, placement, bus, servingOf(this, this.interests));
     }
     const also = this.placement === undefined ? undefined : (ids: readonly string[]) => this.outbox.takeUpOf(ids);
-    this.#loader = new Loader({ store: o.store, clock: o.clock, deferral, log: o.log, metrics: this.metrics, limits: this.limits, also });
+    this.#loader = new Loader({
+      store: o.store,
+      relaxed: relaxedKinds(this.kinds),
+      clock: o.clock,
+      deferral,
+      log: o.log,
+      metrics: this.metrics,
+      limits: this.limits,
+      also,
+    });
     const { retention: kept = { anchorDays: 90 } } = o;
     const retention = kept === 'off' ? undefined : new Retention(this, this.#residents, kept);
     this.#keeper = new Keeper(this, this.#residents, { deferral, retention, onReplaced: o.onReplaced ?? (() => undefined) });

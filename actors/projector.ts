@@ -15,6 +15,7 @@ import { MARGIN_MS, projectedRow, projectionReport, shownOf, STATE_CHARS, writeR
 import type { Declared, ProjectionReport, Shown } from './projection.ts';
 import { rebuild } from './rebuild.ts';
 import type { Residents } from './residents.ts';
+import { relaxedKinds } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import type { Deferral } from './scheduler.ts';
 import type { ProjectedRow } from './store/projections.ts';
@@ -42,6 +43,7 @@ export class Projector {
   readonly #k: Kernel;
   readonly #residents: Residents;
   readonly #deferral: Deferral;
+  readonly #relaxed: readonly string[];
   readonly #unlisted = new Backlog();
   readonly #unshown = new Backlog();
   readonly #timers = new Map<string, unknown>();
@@ -62,6 +64,7 @@ export class Projector {
     this.#k = kernel;
     this.#residents = residents;
     this.#deferral = deferral;
+    this.#relaxed = relaxedKinds(kernel.kinds);
   }
 
   /** Seconds since the oldest commit that a projection does not show. */
@@ -155,7 +158,7 @@ export class Projector {
     for (const a of taken) {
       this.#touched.add(a.at.slot);
       if (a.committed === undefined) unread.push(a.actorId);
-      else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version, a.rt.relaxed));
+      else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version));
     }
     try {
       await this.refresh([...unread, ...(await this.#touch(entries))]);
@@ -245,7 +248,7 @@ export class Projector {
     const { store, kinds } = this.#k;
     for (let i = 0; i < actorIds.length; i += PAGE) {
       const page = actorIds.slice(i, i + PAGE);
-      const [loaded, refs] = await Promise.all([store.load(page), store.refs(page)]);
+      const [loaded, refs] = await Promise.all([store.load(page, this.#relaxed), store.refs(page)]);
       const rows = new Map<Declared, ProjectedRow[]>();
       const entries: Entry[] = [];
       for (const actorId of page) {
@@ -256,7 +259,7 @@ export class Projector {
         const shown = this.#shown(rt, actorId, found);
         if (shown === undefined) continue;
         // The version in the entry of a quarantined actor is that of the build that failed on it.
-        if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver, rt.relaxed));
+        if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver));
         this.#rows(rt, { actorId, id: address.id }, shown, rows);
       }
       await this.refresh(await this.#touch(entries));
@@ -384,12 +387,12 @@ export class Projector {
 
 const failureOf = (declared: Declared, actorId: string): string => `${declared.name} ${actorId}`;
 
-const entryOf = (actorId: string, { snap, seq, at }: Omit<Shown, 'mver'>, mver: number, loose: boolean): Entry => ({
+const entryOf = (actorId: string, { snap, seq, at, cid }: Omit<Shown, 'mver'>, mver: number): Entry => ({
   actorId,
   state: stateText(valueOf(snap)).slice(0, STATE_CHARS),
   lastSeq: seq,
   lastAt: at,
   done: snap.status === 'done',
-  loose,
+  cid,
   mver,
 });

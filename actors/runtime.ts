@@ -37,6 +37,9 @@ export function runtimeOf(def: ActorKind): Runtime {
   };
 }
 
+export const relaxedKinds = (kinds: ReadonlyMap<string, Runtime>): string[] =>
+  [...kinds.values()].filter((rt) => rt.relaxed).map(({ def }) => def.kind);
+
 /** Where an actor is addressed. */
 export interface Address {
   readonly ref: ActorRef;
@@ -54,4 +57,6 @@ export interface Live {
   readonly at: number;
   /** upper bound of the JSON bytes of the context */
   readonly size: number;
+  /** commit of the last event, if a crash of the database may still take it (relaxed durability) */
+  readonly cid?: string | undefined;
 }

@@ -79,13 +79,13 @@ export class Speculation {
     (this.#units ??= []).push(unit);
   }
 
-  /** The oldest unit is durable. @throws Error when it is not this one */
-  settle(unit: CommitUnit): Unit {
+  /** The oldest unit is durable. @param cid its commit, if that may still be lost @throws Error when the oldest is another one */
+  settle(unit: CommitUnit, cid?: string): Unit {
     const own = this.#units?.[0];
     if (this.#units === undefined || own !== unit) throw new Error(`${unit.owner.actorId}: units were settled out of order`);
     this.#units.shift();
     if (this.#units.length === 0) this.#units = undefined;
-    this.#committed = own.next;
+    this.#committed = cid === undefined ? own.next : { ...own.next, cid };
     return own;
   }
 

@@ -15,8 +15,8 @@ export type Verdict =
 export interface UnitOwner {
   readonly actorId: string;
   readonly kind: string;
-  /** The unit is durable. Called in order. */
-  settled(unit: CommitUnit): void;
+  /** The unit is durable, by the commit `cid`. Called in order. */
+  settled(unit: CommitUnit, cid: string): void;
   /** None of the actor's unsettled units will be committed; those with a verdict are answered by it, the others run again. */
   rollback(verdicts: ReadonlyMap<CommitUnit, Verdict>): void;
   /** The actor's units from this one on rest on an event of another actor that is lost: they run again. Those before it may be committed yet. */

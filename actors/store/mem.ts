@@ -171,7 +171,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     throw new StoreError('in-doubt', 'connection lost');
   }
 
-  function loadOne(actorId: string): Loaded | undefined {
+  function loadOne(actorId: string, relaxed: readonly string[]): Loaded | undefined {
     const rows = rowsOf(actorId);
     const last = rows.at(-1);
     if (!last) return undefined;
@@ -192,6 +192,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         : {}),
       tail: tail.map(({ seq, at, patch, mver }) => ({ seq, at, patch: parse(patch), mver })),
       lastAt: last.at,
+      ...(tail.length > 0 && relaxed.includes(actors.get(actorId)?.kind ?? '') ? { cid: last.cid } : {}),
       keys: marksOf(
         snapshot?.keys ?? '',
         (snapshot?.keys === undefined ? rows : tail).flatMap(({ idem }) => idem ?? []),
@@ -211,10 +212,10 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     openLane: async (n, relaxed = false): Promise<Lane> => ({ commit: (batch) => commit(n, batch, relaxed), close: async () => undefined }),
     dataId: async () => dataId,
 
-    load: async (actorIds) => {
+    load: async (actorIds, relaxed = []) => {
       const loaded = new Map<string, Loaded>();
       for (const actorId of actorIds) {
-        const one = loadOne(actorId);
+        const one = loadOne(actorId, relaxed);
         if (one) loaded.set(actorId, one);
       }
       return loaded;
@@ -236,7 +237,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
     saveSnapshots: async (rows) => {
       for (const row of rows) {
-        if (row.loose === true && journal.get(row.actorId)?.get(row.seq)?.at !== row.at) continue;
+        if (row.cid !== undefined && journal.get(row.actorId)?.get(row.seq)?.cid !== row.cid) continue;
         const standing = snapshots.get(row.actorId) ?? [];
         if (ended(row.actorId) || standing.filter((other) => other.seq > row.seq).length > 1) continue;
         const base = standing.find((other) => other.seq === row.seq)?.base ?? false;
@@ -246,8 +247,8 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     },
     touch: async (rows) => {
       const lost: string[] = [];
-      for (const { actorId, state, lastSeq, lastAt, done, mver, loose } of rows) {
-        if (loose === true && journal.get(actorId)?.get(lastSeq)?.at !== lastAt) {
+      for (const { actorId, state, lastSeq, lastAt, done, mver, cid } of rows) {
+        if (cid !== undefined && journal.get(actorId)?.get(lastSeq)?.cid !== cid) {
           lost.push(actorId);
           continue;
         }

@@ -13,8 +13,8 @@ const KEY_ROWS = 1_024;
 const mark = `left(encode(idem, 'hex'), ${MARK})`;
 
 /**
- * The newest snapshot of each actor of $1, the journal rows after it as the inner text of a JSON list, the directory's word, and whether something is in the
- * outbox. Rows below seq 1 are no events.
+ * The newest snapshot of each actor of $1, the journal rows after it as the inner text of a JSON list, the directory's word, whether something is in the
+ * outbox, and the commit of the last row where the kind is in $2. Rows below seq 1 are no events.
  */
 export const LOAD = `
   select i.id, a.status, a.mver as "dirMver", s.seq, s.mver, s.state, s.heads, (date_part('epoch', s.at) * 1000)::bigint as at,
@@ -24,6 +24,8 @@ export const LOAD = `
                     where idem is not null order by seq desc limit ${REMEMBERED}) j) end as keys,
          (select string_agg(concat('[', seq, ',', at, ',', mver, ',', patch, ',"', ${mark}, '"]'), ',')
             from (select seq, at, mver, patch, idem from thrum_journal where actor_id = i.id and seq > coalesce(s.seq, 0) order by seq) j) as rows,
+         case when a.kind = any($2::text[]) then (
+           select cid::text from thrum_journal where actor_id = i.id and seq > coalesce(s.seq, 0) order by seq desc limit 1) end as cid,
          exists (select from thrum_outbox o where o.actor_id = i.id and o.state = 'pending') as sends
     from unnest($1::uuid[]) i(id)
     left join thrum_actor a on a.actor_id = i.id
@@ -41,6 +43,7 @@ export interface LoadRow {
   readonly at: number | null;
   readonly keys: string | null;
   readonly rows: string | null;
+  readonly cid: string | null;
   readonly sends: boolean;
 }
 
@@ -58,6 +61,7 @@ function loadedRow(r: LoadRow): Loaded {
     ...(r.seq === null || r.state === null ? {} : { snapshot: { seq: r.seq, mver: r.mver ?? 0, state: r.state, heads: r.heads } }),
     tail,
     lastAt: tail.at(-1)?.at ?? r.at ?? 0,
+    ...(r.cid === null ? {} : { cid: r.cid }),
     keys:
       texts === none
         ? older

@@ -73,7 +73,7 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       return row.id;
     },
 
-    load: async (actorIds) => loadedOf(await loads.query<LoadRow>('load', LOAD, [actorIds])),
+    load: async (actorIds, relaxed = []) => loadedOf(await loads.query<LoadRow>('load', LOAD, [actorIds, relaxed])),
     tails: async (actorIds) => {
       const rows = await reads.query<{ id: string; seq: number }>('tails', TAIL_SEQS, [actorIds]);
       return new Map(rows.map(({ id, seq }) => [id, seq]));
@@ -93,15 +93,15 @@ export function createPgStore(database: PgSource, registry: Registry, node?: str
       const text = rows
         .map(
           (r) =>
-            `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)},${r.at},${r.loose === true},${r.keys === undefined ? null : `"${r.keys}"`}]`,
+            `["${r.actorId}",${r.seq},${r.mver},${r.state},${Buffer.byteLength(r.state)},${JSON.stringify(r.heads)},${r.at},${r.cid ?? null},${r.keys === undefined ? null : `"${r.keys}"`}]`,
         )
         .join();
       await chores.query('save_snapshots', SAVE_SNAPSHOTS, [`[${text}]`]);
     },
     touch: async (rows) => {
-      const text = JSON.stringify(rows.map((r) => [r.actorId, r.state, r.lastSeq, r.lastAt, r.done, r.mver, r.loose === true]));
+      const text = JSON.stringify(rows.map((r) => [r.actorId, r.state, r.lastSeq, r.lastAt, r.done, r.mver, r.cid]));
       await chores.query('touch', TOUCH, [text]);
-      if (!rows.some((r) => r.loose === true)) return [];
+      if (!rows.some((r) => r.cid !== undefined)) return [];
       return (await chores.query<{ id: string }>('lost', LOST, [text])).map(({ id }) => id);
     },
     setStatus: async (actorId, status, mver) => {
@@ -197,8 +197,8 @@ const SAVE_SNAPSHOTS = `
   with n as (select (r->>0)::uuid as actor_id, (r->>1)::bigint as seq, (r->>2)::integer as mver, r->3 as state, (r->>4)::integer as bytes, r->5 as heads,
                     to_timestamp((r->>6)::float8 / 1000) as at, decode(r->>8, 'hex') as keys
                from jsonb_array_elements($1::jsonb) r
-              where not (r->>7)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>1)::bigint
-                                                       and j.at = (r->>6)::bigint)),
+              where r->>7 is null or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>1)::bigint
+                                                  and j.cid = (r->>7)::bigint)),
        newer as (select n.*, (select count(*) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) as above,
                         (select min(m.at) from thrum_snapshot m where m.actor_id = n.actor_id and m.seq > n.seq) as next_at from n),
        third as (select n.actor_id, t.seq, t.at, least(n.at, n.next_at, t.next_at) as next_at
@@ -218,8 +218,8 @@ const SAVE_SNAPSHOTS = `
 const TOUCH = `
   with n as (select (r->>0)::uuid as id, r->>1 as state, (r->>2)::bigint as seq, (r->>3)::float8 as at, (r->>4)::boolean as done, (r->>5)::integer as mver
                from jsonb_array_elements($1::jsonb) r
-              where not (r->>6)::boolean or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
-                                                       and j.at = (r->>3)::bigint))
+              where r->>6 is null or exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
+                                                  and j.cid = (r->>6)::bigint))
   update thrum_actor a
      set state = n.state, last_seq = n.seq, last_at = to_timestamp(n.at / 1000), mver = n.mver,
          status = case when n.done and a.status = 'active' then 'done' else a.status end
@@ -229,8 +229,8 @@ const TOUCH = `
 const LOST = `
   select r->>0 as id
     from jsonb_array_elements($1::jsonb) r
-   where (r->>6)::boolean and not exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
-                                             and j.at = (r->>3)::bigint)`;
+   where r->>6 is not null and not exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>2)::bigint
+                                               and j.cid = (r->>6)::bigint)`;
 
 /** By slot, because that is what the index begins with. */
 const TIMERS_DUE = `

@@ -174,6 +174,8 @@ export interface Loaded {
   readonly tail: readonly TailRow[];
   /** `at` of the journal tail */
   readonly lastAt: number;
+  /** its commit, where that was asked for and is not older than the snapshot */
+  readonly cid?: string | undefined;
   /** marks of the latest keys, oldest first; see `keys.ts` */
   readonly keys: string;
   /** something that it has sent waits in the outbox */
@@ -191,8 +193,8 @@ export interface SnapshotRow {
   readonly heads: { readonly [view: string]: number };
   /** marks of the keys up to the event; without them they are looked for in the journal */
   readonly keys?: string | undefined;
-  /** written only if the event is (still) there: of relaxed durability, it may have been lost while the node lives on */
-  readonly loose?: boolean;
+  /** written only if the event is there and of this commit: with relaxed durability it may have been lost, and its number given to another */
+  readonly cid?: string | undefined;
 }
 
 export interface DueTimer {
@@ -277,8 +279,8 @@ export interface JournalStore {
   /** 32 hexadecimal digits that name this history of the database */
   dataId(): Promise<string>;
 
-  /** At most 256 ids a call, all as of one moment. Ids without history are absent from the answer. */
-  load(actorIds: readonly string[]): Promise<Map<string, Loaded>>;
+  /** At most 256 ids a call, all as of one moment. Ids without history are absent from the answer. @param relaxed kinds whose `cid` is wanted */
+  load(actorIds: readonly string[], relaxed?: readonly string[]): Promise<Map<string, Loaded>>;
   /** Seq of the newest journal row of each actor, at most 256 a call; actors without history are absent. */
   tails(actorIds: readonly string[]): Promise<Map<string, number>>;
   /** Commit id of one journal row, to recognise an attempt of one's own. */
@@ -297,10 +299,18 @@ export interface JournalStore {
   saveSnapshots(rows: readonly SnapshotRow[]): Promise<void>;
   /**
    * Refreshes `state`, `last_seq`, `last_at` and `status` (done) of the directory; older values never overwrite newer ones. Gives the actors of
-   * `loose` rows that were not written because their event is not there (any more).
+   * rows with a `cid` that were not written because their event is not there (any more).
    */
   touch(
-    rows: readonly { actorId: string; state: string; lastSeq: number; lastAt: number; done: boolean; mver: number; loose?: boolean }[],
+    rows: readonly {
+      actorId: string;
+      state: string;
+      lastSeq: number;
+      lastAt: number;
+      done: boolean;
+      mver: number;
+      cid?: string | undefined;
+    }[],
   ): Promise<string[]>;
   /** `mver`: the version of the machine that quarantined the actor, or let it go */
   setStatus(actorId: string, status: 'active' | 'done' | 'paused' | 'quarantined', mver?: number): Promise<void>;

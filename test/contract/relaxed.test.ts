@@ -1,6 +1,6 @@
 import test from 'ava';
 import { createPgStore } from '../../actors/store/pg.ts';
-import { actor, cid, event, hold, openStores, outcome, plan } from '../support/store-cases.ts';
+import { actor, cid, event, hold, openStores, outcome, plan, state } from '../support/store-cases.ts';
 import { registry } from '../support/stores.ts';
 
 const { each, stores } = await openStores(test);
@@ -27,6 +27,43 @@ each('a relaxed lane appends only to a history that is whole', async (t, s, stor
   t.is(await store.cidAt(actor(1), 3), own, 'is recognised');
   t.is(await outcome(lane, plan([event(1, 4, [hold(1, 1)]), event(2, 2)])), 'ok');
   await lane.close();
+});
+
+each('what rests on an event that the database has lost is not written, though its number was given again', async (t, s, store, lane) => {
+  const [lost, own] = [cid(), cid()];
+  // of the same millisecond, as after a clock that is behind
+  await lane.commit(plan([event(1, 1), event(2, 1)], own));
+  const rests = (n: number, seq: number, by: string | undefined) => ({ actorId: actor(n), at: event(n, seq).journal.at, seq, cid: by });
+  const touch = (n: number, seq: number, by: string | undefined) => {
+    const { at, ...rest } = rests(n, seq, by);
+    return { ...rest, state: `s${seq}`, lastSeq: seq, lastAt: at, done: false, mver: 1 };
+  };
+  t.deepEqual(await store.touch([touch(1, 1, own), touch(2, 1, lost)]), [actor(2)], s.name);
+  t.deepEqual(await store.touch([touch(2, 2, own)]), [actor(2)], 'an event that is not there at all');
+  t.like(await store.entry(actor(1)), { state: 's1', lastSeq: 1 });
+  t.is((await store.entry(actor(2)))?.state ?? null, null);
+  const snapshot = (n: number, by: string | undefined) => ({
+    ...rests(n, 1, by),
+    mver: 1,
+    state: JSON.stringify(state('open')),
+    heads: {},
+  });
+  await store.saveSnapshots([snapshot(1, own), snapshot(2, lost)]);
+  const found = await store.load([actor(1), actor(2)]);
+  t.deepEqual(
+    [1, 2].map((n) => found.get(actor(n))?.snapshot?.seq),
+    [1, undefined],
+  );
+});
+
+each('the commit of the last event is told of the kinds that ask for it, while no snapshot stands above it', async (t, s, store, lane) => {
+  const [first, second] = [cid(), cid()];
+  await lane.commit(plan([event(1, 1)], first));
+  await lane.commit(plan([event(1, 2)], second));
+  const told = async (...kinds: string[]) => (await store.load([actor(1)], kinds)).get(actor(1))?.cid;
+  t.deepEqual([await told(), await told('other'), await told('room')], [undefined, undefined, second], s.name);
+  await store.saveSnapshots([{ actorId: actor(1), seq: 2, at: 1_002, mver: 1, state: JSON.stringify(state('open')), heads: {} }]);
+  t.is(await told('room'), undefined);
 });
 
 each('only a database that can wait for the disk has lanes that do not', async (t, s, store) => {

@@ -149,22 +149,6 @@ each('who is loaded with something in the outbox is known to have sent it', asyn
   t.deepEqual(await sends(), [false, false]);
 });
 
-each('an entry that rests on an event that the database has lost is not written, and named', async (t, s, store, lane) => {
-  await lane.commit(plan([event(1, 1), event(2, 1)]));
-  const touch = (n: number, lastSeq: number) => ({
-    actorId: actor(n),
-    state: `s${lastSeq}`,
-    lastSeq,
-    lastAt: event(n, lastSeq).journal.at,
-    done: false,
-    mver: 1,
-    loose: true,
-  });
-  t.deepEqual(await store.touch([touch(1, 1), touch(2, 2)]), [actor(2)], s.name);
-  t.like(await store.entry(actor(1)), { state: 's1', lastSeq: 1 });
-  t.not((await store.entry(actor(2)))?.state, 's2');
-});
-
 each('the directory is refreshed by newer values only, filtered, searched and paged', async (t, s, store, lane) => {
   await lane.commit(plan([1, 2, 3].map((n) => event(n, 1))));
   const touch = (n: number, lastSeq: number, lastAt: number, done = false) =>

@@ -117,3 +117,16 @@ test('of events that a crash of the database has taken neither a snapshot nor an
   const again = await k.restart();
   t.like(await again.system.ask('gauge:g', { type: 'gauge.put', by: 1 }, as(alice)), { ok: true, seq: 4 });
 });
+
+test('nor when another event has its number and its millisecond by now', async (t) => {
+  const { k, put, memory } = await world();
+  for (let i = 0; i < 20; i += 1) await put(1);
+  memory.takeBack(G, 3);
+  const other = await k.restart();
+  for (let i = 0; i < 18; i += 1) await other.system.ask('gauge:g', { type: 'gauge.put', by: 100 }, as(alice));
+  t.like(memory.journal(G).at(-1), { seq: 21, at: k.clock.wall() });
+  await k.system.drain(1_000);
+  t.deepEqual(memory.snapshots(G), []);
+  const third = await k.restart();
+  t.is((await third.system.read('gauge:g', 'n', {}, { from: alice })).value, 1_802);
+});

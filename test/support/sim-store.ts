@@ -248,8 +248,8 @@ export function simStore(o: SimStoreOptions): JournalStore {
       }),
     trim: (...args: Parameters<typeof lifecycle.trim>) => call('trim', () => lifecycle.trim(...args)),
   } satisfies Partial<JournalStore['lifecycle']>;
-  const load: JournalStore['load'] = async (ids) => {
-    const found = await store.load(ids);
+  const load: JournalStore['load'] = async (ids, relaxed) => {
+    const found = await store.load(ids, relaxed);
     return new Map([...found].map(([id, one]) => [id, { ...one, keys: one.keys.slice(Math.max(0, one.keys.length - MARK * o.memory)) }]));
   };
   wrapped['load'] = (...args: Parameters<JournalStore['load']>) => call('load', () => load(...args));
