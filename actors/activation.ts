@@ -72,6 +72,10 @@ export class Activation implements UnitOwner {
     return this.rt.def.kind;
   }
 
+  get cid(): string | undefined {
+    return this.spec.cid;
+  }
+
   get committed(): Live | undefined {
     return this.spec.committed;
   }
@@ -133,8 +137,8 @@ export class Activation implements UnitOwner {
   thaw(text: string): void {
     const { frozen, state, keys } = thawed(text);
     const { seq, at, size, cid } = frozen;
-    const live: Live = { snap: this.rt.runner.restore(state), state, seq, at, size, ...(cid === undefined ? {} : { cid }) };
-    this.spec.begin(live, live, keys);
+    const live: Live = { snap: this.rt.runner.restore(state), state, seq, at, size };
+    this.spec.begin(live, live, keys, cid);
     adopt(this, frozen);
     this.#status = 'ready';
     this.#closed = this.#k.pauses.of(this.kind, this.at.slot);
@@ -164,7 +168,7 @@ export class Activation implements UnitOwner {
     try {
       const restored = found === undefined ? undefined : restoreLive(this.rt, found, this.#k.clock.wall());
       const committed = restored?.migration === undefined ? restored?.live : undefined;
-      this.spec.begin(restored?.live, committed, found === undefined ? undefined : new Keys(found.keys));
+      this.spec.begin(restored?.live, committed, found === undefined ? undefined : new Keys(found.keys), found?.cid);
       this.rowsSinceSnapshot = found?.tail.length ?? 0;
       this.bytesSinceSnapshot = 0;
       this.snapshotBytes = restored?.live.size ?? 0;

@@ -1,7 +1,7 @@
 /** The events that wait for their commit, in order, and what of them one statement carries: whole groups, never a part of one (kernel specification 7.3, 15.4). */
 import { planBatch } from './companion.ts';
 import type { Registry } from './companion.ts';
-import type { Batch, EventRows, Housekeeping } from './store/store.ts';
+import type { Batch, EventRows, Followed, Housekeeping } from './store/store.ts';
 import type { CommitUnit, UnitOwner } from './unit.ts';
 
 /** A prefix of some units as one statement. `broken`: not even the first of them fits into one, and `units` is that one or its group. */
@@ -57,6 +57,18 @@ export function prefixOf(units: readonly CommitUnit[], registry: Registry, cid: 
     if (whole === 0) return { units: taken.slice(0, groupEnd(taken, 0)), batch, broken: true };
     taken = taken.slice(0, whole);
   }
+}
+
+/** The rows on which these units rest, one for each actor that has a history. */
+export function followedBy(units: readonly CommitUnit[]): Followed[] {
+  const seen = new Set<UnitOwner>();
+  const rows: Followed[] = [];
+  for (const { owner, events } of units) {
+    const seq = (events[0]?.journal.seq ?? 1) - 1;
+    if (seq > 0 && !seen.has(owner)) rows.push({ actorId: owner.actorId, seq, cid: owner.cid });
+    seen.add(owner);
+  }
+  return rows;
 }
 
 /** Units that no statement carries yet. */

@@ -5,7 +5,7 @@
  * one batch at a time. Together with the journal's primary key it makes every append a compare-and-set on the actor's tail, so two owners of
  * one actor can never both extend its history (kernel specification 7.3, 7.4).
  */
-import { OpenBatch, prefixOf } from './batch.ts';
+import { followedBy, OpenBatch, prefixOf } from './batch.ts';
 import type { Prefix, Share } from './batch.ts';
 import type { Registry } from './companion.ts';
 import { componentsOf } from './components.ts';
@@ -13,7 +13,7 @@ import type { Component } from './components.ts';
 import type { NodeLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { StoreError } from './store/store.ts';
-import type { Batch, EffectId, Housekeeping, JournalStore, Lane } from './store/store.ts';
+import type { EffectId, Housekeeping, JournalStore, Lane } from './store/store.ts';
 import type { Clock, Log } from './types.ts';
 import type { CommitUnit, UnitOwner, Verdict } from './unit.ts';
 import { pause } from './within.ts';
@@ -21,6 +21,8 @@ import { pause } from './within.ts';
 export interface CommitterOptions {
   readonly lane: Lane;
   readonly number: number;
+  /** commits do not wait for the disk, so a crash of the database may take back what was committed */
+  readonly relaxed: boolean;
   readonly store: JournalStore;
   readonly registry: Registry;
   readonly clock: Clock;
@@ -161,6 +163,11 @@ export class Committer {
     try {
       while (!this.#stopped && (this.#hasWork() || release !== undefined)) {
         this.#o.look();
+        // what a relaxed batch follows is known when the one before it is released
+        if (this.#o.relaxed) {
+          release?.();
+          release = undefined;
+        }
         if (this.#hasWork() && !this.#stale) release = await this.#sendNext(release);
         else {
           release?.();
@@ -191,10 +198,11 @@ export class Committer {
       timersGone: this.#gone.splice(0, MAX_COMPANIONS),
     };
     const cid = newCid(this.#o.random);
-    const { units, batch, broken } = this.#open.take(this.#share(), this.#o.registry, cid, housekeeping);
+    const prefix = this.#open.take(this.#share(), this.#o.registry, cid, housekeeping);
+    const { units, batch, broken } = prefix;
     if (broken) return this.#giveBack(units, housekeeping, release);
     this.#inflightRows = batch.journal.length;
-    const sent = this.#send(batch);
+    const sent = this.#send(prefix);
     release?.();
     try {
       const failure = await sent;
@@ -258,7 +266,7 @@ export class Committer {
       for (const one of componentsOf(units)) await this.#commitOne(one, cid);
       return;
     }
-    const failure = await this.#send(prefix.batch);
+    const failure = await this.#send(prefix);
     if (failure === undefined) this.#settle(units, cid);
     else await this.#failed(units, cid, failure);
   }
@@ -297,7 +305,7 @@ export class Committer {
         this.#unwritable(prefix.units);
         return false;
       }
-      const failure = await this.#send(prefix.batch);
+      const failure = await this.#send(prefix);
       if (failure === undefined) this.#settle(prefix.units, cid);
       else if (!(await this.#judge({ owners, units: prefix.units }, cid, failure))) return false;
       rest = rest.slice(prefix.units.length);
@@ -374,7 +382,8 @@ export class Committer {
   }
 
   /** Sends one statement until its outcome is known. Gives the failure, or nothing when it is committed. */
-  async #send(batch: Batch): Promise<StoreError | undefined> {
+  async #send({ units, batch: rows }: Prefix): Promise<StoreError | undefined> {
+    const batch = this.#o.relaxed ? { ...rows, follows: followedBy(units) } : rows;
     for (let attempt = 0; !this.#stopped; attempt += 1) {
       const started = this.#o.clock.mono();
       if (started - (this.#troubledSince ?? started) > this.#o.limits.standstill) this.#stale = true;

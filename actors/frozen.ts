@@ -11,7 +11,7 @@ export interface Frozen {
   readonly seq: number;
   /** `at` of the last event */
   readonly at: number;
-  /** commit of it, see Live */
+  /** commit of it, of relaxed durability */
   readonly cid?: string | undefined;
   /** JSON bytes of the context, or a bound of them */
   readonly size: number;
@@ -35,12 +35,12 @@ export const keeps = (a: Activation): boolean => a.rowsSinceSnapshot >= SNAPSHOT
 
 /** The actor as text, with which another activation can go on; undefined when there is nothing to keep or it must be read anew. */
 export function freeze(k: Kernel, a: Activation): WarmEntry | undefined {
-  const { committed, marks } = a.spec;
+  const { committed, marks, cid } = a.spec;
   if (committed === undefined || !a.atHand || a.faults > 0 || !a.resting) return undefined;
   const hot = k.topics.hotNames(a);
   const heads = { ...a.heads, ...k.topics.passivated(a) };
   const { rowsSinceSnapshot, bytesSinceSnapshot, snapshotBytes, published } = a;
-  const { seq, at, size, state, cid } = committed;
+  const { seq, at, size, state } = committed;
   const frozen: Frozen = {
     seq,
     at,

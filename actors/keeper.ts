@@ -150,8 +150,8 @@ export class Keeper {
     a.rowsSinceSnapshot = 0;
     a.bytesSinceSnapshot = 0;
     a.snapshotBytes = state.length;
-    const { seq, at, cid } = live;
-    return [{ actorId: a.actorId, seq, at, cid, mver: a.rt.def.version, state, heads, keys: a.spec.marks }];
+    const { actorId, cid, rt, spec } = a;
+    return [{ actorId, seq: live.seq, at: live.at, cid, mver: rt.def.version, state, heads, keys: spec.marks }];
   }
 
   /** Idle actors become warm, and those that have been idle for longer become cold. */

@@ -68,6 +68,7 @@ export class Lanes {
     const committer = new Committer({
       lane,
       number,
+      relaxed,
       store,
       registry,
       clock,

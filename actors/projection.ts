@@ -24,7 +24,7 @@ export const STATE_CHARS = 500;
 export class ProjectionFault extends Error {}
 
 /** The committed state that a projection sees, and the version of the machine that wrote it. */
-export type Shown = Pick<Live, 'snap' | 'seq' | 'at' | 'cid'> & { readonly mver: number };
+export type Shown = Pick<Live, 'snap' | 'seq' | 'at'> & { readonly mver: number };
 
 /** Pure. @throws ProjectionFault */
 export function projectedRow(
@@ -53,9 +53,9 @@ export function projectedRow(
  */
 export function shownOf(rt: Runtime, found: Loaded | undefined): Shown | undefined {
   if (found === undefined || ENDED.has(found.status)) return undefined;
-  const { state, seq, at, cid, mver } = tailOf(found);
+  const { state, seq, at, mver } = tailOf(found);
   if (mver > rt.def.version) return undefined;
-  return { snap: rt.runner.restore(mver === rt.def.version ? state : migrate(rt, state, mver)), seq, at, cid, mver };
+  return { snap: rt.runner.restore(mver === rt.def.version ? state : migrate(rt, state, mver)), seq, at, mver };
 }
 
 /** The database has said no to what was sent, and will say so again. */

@@ -158,7 +158,7 @@ export class Projector {
     for (const a of taken) {
       this.#touched.add(a.at.slot);
       if (a.committed === undefined) unread.push(a.actorId);
-      else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version));
+      else entries.push(entryOf(a.actorId, a.committed, a.rt.def.version, a.cid));
     }
     try {
       await this.refresh([...unread, ...(await this.#touch(entries))]);
@@ -259,7 +259,7 @@ export class Projector {
         const shown = this.#shown(rt, actorId, found);
         if (shown === undefined) continue;
         // The version in the entry of a quarantined actor is that of the build that failed on it.
-        if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver));
+        if (found?.status !== 'quarantined') entries.push(entryOf(actorId, shown, shown.mver, found?.cid));
         this.#rows(rt, { actorId, id: address.id }, shown, rows);
       }
       await this.refresh(await this.#touch(entries));
@@ -387,7 +387,7 @@ export class Projector {
 
 const failureOf = (declared: Declared, actorId: string): string => `${declared.name} ${actorId}`;
 
-const entryOf = (actorId: string, { snap, seq, at, cid }: Omit<Shown, 'mver'>, mver: number): Entry => ({
+const entryOf = (actorId: string, { snap, seq, at }: Omit<Shown, 'mver'>, mver: number, cid: string | undefined): Entry => ({
   actorId,
   state: stateText(valueOf(snap)).slice(0, STATE_CHARS),
   lastSeq: seq,

@@ -193,7 +193,7 @@ export function closedBy(status: string | undefined): Refusal | undefined {
 }
 
 /** The state at the tail of what was loaded, and the version that wrote it. @throws KernelProblem FORMAT_AHEAD */
-export function tailOf(found: Loaded): { state: ActorState; seq: number; at: number; cid: string | undefined; mver: number } {
+export function tailOf(found: Loaded): { state: ActorState; seq: number; at: number; mver: number } {
   let state = found.snapshot?.state ?? emptyState;
   for (const row of found.tail) {
     const unknown = unknownKeys(row.patch as object);
@@ -201,7 +201,7 @@ export function tailOf(found: Loaded): { state: ActorState; seq: number; at: num
     state = apply(state, row.patch as Patch);
   }
   const last = found.tail.at(-1) ?? found.snapshot;
-  return { state, seq: last?.seq ?? 0, at: found.lastAt, cid: found.cid, mver: last?.mver ?? 0 };
+  return { state, seq: last?.seq ?? 0, at: found.lastAt, mver: last?.mver ?? 0 };
 }
 
 /** What an activation begins with; `migration` leads to `live` and is not committed yet. */
@@ -214,7 +214,7 @@ export interface Restored {
 /** @throws KernelProblem VERSION_AHEAD, FORMAT_AHEAD or MIGRATION_FAILED when this build cannot run the history */
 export function restoreLive(rt: Runtime, found: Loaded, wall: number): Restored {
   const tail = tailOf(found);
-  const { state, seq, at, cid, mver } = tail;
+  const { state, seq, at, mver } = tail;
   const { version } = rt.def;
   if (mver !== version) {
     if (found.status === 'quarantined' && found.mver === version) throw new KernelProblem(refusal('MIGRATION_FAILED'));
@@ -223,7 +223,7 @@ export function restoreLive(rt: Runtime, found: Loaded, wall: number): Restored 
   }
   const live: Live = { snap: rt.runner.restore(state), state, seq, at, size: Buffer.byteLength(JSON.stringify(state.context)) };
   const heads = found.tail.length === 0 && found.snapshot?.heads ? found.snapshot.heads : undefined;
-  return { live: cid === undefined ? live : { ...live, cid }, heads, migration: undefined };
+  return { live, heads, migration: undefined };
 }
 
 /** Whether another version than the one that failed on a quarantined actor may try it. */

@@ -57,6 +57,4 @@ export interface Live {
   readonly at: number;
   /** upper bound of the JSON bytes of the context */
   readonly size: number;
-  /** commit of the last event, if a crash of the database may still take it (relaxed durability) */
-  readonly cid?: string | undefined;
 }

@@ -12,6 +12,7 @@ export class Speculation {
   #latest: Live | undefined;
   #committed: Live | undefined;
   #units: Unit[] | undefined;
+  #cid: string | undefined;
   #keys: Keys | undefined;
   /** effect ids of the invocations that this activation started */
   #callIds: Map<string, EffectId> | undefined;
@@ -23,6 +24,11 @@ export class Speculation {
 
   get committed(): Live | undefined {
     return this.#committed;
+  }
+
+  /** Commit of the last durable event, where a crash of the database may take it back (relaxed durability). */
+  get cid(): string | undefined {
+    return this.#cid;
   }
 
   /** of the latest state; 0 without one */
@@ -54,8 +60,9 @@ export class Speculation {
     return this.#keys === undefined ? '' : this.#keys.marks(this.#committed?.seq ?? 0);
   }
 
-  /** @param keys those of earlier commands */
-  begin(latest: Live | undefined, committed: Live | undefined, keys: Keys | undefined): void {
+  /** @param keys those of earlier commands @param cid see {@link Speculation.cid} */
+  begin(latest: Live | undefined, committed: Live | undefined, keys: Keys | undefined, cid: string | undefined): void {
+    this.#cid = cid;
     this.#latest = latest;
     this.#committed = committed;
     this.#keys = keys;
@@ -79,13 +86,14 @@ export class Speculation {
     (this.#units ??= []).push(unit);
   }
 
-  /** The oldest unit is durable. @param cid its commit, if that may still be lost @throws Error when the oldest is another one */
+  /** The oldest unit is durable. @param cid its commit, see {@link Speculation.cid} @throws Error when the oldest is another one */
   settle(unit: CommitUnit, cid?: string): Unit {
     const own = this.#units?.[0];
     if (this.#units === undefined || own !== unit) throw new Error(`${unit.owner.actorId}: units were settled out of order`);
     this.#units.shift();
     if (this.#units.length === 0) this.#units = undefined;
-    this.#committed = cid === undefined ? own.next : { ...own.next, cid };
+    this.#committed = own.next;
+    this.#cid = cid;
     return own;
   }
 

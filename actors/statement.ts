@@ -31,25 +31,14 @@ const JOURNAL = `insert into thrum_journal (actor_id, seq, at, type, event, patc
          (r->>8)::integer, nullif(r->9, 'null')
     from jsonb_array_elements($1::jsonb) r`;
 
-/** what refuses a batch whose first row of an actor follows no row */
+/** what refuses a batch that does not follow the rows it should */
 export const GAP = 'thrum_journal_gap';
-
-/** The rows that the first rows of a batch follow, one for each actor that has a history. */
-function followed(rows: Batch['journal']): string | undefined {
-  const seen = new Set<string>();
-  const before: string[] = [];
-  for (const { actorId, seq } of rows) {
-    if (seen.has(actorId)) continue;
-    seen.add(actorId);
-    if (seq > 1) before.push(`["${actorId}",${seq - 1}]`);
-  }
-  return before.length === 0 ? undefined : `[${before.join(',')}]`;
-}
 
 const gapText = (
   parameter: string,
 ): string => `select ${literal(GAP)} as c, jsonb_agg(r) as d from jsonb_array_elements(${parameter}::jsonb) r
-  where not exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>1)::bigint) having count(*) > 0`;
+  where not exists (select 1 from thrum_journal j where j.actor_id = (r->>0)::uuid and j.seq = (r->>1)::bigint and j.cid = (r->>2)::bigint)
+  having count(*) > 0`;
 
 function journalRows(rows: Batch['journal']): string {
   let text = '[';
@@ -226,8 +215,7 @@ export class Statements {
     this.#registry = registry;
   }
 
-  /** @param whole whether the histories are looked at: the first row of each actor must follow one that is there */
-  of(batch: Batch, whole = false): Statement {
+  of(batch: Batch): Statement {
     const values: Values = [journalRows(batch.journal), batch.cid];
     const used: Part[] = [];
     let key = '';
@@ -248,14 +236,14 @@ export class Statements {
       values.push(companionRows(declared, rows));
       key += ` ${name}:${ops}`;
     }
-    const before = whole ? followed(batch.journal) : undefined;
-    if (before !== undefined) {
-      values.push(before);
-      key += ' whole';
+    const follows = batch.follows !== undefined && batch.follows.length > 0;
+    if (follows) {
+      values.push(json(batch.follows.map((r) => [r.actorId, r.seq, r.cid])));
+      key += ' follows';
     }
     let text = this.#texts.get(key);
     if (text === undefined) {
-      text = compose(used, companions, before !== undefined);
+      text = compose(used, companions, follows);
       this.#texts.set(key, text);
     }
     return { key, text, values };
@@ -268,13 +256,17 @@ export class Statements {
   }
 }
 
-function compose(used: readonly Part[], companions: readonly { name: string; declared: Companion; ops: string }[], whole: boolean): string {
+function compose(
+  used: readonly Part[],
+  companions: readonly { name: string; declared: Companion; ops: string }[],
+  follows: boolean,
+): string {
   const own = used.map((part, i) => `k${i} as (${part.sql(`$${i + 3}`)})`);
   // parts that nobody reads run after the main statement, so the journal is first here too
-  if (companions.length === 0 && !whole) return own.length === 0 ? JOURNAL : `with ${own.join(',\n')}\n${JOURNAL}`;
+  if (companions.length === 0 && !follows) return own.length === 0 ? JOURNAL : `with ${own.join(',\n')}\n${JOURNAL}`;
   const texts = [`j as (${JOURNAL} returning 1)`, ...own];
   // a history that has lost its end is no matter of companions: it comes first
-  const bad = whole ? [`select * from (${gapText(`$${3 + used.length + companions.length}`)}) gap`] : [];
+  const bad = follows ? [`select * from (${gapText(`$${3 + used.length + companions.length}`)}) gap`] : [];
   companions.forEach(({ name, declared, ops }, i) => {
     const built = companionParts(name, declared, ops, i, `$${i + 3 + used.length}`);
     texts.push(...built.parts);

@@ -15,6 +15,8 @@ export type Verdict =
 export interface UnitOwner {
   readonly actorId: string;
   readonly kind: string;
+  /** commit of its last durable event, where a crash of the database may take it back (relaxed durability) */
+  readonly cid: string | undefined;
   /** The unit is durable, by the commit `cid`. Called in order. */
   settled(unit: CommitUnit, cid: string): void;
   /** None of the actor's unsettled units will be committed; those with a verdict are answered by it, the others run again. */

@@ -105,7 +105,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   });
 
   /** All or nothing: everything that can fail comes before the first change. */
-  function apply(batch: Batch, whole: boolean): void {
+  function apply(batch: Batch): void {
     const seen = new Set<string>();
     for (const row of batch.journal) {
       if (unstorable(row.event) || unstorable(row.patch) || (row.reply !== null && unstorable(row.reply))) {
@@ -119,9 +119,9 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         throw new StoreError('duplicate', `${actorId} knows the key ${idem}`);
       seen.add(`${actorId}/${seq}`).add(key);
     }
-    for (const { actorId, seq } of whole ? batch.journal : []) {
-      if (seq > 1 && !journal.get(actorId)?.has(seq - 1) && !seen.has(`${actorId}/${seq - 1}`))
-        throw new StoreError('fence', `${actorId} has no row ${seq - 1}`);
+    for (const { actorId, seq, cid } of batch.follows ?? []) {
+      if (cid === undefined || journal.get(actorId)?.get(seq)?.cid !== cid)
+        throw new StoreError('fence', `${actorId} has another row ${seq}`);
     }
     const overlay = companionChanges(batch, registry, companions, tables);
 
@@ -155,16 +155,16 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     }
   }
 
-  async function commit(lane: number, batch: Batch, relaxed: boolean): Promise<void> {
+  async function commit(lane: number, batch: Batch): Promise<void> {
     const n = ++commits;
     const fate = fault ? await fault({ lane, batch, n }) : 'ok';
     if (fate instanceof StoreError) throw fate;
     if (fate === 'fail') throw new StoreError('bad-row', 'the commit failed');
     if (fate === 'transient') throw new StoreError('transient', 'could not serialize access');
     if (fate === 'lost-unapplied') throw new StoreError('in-doubt', 'connection lost');
-    if (fate === 'ok') return apply(batch, relaxed);
+    if (fate === 'ok') return apply(batch);
     try {
-      apply(batch, relaxed);
+      apply(batch);
     } catch {
       // the answer is lost, whatever it was
     }
@@ -192,7 +192,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
         : {}),
       tail: tail.map(({ seq, at, patch, mver }) => ({ seq, at, patch: parse(patch), mver })),
       lastAt: last.at,
-      ...(tail.length > 0 && relaxed.includes(actors.get(actorId)?.kind ?? '') ? { cid: last.cid } : {}),
+      ...(relaxed.includes(actors.get(actorId)?.kind ?? '') ? { cid: last.cid } : {}),
       keys: marksOf(
         snapshot?.keys ?? '',
         (snapshot?.keys === undefined ? rows : tail).flatMap(({ idem }) => idem ?? []),
@@ -209,7 +209,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     stop: async () => undefined,
     fence: async () => 0,
     kernels: async () => [],
-    openLane: async (n, relaxed = false): Promise<Lane> => ({ commit: (batch) => commit(n, batch, relaxed), close: async () => undefined }),
+    openLane: async (n): Promise<Lane> => ({ commit: (batch) => commit(n, batch), close: async () => undefined }),
     dataId: async () => dataId,
 
     load: async (actorIds, relaxed = []) => {

@@ -95,7 +95,7 @@ export class PgLane implements Lane, Line {
   }
 
   async commit(batch: Batch): Promise<void> {
-    const statement = this.#statements.of(batch, this.#relaxed);
+    const statement = this.#statements.of(batch);
     this.#busy = true;
     try {
       const client = this.#client ?? (await this.#connect());

@@ -25,7 +25,7 @@ export const LOAD = `
          (select string_agg(concat('[', seq, ',', at, ',', mver, ',', patch, ',"', ${mark}, '"]'), ',')
             from (select seq, at, mver, patch, idem from thrum_journal where actor_id = i.id and seq > coalesce(s.seq, 0) order by seq) j) as rows,
          case when a.kind = any($2::text[]) then (
-           select cid::text from thrum_journal where actor_id = i.id and seq > coalesce(s.seq, 0) order by seq desc limit 1) end as cid,
+           select cid::text from thrum_journal where actor_id = i.id and seq > 0 order by seq desc limit 1) end as cid,
          exists (select from thrum_outbox o where o.actor_id = i.id and o.state = 'pending') as sends
     from unnest($1::uuid[]) i(id)
     left join thrum_actor a on a.actor_id = i.id

@@ -90,11 +90,21 @@ export interface NetRow {
   readonly row: { readonly [column: string]: Json };
 }
 
+/** A journal row, known by its commit. */
+export interface Followed {
+  readonly actorId: string;
+  readonly seq: number;
+  /** undefined: not known, so none will do */
+  readonly cid: string | undefined;
+}
+
 /** What one statement writes: at most one change per key in every part. */
 export interface Batch {
   /** random 63-bit number as decimal text, equal for every attempt to commit these rows */
   readonly cid: string;
   readonly journal: readonly JournalRow[];
+  /** rows that must be there, or the batch is refused with `fence`: those that its first rows of actors with relaxed durability follow */
+  readonly follows?: readonly Followed[];
   readonly born: readonly NewActor[];
   readonly timersSet: readonly Required<TimerChange>[];
   readonly timersGone: readonly { readonly actorId: string; readonly timerId: string; readonly armedSeq?: number }[];
@@ -174,7 +184,7 @@ export interface Loaded {
   readonly tail: readonly TailRow[];
   /** `at` of the journal tail */
   readonly lastAt: number;
-  /** its commit, where that was asked for and is not older than the snapshot */
+  /** its commit, where that was asked for */
   readonly cid?: string | undefined;
   /** marks of the latest keys, oldest first; see `keys.ts` */
   readonly keys: string;

@@ -16,7 +16,14 @@ const names = companion({
   refuse: { code: 'TAKEN', alarm: false },
 });
 const registry = registryOf([{ kind: 'room', companions: { names } }]);
-const nobody: UnitOwner = { actorId: '', kind: '', settled: () => undefined, rollback: () => undefined, cut: () => undefined };
+const nobody: UnitOwner = {
+  actorId: '',
+  kind: '',
+  cid: undefined,
+  settled: () => undefined,
+  rollback: () => undefined,
+  cut: () => undefined,
+};
 const owners = Array.from({ length: 6 }, (_, i): UnitOwner => ({ ...nobody, actorId: `a${i}`, kind: 'room' }));
 const everything = { rows: 512, companions: 4_096, bytes: 1_000_000, alone: () => false };
 const nothing = { outboxDone: [], timersGone: [] };

@@ -130,3 +130,29 @@ test('nor when another event has its number and its millisecond by now', async (
   const third = await k.restart();
   t.is((await third.system.read('gauge:g', 'n', {}, { from: alice })).value, 1_802);
 });
+
+test('nothing is appended to the state of an event that is lost, though another has its number by now', async (t) => {
+  const { k, put, memory } = await world();
+  for (let i = 0; i < 4; i += 1) await put(1);
+  memory.takeBack(G, 4);
+  const other = await k.restart();
+  t.like(await other.system.ask('gauge:g', { type: 'gauge.put', by: 100 }, as(alice)), { ok: true, seq: 5 });
+  t.like(await put(10), { ok: true, seq: 6 });
+  t.is((await k.system.read('gauge:g', 'n', {}, { from: alice })).value, 113);
+});
+
+test('events that follow each other at once are committed, read anew or not', async (t) => {
+  const { k, put } = await world();
+  const conflicts = async () => /^thrum_kernel_fence_conflicts_total (\d+)$/m.exec(await k.metrics.metrics())?.[1];
+  t.is(await conflicts(), '0');
+  for (let round = 0; round < 3; round += 1) {
+    const before = await conflicts();
+    const replies = await Promise.all(Array.from({ length: 200 }, () => put(1)));
+    t.true(replies.every((r) => r.ok));
+    t.is(await conflicts(), before);
+    await k.clock.advance(round === 0 ? 0 : 3_600_000);
+  }
+  const again = await k.restart();
+  t.is((await again.system.read('gauge:g', 'n', {}, { from: alice })).value, 600);
+  t.like(await again.system.ask('gauge:g', { type: 'gauge.put', by: 1 }, as(alice)), { ok: true });
+});
