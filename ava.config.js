@@ -6,6 +6,7 @@ export default {
   files: ['dist/test/**/*.test.js'],
   sortTestFiles: (a, b) => rank(a) - rank(b) || a.localeCompare(b, [], { numeric: true }),
   concurrency: 2,
-  timeout: '2m',
+  // without any result: longer than the waits of the tests, which say what they have waited for
+  timeout: '5m',
   workerThreads: false,
 };

@@ -6,6 +6,7 @@ import { Agent, createServer, request } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { pipeline } from 'node:stream';
 
 const CHECK_MS = 250;
 const CHECK_LIMIT_MS = 2_000;
@@ -79,7 +80,8 @@ export async function startBalancer(port: number, urls: readonly string[] = []):
       const out = request(b.url, { method: req.method, path: req.url, headers, agent }, (answer) => {
         const { connection: _, ...rest } = answer.headers;
         res.writeHead(answer.statusCode ?? 502, rest);
-        answer.pipe(res);
+        // a node that dies amid its answer ends the client's as well
+        pipeline(answer, res, () => undefined);
         resolve();
       });
       out.on('close', () => (b.busy -= 1));

@@ -21,20 +21,35 @@ export interface ServerProcess {
 }
 
 const READY_WITHIN_MS = 120_000;
+/** then it is asked again, and seen whether it still runs */
+const ANSWER_WITHIN_MS = 5_000;
 const KEPT_CHARS = 200_000;
 
-/** A port that is free now. */
+/** Ports that are handed out: below those that the system gives to connections and to whoever listens on any port. */
+const PORTS = { first: 10_240, block: 64, blocks: 350 };
+let handedOut = 0;
+
+/** Takes the port for a moment. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', () => done(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+  });
+}
+
+/**
+ * A port that nobody listens on, and that stays free until it is used: each process has ports of its own, by its id, and gives each once. A port that
+ * the system chose might be given to somebody else while the server that it was chosen for is still starting.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => {
-    server.listen(0, '127.0.0.1', done);
-  });
-  const address = server.address();
-  await new Promise((done) => {
-    server.close(done);
-  });
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (let tries = 0; tries < PORTS.block * PORTS.blocks; tries += 1) {
+    const n = (process.pid % PORTS.blocks) * PORTS.block + handedOut;
+    handedOut += 1;
+    const port = PORTS.first + (n % (PORTS.block * PORTS.blocks));
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no port');
 }
 
 export const pause = (ms: number): Promise<void> =>
@@ -44,7 +59,7 @@ export const pause = (ms: number): Promise<void> =>
 
 async function ready(url: string): Promise<boolean> {
   try {
-    return (await fetch(`${url}/readyz`)).ok;
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })).ok;
   } catch {
     return false;
   }

@@ -38,8 +38,8 @@ export function watch(url: string, token: () => Promise<string>): Watch {
   return { views, items, gaps, energy: () => energy.value, connects: () => connects, close: () => client.close() };
 }
 
-/** Waits until `holds`, looking often; the time-out's message is `what`. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
+/** Waits until `holds`, looking often; the time-out's message is `what`. A machine that does much else takes minutes to set up the studio. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 240_000): Promise<void> {
   const end = performance.now() + ms;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`it did not happen within ${ms / 1_000} s: ${what}`);

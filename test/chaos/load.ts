@@ -287,7 +287,9 @@ export async function startLoad(stage: Stage, o: { clients: number; thinkMs: num
     wishes,
     points,
     async booking(id) {
-      const answer = await send('GET', `/v1/booking/bookings/${id}`, { token });
+      deadline = performance.now() + PATIENCE_MS;
+      const answer = await insist('GET', `/v1/booking/bookings/${id}`, { key: `booking-${id}`, token });
+      if (answer === undefined) return 'unanswered';
       return answer.status === 200 ? String(answer.body['state']) : `${answer.status} ${String(answer.body['code'])}`;
     },
     slowest: () => Math.max(0, ...ops.filter((x) => x.outcome !== 'unknown').map((x) => x.ended - x.began)),

@@ -63,7 +63,7 @@ createServer((req, res) => {
   const level = searchParams.get('level') === 'linearizable' ? 'linearizable' : 'session';
   app.actors.read(pathname.slice(1), 'peek', {}, { from: asker, level }).then(
     (answer) => res.end(JSON.stringify(answer)),
-    (error: unknown) => res.writeHead(503).end(String(error)),
+    (error: unknown) => res.writeHead((error as { code?: string }).code === 'NOT_FOUND' ? 404 : 503).end(String(error)),
   );
 }).listen(Number(process.env['CHAOS_DOOR']), '127.0.0.1');
 

@@ -8,6 +8,7 @@ import { createPgStore } from '../../actors/store/pg.ts';
 import { openDatabase } from '../../server/db/database.ts';
 import { quiet } from '../support/log.ts';
 import type { AccountContext } from '../support/sim-kinds.ts';
+import { until } from '../support/until.ts';
 import { checkHistory, checkReads } from './history.ts';
 import type { Fault, Recorded } from './history.ts';
 import { chaosKinds } from './kinds.ts';
@@ -79,8 +80,11 @@ export async function finalStates(stage: Stage, load: Load): Promise<{ peeked: M
   const refs = [...names('account', ACCOUNTS), ...names('errand', ERRANDS), ...names('hold', HOLDS)];
   const peeked = new Map<string, unknown>();
   for (const ref of refs) {
-    const response = await fetch(`http://127.0.0.1:${door}/${ref}?level=linearizable`);
-    if (response.ok) peeked.set(ref, ((await response.json()) as { value: unknown }).value);
+    await until(async () => {
+      const response = await fetch(`http://127.0.0.1:${door}/${ref}?level=linearizable`);
+      if (response.ok) peeked.set(ref, ((await response.json()) as { value: unknown }).value);
+      return response.ok || response.status === 404;
+    }, `the state of ${ref}`);
   }
   const bookings = new Map<string, string>();
   for (const { bookingId: id } of load.wishes) if (id !== undefined && !bookings.has(id)) bookings.set(id, await load.booking(id));

@@ -146,7 +146,11 @@ if (!('skip' in p)) {
       await l.further(2);
     }
     await l.finish(t);
-    t.deepEqual(l.failures, []);
+    // a machine that cannot bear the load at all says so, replaced or not
+    t.deepEqual(
+      l.failures.filter((failure) => failure !== '503 OVERLOADED'),
+      [],
+    );
     for (const node of x.nodes) t.is(await x.metric(node, 'thrum_kernel_roaming'), 0);
   });
 

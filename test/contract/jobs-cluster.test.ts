@@ -88,8 +88,9 @@ alone('what has piled up while Redis is away is worked off without a pause betwe
   } finally {
     await r.server!.start();
   }
-  // a look each five seconds that takes three would need more than two minutes
-  t.true(at.at(-1)! - at[0]! < 60_000, String(at.at(-1)! - at[0]!));
+  // a look each five seconds that takes three would pause 29 times; a busy machine may do so now and then
+  const pauses = at.slice(1).filter((ms, i) => ms - at[i]! > 3_000);
+  t.true(pauses.length < 10, String(pauses.length));
 });
 
 bull('a node that dies between the add and its mark loses nothing and doubles nothing', async (t, r) => {

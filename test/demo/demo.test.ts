@@ -3,21 +3,9 @@ import { systemClock } from '../../server/clock.ts';
 import { createDemo } from '../../server/demo/demo.ts';
 import { resources } from '../../server/demo/studio.ts';
 import { people } from '../../server/demo/people.ts';
+import { fitting } from '../support/until.ts';
 import { makeWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
-
-/** Asks again until the answer fits, for at most half a minute. */
-async function until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
-  const end = Date.now() + 30_000;
-  for (;;) {
-    const answer = await ask();
-    if (fits(answer)) return answer;
-    if (Date.now() > end) throw new Error(`it did not come about: ${JSON.stringify(answer).slice(0, 500)}`);
-    await new Promise((resolve) => {
-      systemClock.setTimer(50, () => resolve(undefined));
-    });
-  }
-}
 
 /** What a demo that nobody watches needs of a server. */
 const partsOf = ({ app, log }: World) => ({
@@ -31,7 +19,7 @@ const partsOf = ({ app, log }: World) => ({
 });
 
 test('an empty embedded database becomes the demo studio: people, rooms, bookings, wearables, alerts', async (t) => {
-  t.timeout(120_000);
+  t.timeout(600_000);
   const world = await makeWorld({ env: { DEMO: 'auto', SIMULATOR_FEED_MS: '0' }, listen: true });
   t.teardown(world.close);
   await world.app.demo!.ready;
@@ -53,16 +41,18 @@ test('an empty embedded database becomes the demo studio: people, rooms, booking
   t.true(bookings.items.length >= 30, String(bookings.items.length));
 
   // Deliveries are ingested in the background; the alert follows the last of them.
-  const alerts = await until(
+  const alerts = await fitting(
     () => get<{ items: { owner: string; metric: string }[] }>('/v1/admin/anomalies/alerts?status=active', coach),
     ({ items }) => items.some((a) => a.owner.startsWith('user:')),
+    'the alert of a person',
   );
   t.true(alerts.items.some((a) => a.owner === 'resource:quiet-room' && a.metric === 'utilization'));
 
   const mia = await login('client');
-  const { score } = await until(
+  const { score } = await fitting(
     () => get<{ score?: number; days: object }>('/v1/users/me/energy', mia),
     ({ days }) => Object.keys(days).length >= 55,
+    'the scores of two months',
   );
   t.true(score !== undefined);
   const devices = await get<{ items: { state: string }[] }>('/v1/devices', mia);
@@ -89,7 +79,7 @@ test('an empty embedded database becomes the demo studio: people, rooms, booking
 });
 
 test('of several nodes one sets the studio up; another one goes on when it is the host', async (t) => {
-  t.timeout(120_000);
+  t.timeout(600_000);
   const world = await makeWorld({ listen: true });
   t.teardown(world.close);
   const hosts = new Set<string>(['a']);

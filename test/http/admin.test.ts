@@ -130,7 +130,8 @@ test('one actor is told with where it is served, what waits and what failed; the
   ]);
 });
 
-test('the audit log tells of acts, logins and their ends, is read by administrators only, and is found intact', async (t) => {
+// alone: what another test does meanwhile is not in the chain yet
+test.serial('the audit log tells of acts, logins and their ends, is read by administrators only, and is found intact', async (t) => {
   const { w, user, admin } = t.context;
   const log = async (query: string) =>
     (await w.inject({ url: `/v1/admin/audit/log?${query}`, token: admin.token })).json<{

@@ -13,6 +13,7 @@ import { createTableJobs } from '../../server/jobs/table.ts';
 import { FakeClock } from '../support/clock.ts';
 import { embeddedDir } from '../support/embedded.ts';
 import { KeptLog } from '../support/kernel.ts';
+import { until } from '../support/until.ts';
 
 let dir: string;
 let database: Database;
@@ -60,16 +61,12 @@ async function bench(
     jobs,
     clock,
     rows: async () => (await database.knex.raw('select * from jobs order by job_id')).rows,
-    async until(fn, stepMs = 0) {
-      const deadline = Date.now() + 20_000;
-      while (!(await fn())) {
-        if (Date.now() > deadline) throw new Error('waited in vain');
+    until: (fn, stepMs = 0) =>
+      until(async () => {
+        if (await fn()) return true;
         if (stepMs > 0) await clock.advance(stepMs);
-        await new Promise((resolve) => {
-          setImmediate(resolve);
-        });
-      }
-    },
+        return false;
+      }),
   };
 }
 

@@ -22,7 +22,7 @@ import type { NewUser } from '../../server/identity/users.ts';
 import { FakeClock } from './clock.ts';
 import { embeddedDir } from './embedded.ts';
 import { KeptLog } from './kernel.ts';
-import { until } from './until.ts';
+import { PATIENCE_MS, until } from './until.ts';
 import './purity.ts';
 
 export interface WorldOptions {
@@ -165,13 +165,16 @@ function liveOn(socket: Socket): Promise<Live> {
       hello: first,
       seen,
       async send(event, payload) {
-        const ack: unknown = await socket.timeout(10_000).emitWithAck(event, payload);
+        const ack: unknown = await socket.timeout(PATIENCE_MS).emitWithAck(event, payload);
         if (Object.hasOwn(acks, event)) (acks as Record<string, z.ZodType>)[event]?.parse(ack);
         return ack as never;
       },
       next: (event, fits = () => true) =>
         new Promise((done, fail) => {
-          const late = setTimeout(() => fail(new Error(`no ${event} within 10 s; seen: ${seen.map((m) => m.event).join(' ')}`)), 10_000);
+          const late = setTimeout(
+            () => fail(new Error(`no ${event} within ${PATIENCE_MS / 1_000} s; seen: ${seen.map((m) => m.event).join(' ')}`)),
+            PATIENCE_MS,
+          );
           const look = (): void => {
             const found = seen.find((m) => m.event === event && fits(m.data));
             if (found === undefined) return;
