@@ -52,7 +52,11 @@ export interface Database {
 }
 
 const SEARCH_PATH = ['thrum', 'public'];
-const CONNECT_TIMEOUT = 5_000;
+/**
+ * How long is waited for a connection to be made (0: without end) and for one of the pool, ms. The embedded engine cannot fall silent alone: it
+ * serves one statement at a time and takes a connection in its turn, which on a machine that does much else is later than a server's silence may last.
+ */
+const WAITS = { postgres: { connect: 5_000, acquire: 10_000 }, pglite: { connect: 0, acquire: 60_000 } } as const;
 const STARTING_MS = 30_000;
 const AGAIN_MS = 250;
 /** any number that nothing else on the server locks */
@@ -127,7 +131,7 @@ async function open(
   log: Log,
   stop: () => Promise<void>,
 ): Promise<Database> {
-  const settings = { ...connection, types, connectionTimeoutMillis: CONNECT_TIMEOUT, keepAlive: true };
+  const settings = { ...connection, types, connectionTimeoutMillis: WAITS[engine].connect, keepAlive: true };
   const connect = async ({ pipeline = false, name }: { pipeline?: boolean; name?: string } = {}): Promise<Client> => {
     const client = new Client({ ...settings, pipeline, ...(name === undefined ? {} : { application_name: name }) });
     client.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
@@ -153,7 +157,7 @@ async function open(
         connection: { ...settings, ...more } as Knex.PgConnectionConfig,
         searchPath: SEARCH_PATH,
         pool: { min: 0, max: pool, ...(readOnly ? { afterCreate: makeReadOnly } : {}) },
-        acquireConnectionTimeout: 10_000,
+        acquireConnectionTimeout: WAITS[engine].acquire,
         log: {
           warn: (message: unknown) => log.warn({ err: message }, 'database pool'),
           error: (message: unknown) => log.error({ err: message }, 'database pool'),

@@ -72,6 +72,15 @@ test.serial('a transaction that keeps others waiting too long is rolled back and
   await b.end();
 });
 
+test.serial('a connection waits for an engine that is busy, for longer than it would for a server that says nothing', async (t) => {
+  const database = await open(t);
+  const busy = await database.connect();
+  const long = busy.query('select pg_sleep(5.5)');
+  const [late] = await Promise.all([database.connect(), long]);
+  t.deepEqual((await late.query('select 1 as n')).rows, [{ n: 1 }]);
+  await Promise.all([busy.end(), late.end()]);
+});
+
 test.serial('an error inside a batch of messages leaves the connection usable', async (t) => {
   const database = await open(t);
   const a = await database.connect({ pipeline: true });
