@@ -20,7 +20,8 @@ export interface ServerProcess {
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | string>;
 }
 
-const READY_WITHIN_MS = 120_000;
+/** a new embedded database is five seconds of work for a processor that may have twenty others to serve */
+const READY_WITHIN_MS = 300_000;
 /** then it is asked again, and seen whether it still runs */
 const ANSWER_WITHIN_MS = 5_000;
 const KEPT_CHARS = 200_000;
@@ -69,7 +70,7 @@ async function ready(url: string): Promise<boolean> {
  * Starts the compiled server and waits until it is ready.
  *
  * @param env settings beside PORT and DATA_DIR; nothing of the caller's environment but PATH and HOME is passed on
- * @throws when it ends or does not answer within two minutes, with what it has written
+ * @throws when it ends or does not answer within five minutes, with what it has written
  */
 export async function startServer(o: {
   port: number;
