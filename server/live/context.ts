@@ -50,6 +50,8 @@ export interface GatewayDeps {
 
 /** What the handlers of single messages share. */
 export interface LiveContext extends Omit<GatewayDeps, 'http' | 'loop'> {
+  /** what is under way to one topic of one socket, by both */
+  readonly turns: Map<string, Promise<unknown>>;
   readonly slices: ReturnType<typeof coalescedSlices>;
   readonly metrics: LiveMetrics;
   readonly rates: Rates;

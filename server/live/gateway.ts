@@ -21,13 +21,14 @@ import { RETRY, sessionRoom, topicRoom, userRoom } from './connection.ts';
 import type { LiveServer, LiveSocket } from './connection.ts';
 import type { GatewayDeps, LiveContext } from './context.ts';
 import { ConnectionLimits, ratesOf } from './limits.ts';
-import { armExpiry, forget, listen, signedIn } from './messages.ts';
+import { armExpiry, listen, signedIn } from './messages.ts';
 import { Handshake } from './protocol.ts';
 import type { Bye, Head } from './outgoing.ts';
 import { createProbes } from './probes.ts';
 import { watchRights } from './rights.ts';
 import { watchRooms } from './rooms.ts';
 import { coalescedSlices } from './slices.ts';
+import { forget } from './subscribe.ts';
 
 export interface Gateway {
   /** Asks again whether the user may read what his sockets have joined; what he lost ends with `unsub`. */
@@ -85,6 +86,7 @@ export function createGateway(d: GatewayDeps): Gateway {
     congestion,
     rights,
     rates: ratesOf(config),
+    turns: new Map(),
     slices: coalescedSlices(d.topics),
     perUser: d.newLimiter('commands', { perSecond: config.commandsPerUser, burst: config.commandsPerUser * 2 }),
     problem(error) {

@@ -4,12 +4,12 @@ import { mayFollow } from '../identity/scope.ts';
 import { invalid, Problem } from '../problems.ts';
 import { handleCommand } from './cmd.ts';
 import { resolveMe } from './commands.ts';
-import { sessionRoom, topicRoom, userRoom } from './connection.ts';
+import { sessionRoom, userRoom } from './connection.ts';
 import type { LiveSocket } from './connection.ts';
 import { countMalformed, limited, parse } from './context.ts';
 import type { LiveContext } from './context.ts';
 import { Auth, Pos, Seen, Unsub, Vis } from './protocol.ts';
-import { handleSub, seenUpTo } from './subscribe.ts';
+import { forget, handleSub, inTurn, seenUpTo } from './subscribe.ts';
 
 const EXPIRY_GRACE_MS = 30_000;
 const EXPIRY_NOTICE_MS = 60_000;
@@ -22,7 +22,8 @@ const handlers = new Map<string, Handler>(
     cmd: handleCommand,
     async unsub(x, socket, payload) {
       const { principal } = socket.data.connection.caller;
-      for (const topic of parse(x, socket, Unsub, payload).l) await forget(x, socket, resolveMe(topic, principal));
+      const topics = parse(x, socket, Unsub, payload).l.map((topic) => resolveMe(topic, principal));
+      await Promise.all(topics.map((topic) => inTurn(x, socket, topic, () => forget(x, socket, topic))));
       return { ok: true };
     },
     async pos(x, socket, payload) {
@@ -134,15 +135,6 @@ export async function signedIn(x: LiveContext, socket: LiveSocket): Promise<void
   x.presence.connected(userId, socket.id, { type: client, org: caller.session.org });
   if (x.identity.sessions.isRevoked(sid)) x.bye(socket, { code: 'REVOKED' });
   x.makeRoom(userId);
-}
-
-/** Ends a subscription at this side; false when there was none. */
-export async function forget(x: Pick<LiveContext, 'metrics' | 'congestion'>, socket: LiveSocket, topic: string): Promise<boolean> {
-  if (!socket.data.connection.topics.delete(topic)) return false;
-  x.metrics.subscriptions.dec();
-  x.congestion.leave(socket, topic);
-  await socket.leave(topicRoom(topic));
-  return true;
 }
 
 /** Announces the end of the token a minute before, and ends the connection half a minute after it. */

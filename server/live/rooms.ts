@@ -18,7 +18,7 @@ export interface Rooms {
 const TOPIC = topicRoom('');
 const NONE: ReadonlySet<string> = new Set();
 
-const subjectOf = (topic: string): ActorRef => topic.slice(0, topic.indexOf('/'));
+export const subjectOf = (topic: string): ActorRef => topic.slice(0, topic.indexOf('/'));
 
 export function watchRooms(io: LiveServer): Rooms {
   const space = io.of('/');

@@ -173,3 +173,98 @@ test.serial('a publication that nobody here follows is not given to the sockets'
   await tell({ type: 'club.talk' });
   t.is(await delivered(), before + 4);
 });
+
+/** The answer to the next question of rights to the talk, or of where it stands, is held back until it is let go. */
+function held(w: World, method: 'refused' | 'slice'): { asked: Promise<void>; release: (error?: Error) => void } {
+  const actors = w.app.actors as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const original = actors[method]?.bind(actors) as (...args: unknown[]) => Promise<unknown>;
+  let begun = (): void => undefined;
+  let release: (error?: Error) => void = () => undefined;
+  const asked = new Promise<void>((resolve) => (begun = resolve));
+  const gate = new Promise<void>((resolve, reject) => (release = (error) => (error === undefined ? resolve() : reject(error))));
+  actors[method] = async (...args) => {
+    if (args[0] !== 'club:x/talk') return original(...args);
+    actors[method] = original;
+    const answer = await original(...args);
+    begun();
+    await gate;
+    return answer;
+  };
+  return { asked, release };
+}
+
+test.serial('a right that is lost between the question and the joining of the room ends the subscription all the same', async (t) => {
+  const { w, clock, b, ids, tell } = t.context;
+  await b.send('unsub', { l: ['club:x/talk', 'club:x/sign'] });
+  await t.context.a.send('unsub', { l: ['club:x/talk', 'club:x/sign'] });
+  const { asked, release } = held(w, 'refused');
+  const sub = b.send<{ l: Slice[] }>('sub', { l: [{ t: 'club:x/talk' }] });
+  await asked;
+  await tell({ type: 'club.set', members: [ids[0]] });
+  release();
+  t.true((await sub).l[0]?.ok);
+  await clock.advance(500);
+  t.deepEqual(await b.next('unsub'), { t: 'club:x/talk', code: 'FORBIDDEN' });
+});
+
+test.serial('a review that cannot be answered is made again', async (t) => {
+  const { w, clock, b, ids, tell } = t.context;
+  const { asked, release } = held(w, 'refused');
+  await tell({ type: 'club.set', members: [ids[0]] });
+  await clock.advance(250);
+  await asked;
+  release(new Error('the owner cannot be reached'));
+  await b.send('ping1', {});
+  await clock.advance(2_000);
+  t.deepEqual(await b.next('unsub'), { t: 'club:x/talk', code: 'FORBIDDEN' });
+});
+
+test.serial('a review that began before the token was renewed does not end what the new one may read', async (t) => {
+  const { w, clock, tell } = t.context;
+  const { id, email, password } = await w.person();
+  const pair = await w.app.identity.login({ email, password, address: 'renewed', userAgent: 'test' });
+  await tell({ type: 'club.set', members: [id] });
+  await clock.advance(500);
+  const live = await w.live({ token: pair.accessToken });
+  t.true((await live.send<{ l: Slice[] }>('sub', { l: [{ t: 'club:x/talk' }] })).l[0]?.ok);
+  await tell({ type: 'club.set', members: [] });
+  const { asked, release } = held(w, 'refused');
+  await clock.advance(250);
+  await asked;
+  await tell({ type: 'club.set', members: [id] });
+  const { accessToken } = await w.app.identity.refresh(pair.refreshToken);
+  t.true((await live.send<{ ok: boolean }>('auth', { token: accessToken })).ok);
+  release();
+  await live.send('ping1', {});
+  await clock.advance(500);
+  await live.send('ping1', {});
+  t.deepEqual(unsubs(live), []);
+});
+
+test.serial('a subscription that was asked for again is not undone by the end of the first request', async (t) => {
+  const { w, a, tell } = t.context;
+  await a.send('unsub', { l: ['club:x/talk'] });
+  const { asked, release } = held(w, 'slice');
+  const [first, second] = [0, 1].map(() => a.send<{ l: Slice[] }>('sub', { l: [{ t: 'club:x/talk' }] }));
+  await asked;
+  await a.send('ping1', {});
+  release(new Error('the owner cannot be reached'));
+  t.false((await first)?.l[0]?.ok);
+  t.true((await second)?.l[0]?.ok);
+  await tell({ type: 'club.talk' });
+  t.like(await a.next('pub', (p) => p['t'] === 'club:x/talk'), { d: { talks: 1 } });
+});
+
+test.serial('an unsub ends the sub that was sent before it, and not the one that was sent after it', async (t) => {
+  const { w, a, tell } = t.context;
+  await a.send('unsub', { l: ['club:x/talk', 'club:x/sign'] });
+  const { asked, release } = held(w, 'refused');
+  const under = [a.send('sub', { l: [{ t: 'club:x/talk' }] }), a.send('unsub', { l: ['club:x/talk'] })];
+  await asked;
+  release();
+  await Promise.all(under);
+  t.is((await a.send<{ l: Slice[] }>('sub', { l: [{ t: 'club:x/sign' }] })).l[0]?.ok, true);
+  await tell({ type: 'club.talk' });
+  await a.next('pub', (p) => p['t'] === 'club:x/sign');
+  t.false(a.seen.some((m) => m.event === 'pub' && m.data['t'] === 'club:x/talk'));
+});
