@@ -24,6 +24,8 @@ export interface TimedQuery extends Omit<QueryConfig, 'values'> {
 /** A statement prepared for longer than this stays prepared only while it is among the last used. */
 const PREPARED = 64;
 const TIMEOUT = 10_000;
+/** for what a server that answers at all does at once */
+const PROMPT = 5_000;
 
 /** Rows are reached by their keys, whatever the planner thinks of the size of a table. */
 export const BY_KEY = 'set jit = off; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off';
@@ -37,6 +39,8 @@ const SETTINGS = `set statement_timeout = ${TIMEOUT}; set plan_cache_mode = forc
 /** Drops a prepared statement by the protocol, under the name that the driver knows. */
 class Unprepare {
   readonly done: Promise<void>;
+  /** read by the driver */
+  readonly query_timeout = PROMPT;
   readonly #name: string;
   #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => undefined, reject: () => undefined };
   /** the driver wraps it */
@@ -55,10 +59,12 @@ class Unprepare {
   }
 
   handleReadyForQuery(): void {
+    this.callback();
     this.#settle.resolve();
   }
 
   handleError(error: Error): void {
+    this.callback();
     this.#settle.reject(error);
   }
 }
@@ -69,6 +75,22 @@ interface DriverConnection {
   sync(): void;
   readonly parsedStatements: { [name: string]: string };
   readonly submittedNamedStatements: { [name: string]: string };
+}
+
+/** What was opened for nothing does not stay open; its end is not awaited, because it may never be heard. */
+export function ended(client: Client, why: unknown): unknown {
+  client.end().catch(() => undefined);
+  return why;
+}
+
+/** The settings of a new connection. A server that accepts connections and says nothing is as good as none. */
+export async function setUp(client: Client, text: string): Promise<void> {
+  const query: TimedQuery = { text, query_timeout: PROMPT };
+  try {
+    await client.query(query);
+  } catch (error) {
+    throw ended(client, error);
+  }
 }
 
 export class PgLane implements Lane, Line {
@@ -132,7 +154,8 @@ export class PgLane implements Lane, Line {
     client.on('error', () => {
       if (this.#client === client) this.#forget();
     });
-    if (this.#source.engine === 'postgres') await client.query(this.#relaxed ? `${SETTINGS}; set synchronous_commit = off` : SETTINGS);
+    if (this.#source.engine === 'postgres') await setUp(client, this.#relaxed ? `${SETTINGS}; set synchronous_commit = off` : SETTINGS);
+    if (this.#closed) throw ended(client, new Error('the lane is closed'));
     this.#client = client;
     return client;
   }

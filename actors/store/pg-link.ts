@@ -1,6 +1,7 @@
 /** A connection for everything but commits: shared, pipelined, opened when first needed and again after a loss. */
 import type { Client, QueryResultRow } from 'pg';
 import { storeError } from './pg-errors.ts';
+import { setUp } from './pg-lane.ts';
 import type { PgSource, TimedQuery } from './pg-lane.ts';
 import type { Line, PgLines } from './pg-lines.ts';
 
@@ -77,7 +78,7 @@ export class PgLink implements Line {
       const client = await this.#source.connect({ pipeline: true });
       client.on('error', forget);
       client.on('end', forget);
-      if (this.#source.engine === 'postgres') await client.query(this.#settings);
+      if (this.#source.engine === 'postgres') await setUp(client, this.#settings);
       return client;
     };
     mine = open();

@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Client } from 'pg';
-import type { ClientConfig } from 'pg';
+import type { ClientConfig, QueryConfig } from 'pg';
 import type { Clock, Log } from '../../actors/types.ts';
 import { pause } from '../../actors/within.ts';
 import { systemClock } from '../clock.ts';
@@ -136,8 +136,14 @@ async function open(
     const client = new Client({ ...settings, pipeline, ...(name === undefined ? {} : { application_name: name }) });
     client.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
     await client.connect();
-    await client.query(`set search_path to ${SEARCH_PATH.join(', ')}`);
-    if (readOnly) await client.query(READ_ONLY);
+    try {
+      // A server may accept a connection and say nothing from then on; the driver knows of this limit, its types do not.
+      const text = [`set search_path to ${SEARCH_PATH.join(', ')}`, ...(readOnly ? [READ_ONLY] : [])].join('; ');
+      await client.query({ text, query_timeout: CONNECT_TIMEOUT } as QueryConfig);
+    } catch (error) {
+      client.end().catch(() => undefined);
+      throw error;
+    }
     return client;
   };
   const first = await patiently(connect, log, systemClock);

@@ -5,7 +5,8 @@ import { openDatabase } from '../../server/db/database.ts';
 import { openDatabaseLink } from '../chaos/links.ts';
 import { quiet } from '../support/log.ts';
 import { startPostgres } from '../support/postgres.ts';
-import { actor, event, outcome, plan } from '../support/store-cases.ts';
+import { actor, event, outcome, plan, tell } from '../support/store-cases.ts';
+import type { Change } from '../support/store-cases.ts';
 import { registry, SCHEMA } from '../support/stores.ts';
 
 const server = await startPostgres();
@@ -37,4 +38,57 @@ else {
       await database.close();
     }
   });
+
+  test.serial('a lane gives up a connection that falls silent as soon as it is opened, or while a statement is forgotten', async (t) => {
+    t.timeout(120_000);
+    const link = await openDatabaseLink(await server.database());
+    const database = await openDatabase({ url: link.url, dataDir: '' }, quiet);
+    let silent = true;
+    const connect = async (o: Parameters<typeof database.connect>[0]) => {
+      const client = await database.connect(o);
+      if (silent) link.swallow();
+      return client;
+    };
+    const store = createPgStore({ ...database, connect }, registry);
+    try {
+      await database.knex.raw(SCHEMA);
+      const lane = await store.openLane(0);
+      t.deepEqual(await outcome(lane, plan([event(1, 1)])), ['in-doubt', null, []]);
+      silent = false;
+      link.mend();
+      t.is(await outcome(lane, plan([event(1, 1)])), 'ok');
+      // As many combinations of parts as stay prepared; for the next one the oldest has to go.
+      for (let i = 0; i < 64; i += 1) t.is(await outcome(lane, plan([combined(i)])), 'ok', String(i));
+      link.swallow();
+      t.deepEqual(await outcome(lane, plan([combined(64)])), ['in-doubt', null, []]);
+      link.mend();
+      t.is(await outcome(lane, plan([combined(64)])), 'ok');
+      await lane.close();
+    } finally {
+      await link.close();
+      await store.stop();
+      await database.close();
+    }
+  });
+
+  /** An event whose statement has other parts than those of other numbers, below 128. */
+  const combined = (i: number) => {
+    const n = 100 + i;
+    const timer = { actorId: actor(n), set: { slot: 0, due: 1, armedSeq: 1, type: 'x' } };
+    const note = { note_id: 1, body: null, at: 1, raw: '', ok: true, ref: null };
+    return event(
+      n,
+      1,
+      [
+        ...((i & 32) === 0 ? [] : [['events', 'insert', { event_id: n }] as Change]),
+        ...((i & 64) === 0 ? [] : [['notes', 'insert', note] as Change]),
+      ],
+      {
+        ...((i & 1) === 0 ? {} : { born: undefined as never }),
+        timers: [...((i & 2) === 0 ? [] : [{ ...timer, timerId: 'a' }]), ...((i & 4) === 0 ? [] : [{ actorId: actor(n), timerId: 'b' }])],
+        outbox: (i & 8) === 0 ? [] : [tell(n, 1, 1)],
+        outboxDone: (i & 16) === 0 ? [] : [{ actorId: actor(n), seq: 1, n: 9 }],
+      },
+    );
+  };
 }
