@@ -174,7 +174,8 @@ export class Activation implements UnitOwner {
       this.snapshotBytes = restored?.live.size ?? 0;
       this.heads = restored?.heads;
       const released = found !== undefined && isReleased(this.rt, found);
-      this.#closed = (released ? undefined : closedBy(stored?.status)) ?? this.#k.pauses.of(this.kind, this.at.slot);
+      const own = released ? undefined : (closedBy(stored?.status) ?? this.#supervision?.closed);
+      this.#closed = own ?? this.#k.pauses.of(this.kind, this.at.slot);
       this.#status = 'ready';
       if (released) this.#supervisor.endQuarantine();
       if (restored?.migration !== undefined) this.#migrate(restored.migration);
@@ -447,9 +448,9 @@ export class Activation implements UnitOwner {
     this.#accept(e, [done], { ok: true, seq: done.next.seq, reply: null });
   }
 
-  /** Answers commands whose deadline has passed while the database is away. */
-  expire(mono: number): void {
-    expire(this.spec.units, this.#mailbox, mono);
+  /** Answers commands whose deadline has passed while they wait for the database. */
+  expire(o: Parameters<typeof expire>[2]): void {
+    expire(this.spec.units, this.#mailbox, o);
   }
 
   /** of the last minute */

@@ -114,9 +114,14 @@ export function createActs({ k, residents, keeper }: ActsOptions): Perform {
     await audit(act, 'resume', seq, { from: entry.status });
     await k.store.setStatus(entry.actorId, 'active', rt.def.version);
     mine(ref);
+    const open = (a: Activation): null => {
+      a.closed = k.pauses.of(a.kind, a.at.slot);
+      return null;
+    };
     const a = residents.hot.get(ref);
-    if (a !== undefined) a.closed = k.pauses.of(a.kind, a.at.slot);
-    const mayRun = await inTurn(ref, rt, left, () => null);
+    if (a !== undefined) open(a);
+    // It may have been read while it was paused still.
+    const mayRun = await inTurn(ref, rt, left, open);
     if (mayRun.ok && residents.hot.get(ref)?.committed?.state.status === 'done') await k.store.setStatus(entry.actorId, 'done');
     return done(seq);
   };

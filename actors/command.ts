@@ -102,8 +102,10 @@ export function replyOf(declared: Command, done: Step): Reply {
  * @throws whatever the machine throws; MachineFault for a bug that the kernel finds; KernelProblem when a limit is passed
  */
 export function decide(d: Decider, spec: Live | undefined, e: Envelope): Decision {
-  const declared = d.rt.def.commands[e.type] as Command;
+  const declared = d.rt.def.commands[e.type];
   const seq = spec?.seq ?? 0;
+  // A dead letter may be older than the commands of this version.
+  if (declared === undefined) return { reply: failed(seq, refusal('UNKNOWN_COMMAND')) };
   if (spec === undefined && !d.rt.creates.has(e.type)) return { reply: failed(0, refusal('NOT_FOUND')) };
   if (spec !== undefined && !visibleTo(d.rt, d.at, spec, e.from)) return { reply: failed(0, refusal('NOT_FOUND')) };
   const born =

@@ -72,6 +72,8 @@ export class Committer {
   #gone: { actorId: string; timerId: string; armedSeq: number }[] = [];
   #idleTimer: unknown;
   #troubledSince: number | undefined;
+  /** monotonic ms at which the statement under way was sent */
+  #sentAt: number | undefined;
   /** its number, as a label */
   readonly #lane: string;
   #solo = new Map<string, number>();
@@ -95,6 +97,12 @@ export class Committer {
   /** Monotonic time of the first of the failures that still last; undefined while commits go through. */
   get troubledSince(): number | undefined {
     return this.#troubledSince;
+  }
+
+  /** Whether an answer may be overdue: commits fail, or one has been under way for so long. @param mono now, monotonic ms */
+  late(mono: number, ms: number): boolean {
+    const since = this.#troubledSince ?? this.#sentAt;
+    return since !== undefined && mono - since >= ms;
   }
 
   submit(unit: CommitUnit): void {
@@ -388,6 +396,7 @@ export class Committer {
       const started = this.#o.clock.mono();
       if (started - (this.#troubledSince ?? started) > this.#o.limits.standstill) this.#stale = true;
       if (this.#stale) return STALE;
+      this.#sentAt = started;
       try {
         await this.#o.lane.commit(batch);
         this.#o.metrics.commitSeconds.observe({ lane: this.#lane }, (this.#o.clock.mono() - started) / 1_000);
@@ -405,6 +414,8 @@ export class Committer {
         if (error.failure === 'in-doubt') this.#o.metrics.indoubt.add();
         this.#o.log.warn({ lane: this.#o.number, attempt, failure: error.failure, err: error }, 'commit failed, sending it again');
         await this.#pause(attempt);
+      } finally {
+        this.#sentAt = undefined;
       }
     }
     throw new Stopped();

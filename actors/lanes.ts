@@ -4,6 +4,8 @@ import { Committer } from './committer.ts';
 import type { Kernel } from './kernel.ts';
 
 const TROUBLE_MS = 1_000;
+/** a commit that takes longer may take longer than its callers wait */
+const LATE_MS = 250;
 
 /** Whether commits have failed for so long that new commands are refused. @param mono now, monotonic ms */
 export const fails = ({ troubledSince }: Committer, mono: number): boolean =>
@@ -54,6 +56,11 @@ export class Lanes {
   get failing(): number[] {
     const mono = this.#k.clock.mono();
     return this.#all.flatMap((c, number) => (fails(c, mono) ? [number] : []));
+  }
+
+  /** Whether callers may wait beyond their deadlines for a lane. @param mono now, monotonic ms */
+  late(mono: number): boolean {
+    return this.#all.some((c) => c.late(mono, LATE_MS));
   }
 
   async open(): Promise<void> {

@@ -366,9 +366,10 @@ export class Node implements ActorSystem, Kernel {
   #planExpiry(): void {
     this.#expiry = this.clock.setTimer(EXPIRE_MS, () => {
       this.#standstill.look();
-      const troubled = this.lanes.all.some((c) => c.troubledSince !== undefined);
       const mono = this.clock.mono();
-      for (const a of troubled ? this.#residents.hot.values() : this.#loader.pending()) a.expire(mono);
+      const late = this.lanes.late(mono);
+      const away = !late || this.lanes.all.some((c) => c.troubledSince !== undefined);
+      for (const a of late ? this.#residents.hot.values() : this.#loader.pending()) a.expire({ mono, away });
       // Actors that are being read have a bound of their own.
       this.#overload.sample(queueAge(mono, this.#scheduler.ready, this.lanes.waiting), mono);
       this.#planExpiry();

@@ -38,11 +38,16 @@ export function sampled(
   macrostepSeconds.observe({ kind }, (o.now - o.started) / 1_000);
 }
 
-/** Answers what has passed its deadline (mono ms) while it waited for the database. */
-export function expire(units: readonly Unit[] | undefined, mailbox: readonly Envelope[] | undefined, mono: number): void {
+/** Answers what has passed its deadline (mono ms) while it waited for the database, which is only slow or `away`. */
+export function expire(
+  units: readonly Unit[] | undefined,
+  mailbox: readonly Envelope[] | undefined,
+  { mono, away }: { readonly mono: number; readonly away: boolean },
+): void {
   for (const unit of units ?? []) {
     if (unit.envelope.deadline < mono) refuse(unit.envelope, refusal('COMMIT_UNKNOWN'), unit.next.seq);
     for (const w of unit.waiters) if (w.envelope.deadline < mono) refuse(w.envelope, refusal('TIMEOUT'));
   }
-  for (const e of mailbox ?? []) if (e.deadline < mono) refuse(e, refusal('UNAVAILABLE', undefined, undefined, 1_000));
+  const unrun = away ? refusal('UNAVAILABLE', undefined, undefined, 1_000) : refusal('TIMEOUT');
+  for (const e of mailbox ?? []) if (e.deadline < mono) refuse(e, unrun);
 }

@@ -29,6 +29,8 @@ export class Supervision {
   readonly #k: Kernel;
   readonly #a: Activation;
   #faults: number[] = [];
+  /** why it has closed the actor; what the store says of that may be older */
+  closed: Refusal | undefined;
 
   constructor(kernel: Kernel, a: Activation) {
     this.#k = kernel;
@@ -129,7 +131,7 @@ export class Supervision {
       this.#k.log.error({ ref: this.#a.at.ref, reason, alert: 'critical' }, 'actor quarantined');
       // Without history there is nothing to write it to.
       if (this.#a.spec.latest !== undefined) this.#writeQuarantine();
-      return refusal('ACTOR_QUARANTINED', reason, undefined, 30_000);
+      return (this.closed = refusal('ACTOR_QUARANTINED', reason, undefined, 30_000));
     });
   }
 

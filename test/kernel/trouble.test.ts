@@ -220,3 +220,106 @@ test('an effect that fails with any text, after any wait, is remembered as tried
   t.like(k.store.outbox()[0], { attempts: 1 });
   t.false(k.log.lines.some(({ level }) => level === 'warn'));
 });
+
+const eve = { id: 'eve', roles: [], reason: 'test' };
+
+test('a caller is answered at its deadline while a commit is under way that nobody answers', async (t) => {
+  let hang = false;
+  const k = await testKernel({ kinds: [counter], effects, fault: async () => (hang ? new Promise<never>(() => undefined) : 'ok') });
+  const add = (deadline: number) => k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice, { deadline }));
+  await add(1_000);
+  hang = true;
+  const first = add(1_000);
+  await settle();
+  const read = k.system.read('counter:a', 'n', {}, { from: alice });
+  await k.clock.advance(1_500);
+  t.like(await first, { ok: false, error: { code: 'COMMIT_UNKNOWN' } });
+  await k.clock.advance(10_000);
+  await t.throwsAsync(read, { message: 'TIMEOUT' });
+});
+
+test('an actor is quarantined at once, however late the directory hears of it', async (t) => {
+  const odd = actorIdOf('counter:odd');
+  let refuse = false;
+  const k = await testKernel({
+    kinds: [counter],
+    effects,
+    fault: async ({ batch }) => (refuse && batch.journal.some((row) => row.actorId === odd) ? 'fail' : 'ok'),
+  });
+  const add = () => k.system.ask('counter:odd', { type: 'counter.add', by: 1 }, as(alice));
+  await add();
+  k.store.setStatus = () => new Promise(() => undefined);
+  refuse = true;
+  t.like(await add(), { ok: false, error: { code: 'ACTOR_FAULT' } });
+  refuse = false;
+  t.like(await add(), { ok: false, error: { code: 'ACTOR_QUARANTINED' } });
+});
+
+test('an actor that is read while a pause ends runs', async (t) => {
+  const k = await testKernel({ kinds: [counter], effects });
+  const add = () => k.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  await add();
+  await k.system.operate.passivate('counter:a', eve);
+  await k.system.operate.pause('counter:a', eve);
+  const load = k.store.load.bind(k.store);
+  let go = (): void => undefined;
+  k.store.load = async (ids) => {
+    const found = await load(ids);
+    await new Promise<void>((resolve) => (go = resolve));
+    return found;
+  };
+  // It is read with the status that the directory has now.
+  const early = add();
+  await settle();
+  const resumed = k.system.operate.resume('counter:a', eve);
+  await settle();
+  go();
+  await Promise.all([early, resumed]);
+  t.like(await add(), { ok: true });
+});
+
+test('an actor that cannot be activated can be erased', async (t) => {
+  const one = await notes();
+  await set(one, 'a', 'mine');
+  const two = await testKernel({
+    kinds: [{ ...note, version: 2, migrations: { 1: () => ({}) as never } }],
+    effects: { note: { look: async () => null } },
+    store: one.store,
+    clock: one.clock,
+  });
+  t.like(await set(two, 'a', 'next'), { ok: false, error: { code: 'MIGRATION_FAILED' } });
+  t.like(await two.system.erase('note:a', { by: 'eve', reason: 'asked for' }), { fresh: true });
+  t.false(JSON.stringify(two.store.journal(actorIdOf('note:a'))).includes('mine'));
+  t.like(await set(two, 'a', 'next'), { ok: false, error: { code: 'ACTOR_ERASED' } });
+});
+
+test('a timer ends although its actor holds more than a new version allows', async (t) => {
+  const one = await testKernel({ kinds: [counter], effects });
+  const send = (k: typeof one, type: string, more: object = {}) => k.system.ask('counter:a', { type, ...more }, as(alice));
+  await send(one, 'counter.grow', { size: 200 });
+  await send(one, 'counter.arm', { ms: 1_000 });
+  await Promise.all([one.system.drain(100), one.clock.advance(200)]);
+  const two = await testKernel({
+    kinds: [{ ...counter, limits: { ...counter.limits, stateBytes: 100 } }],
+    effects,
+    store: one.store,
+    clock: one.clock,
+  });
+  await two.clock.advance(60_000);
+  t.deepEqual(two.store.timers(), []);
+  t.deepEqual(
+    two.store.dead().map(({ source }) => source),
+    ['timer'],
+  );
+  t.like(await send(two, 'counter.guarded'), { ok: false });
+});
+
+test('a dead letter whose command is no more is not the fault of its actor', async (t) => {
+  const one = await testKernel({ kinds: [counter], effects });
+  await one.system.ask('counter:a', { type: 'counter.add', by: 1 }, as(alice));
+  await one.system.ask('counter:a', { type: 'counter.throw' }, as(alice));
+  const { 'counter.throw': _gone, ...commands } = counter.commands;
+  const two = await testKernel({ kinds: [{ ...counter, commands }], effects, store: one.store, clock: one.clock });
+  const [letter] = await two.system.inspect.dead({ open: true, limit: 1 });
+  t.like(await two.system.operate.retryDead(letter!.n, eve), { ok: false, error: { code: 'UNKNOWN_COMMAND' } });
+});
