@@ -24,8 +24,6 @@ export interface TimedQuery extends Omit<QueryConfig, 'values'> {
 /** A statement prepared for longer than this stays prepared only while it is among the last used. */
 const PREPARED = 64;
 const TIMEOUT = 10_000;
-/** for what a server that answers at all does at once */
-const PROMPT = 5_000;
 
 /** Rows are reached by their keys, whatever the planner thinks of the size of a table. */
 export const BY_KEY = 'set jit = off; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off';
@@ -40,7 +38,7 @@ const SETTINGS = `set statement_timeout = ${TIMEOUT}; set plan_cache_mode = forc
 class Unprepare {
   readonly done: Promise<void>;
   /** read by the driver */
-  readonly query_timeout = PROMPT;
+  readonly query_timeout = TIMEOUT;
   readonly #name: string;
   #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => undefined, reject: () => undefined };
   /** the driver wraps it */
@@ -85,7 +83,7 @@ export function ended(client: Client, why: unknown): unknown {
 
 /** The settings of a new connection. A server that accepts connections and says nothing is as good as none. */
 export async function setUp(client: Client, text: string): Promise<void> {
-  const query: TimedQuery = { text, query_timeout: PROMPT };
+  const query: TimedQuery = { text, query_timeout: TIMEOUT };
   try {
     await client.query(query);
   } catch (error) {

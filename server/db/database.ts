@@ -139,7 +139,7 @@ async function open(
     try {
       // A server may accept a connection and say nothing from then on; the driver knows of this limit, its types do not.
       const text = [`set search_path to ${SEARCH_PATH.join(', ')}`, ...(readOnly ? [READ_ONLY] : [])].join('; ');
-      await client.query({ text, query_timeout: CONNECT_TIMEOUT } as QueryConfig);
+      await client.query({ text, query_timeout: WAITS[engine].connect } as QueryConfig);
     } catch (error) {
       client.end().catch(() => undefined);
       throw error;
