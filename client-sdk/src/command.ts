@@ -73,12 +73,12 @@ export type Commands = ReturnType<typeof createCommands>;
  * acknowledgement costs a repetition and never a second effect.
  */
 export function createCommands(link: CommandLink, timers: Timers) {
-  const pending = new Map<string, Pending>();
+  const pending = new Set<Pending>();
   let count = 0;
 
   function finish(p: Pending, error?: Problem): void {
     timers.clear(p.timer);
-    pending.delete(p.message.id);
+    pending.delete(p);
     if (error !== undefined) p.reject(new ThrumError(error));
   }
 
@@ -111,7 +111,7 @@ export function createCommands(link: CommandLink, timers: Timers) {
     p.sent = true;
     try {
       const ack = await link.request('cmd', { ...p.message, ms: Math.min(MAX_MS, left) }, left);
-      if (pending.has(p.message.id)) acknowledged(p, ack as Ack);
+      if (pending.has(p)) acknowledged(p, ack as Ack);
     } catch {
       // connection lost: sent again on the next one; time over: the timer says so
     }
@@ -134,7 +134,7 @@ export function createCommands(link: CommandLink, timers: Timers) {
         }
         const message = { id: o.key ?? newKey(), to, type, d: d ?? {}, seq: o.seq };
         const p: Pending = { message, deadline: timers.now() + (o.timeout ?? TIMEOUT_MS), resolve, reject, sent: false, attempts: 0 };
-        pending.set(message.id, p);
+        pending.add(p);
         o.signal?.addEventListener('abort', () => finish(p, { code: 'ABORTED' }), { once: true });
         arm(p);
         link.want();
@@ -143,12 +143,12 @@ export function createCommands(link: CommandLink, timers: Timers) {
     },
 
     connected(): void {
-      for (const p of pending.values()) void transmit(p);
+      for (const p of pending) void transmit(p);
     },
 
     /** Nothing will be answered any more. */
     fail(problem: Problem): void {
-      for (const p of pending.values()) finish(p, problem);
+      for (const p of pending) finish(p, problem);
     },
   };
 }

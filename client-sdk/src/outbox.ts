@@ -82,31 +82,56 @@ export function createOutbox(o: { readonly store?: KeyValueStore } = {}): (host:
     /** whose entries they are; undefined while nobody has signed in */
     let owner: string | null | undefined;
     let failures = 0;
+    /** taken out of the list, and perhaps still in the store */
+    const gone = new Set<string>();
 
     const loaded = read();
+    let written: Promise<unknown> = loaded;
+
+    /** What the store holds; nothing when it cannot be read. */
+    async function stored(): Promise<{ owner?: string | null; entries: readonly Queued[] }> {
+      try {
+        return (JSON.parse((await o.store?.getItem(KEY)) ?? 'null') as { entries: readonly Queued[] } | null) ?? { entries: [] };
+      } catch {
+        return { entries: [] };
+      }
+    }
 
     async function read(): Promise<void> {
-      const text = (await o.store?.getItem(KEY)) ?? null;
-      if (text === null) return;
-      const saved = JSON.parse(text) as { owner: string | null; entries: readonly Queued[] };
-      if (host.user !== null && host.user !== saved.owner) return;
+      const saved = await stored();
+      if (saved.entries.length === 0 || (host.user !== null && host.user !== saved.owner)) return;
       owner ??= saved.owner;
       set([...saved.entries, ...entries]);
       pump();
     }
 
+    /** Other pages of the same person keep their entries in the same text: each takes out only what it knows. */
+    async function save(): Promise<void> {
+      const mine = owner ?? host.user;
+      const dropped = Array.from(gone);
+      const before = await stored();
+      const others = before.owner === mine ? before.entries.filter(({ id }) => !gone.has(id) && !entries.some((e) => e.id === id)) : [];
+      const all = [...others, ...entries.map((e) => (e.state === 'sending' ? { ...e, state: 'waiting' } : e))];
+      await (all.length === 0 ? o.store?.removeItem(KEY) : o.store?.setItem(KEY, JSON.stringify({ owner: mine, entries: all })));
+      for (const id of dropped) gone.delete(id);
+    }
+
+    /** One after the other, also among pages where the platform has locks; without room in the store the entries live as long as the client. */
+    function write(work: () => unknown): void {
+      const locked = (): unknown => globalThis.navigator?.locks?.request(KEY, work as () => Promise<void>) ?? work();
+      written = written.then(locked).catch(() => undefined);
+    }
+
     function set(next: readonly Queued[]): void {
       entries = next;
-      const resting = next.map((e) => (e.state === 'sending' ? { ...e, state: 'waiting' } : e));
-      void (next.length === 0
-        ? o.store?.removeItem(KEY)
-        : o.store?.setItem(KEY, JSON.stringify({ owner: owner ?? host.user, entries: resting })));
+      write(save);
       for (const fn of Array.from(listeners)) fn(entries);
     }
 
     const change = (id: string, to: Partial<Queued>): void => set(entries.map((e) => (e.id === id ? { ...e, ...to } : e)));
 
     function remove(id: string): Waiter | undefined {
+      gone.add(id);
       set(entries.filter((e) => e.id !== id));
       const waiter = waiters.get(id);
       waiters.delete(id);
@@ -160,6 +185,7 @@ export function createOutbox(o: { readonly store?: KeyValueStore } = {}): (host:
 
     function erase(): void {
       set([]);
+      write(() => o.store?.removeItem(KEY));
       close();
     }
 

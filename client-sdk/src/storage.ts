@@ -44,16 +44,26 @@ const MAX_TOPICS = 64;
 export function persist(store: KeyValueStore): Memory {
   let saved: { user: string | null; topics: Record<string, Saved> } | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const loaded = read();
+  let erased = false;
+  const loaded = tolerant(read);
 
   async function read(): Promise<void> {
     const text = await store.getItem(KEY);
-    if (text !== null) saved ??= JSON.parse(text) as NonNullable<typeof saved>;
+    if (text !== null && !erased) saved ??= JSON.parse(text) as NonNullable<typeof saved>;
+  }
+
+  /** A store that is full, closed or broken costs a snapshot after the next reload, and no more. */
+  async function tolerant(work: () => unknown): Promise<void> {
+    try {
+      await work();
+    } catch {
+      // see above
+    }
   }
 
   function write(): void {
     timer = undefined;
-    if (saved !== undefined) void store.setItem(KEY, JSON.stringify(saved));
+    void tolerant(() => saved && store.setItem(KEY, JSON.stringify(saved)));
   }
 
   return {
@@ -72,7 +82,8 @@ export function persist(store: KeyValueStore): Memory {
       clearTimeout(timer);
       timer = undefined;
       saved = undefined;
-      void store.removeItem(KEY);
+      erased = true;
+      void tolerant(() => store.removeItem(KEY));
     },
   };
 }

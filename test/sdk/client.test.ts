@@ -255,6 +255,21 @@ test('without an answer in time the outcome is unknown and the key is in the err
   t.deepEqual(((await caught) as unknown as { details: unknown }).details, { key: id });
 });
 
+test('a call and its repetition under one key are both answered, whatever becomes of the other', async (t) => {
+  const b = bench();
+  b.client.connect();
+  await b.hello();
+  const aborted = new AbortController();
+  const first = cancel(b, {}, { key: 'the-same-key', signal: aborted.signal });
+  const again = cancel(b, {}, { key: 'the-same-key' });
+  const given = t.throwsAsync(first, { code: 'ABORTED' });
+  aborted.abort();
+  await given;
+  const [, second] = [b.take('cmd'), b.take('cmd')];
+  await second.answer({ ok: true, id: 'the-same-key', seq: 3 });
+  t.is((await again).seq, 3);
+});
+
 test('a command of a client that is known to be away fails at once (case 41)', async (t) => {
   const b = bench();
   b.client.connect();

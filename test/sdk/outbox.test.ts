@@ -192,3 +192,48 @@ test('the outbox holds 200 entries', async (t) => {
   t.is(await all[200], 'OUTBOX_FULL');
   t.is(s.outbox.entries.length, 200);
 });
+
+test('a store that is broken or closed keeps nothing, and stops no command', async (t) => {
+  const closed = (): Promise<never> => Promise.reject(new Error('the store is closed'));
+  for (const store of [
+    { getItem: () => '{broken', setItem: () => undefined, removeItem: () => undefined },
+    { getItem: () => 'null', setItem: () => undefined, removeItem: () => undefined },
+    { getItem: closed, setItem: closed, removeItem: closed },
+  ]) {
+    const s = stage(store);
+    s.server.onCommand('user.update', () => ({ ok: true, seq: 1 }));
+    await goOffline(s);
+    const done = s.client.command('user:me', 'user.update', { displayName: 'Ada' });
+    await settle();
+    t.is(s.outbox.entries.length, 1);
+    await comeBack(s);
+    t.is((await done).seq, 1);
+    await s.client.close();
+  }
+});
+
+test('two pages of one person do not lose what the other one keeps for later', async (t) => {
+  const store = textStore();
+  const [one, two] = [stage(store), stage(store)];
+  for (const s of [one, two]) s.server.onCommand('user.update', () => ({ ok: true, seq: 1 }));
+  for (const s of [one, two]) await goOffline(s);
+  const first = one.client.command('user:me', 'user.update', { displayName: 'Ada' }, { key: 'from-page-one' });
+  await settle();
+  void two.client.command('user:me', 'user.update', { timeZone: 'Europe/Paris' }, { key: 'from-page-two' }).catch(() => undefined);
+  await settle();
+  const kept = (): unknown[] =>
+    (JSON.parse(store.texts.get('thrum.outbox') ?? '{"entries":[]}') as { entries: { d: unknown }[] }).entries.map(({ d }) => d);
+  t.deepEqual(kept(), [{ displayName: 'Ada' }, { timeZone: 'Europe/Paris' }]);
+  await comeBack(one);
+  await first;
+  await settle();
+  t.deepEqual(kept(), [{ timeZone: 'Europe/Paris' }], 'what was sent is gone, the other page has its own');
+  await two.client.close();
+  const later = stage(store);
+  later.client.connect();
+  await settle();
+  t.deepEqual(
+    later.server.commands.map((c) => c.d),
+    [{ timeZone: 'Europe/Paris' }],
+  );
+});

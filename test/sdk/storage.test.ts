@@ -105,3 +105,23 @@ test('what was kept for one user is not shown to another', async (t) => {
   await run("removeItem('a')");
   t.is(await run("getItem('a')"), null);
 });
+
+test('a store that is broken or closed is as good as none', async (t) => {
+  const closed = (): Promise<never> => Promise.reject(new Error('the store is closed'));
+  for (const store of [
+    { getItem: () => '{broken', setItem: closed, removeItem: closed },
+    { getItem: closed, setItem: closed, removeItem: closed },
+  ]) {
+    const memory = persist(store);
+    await settle();
+    const server = createTestServer();
+    const client = server.connect({ storage: memory });
+    server.show('user:u1/energy', energyOf(65));
+    const energy = client.topic('user:me/energy');
+    energy.subscribe(() => undefined);
+    await settle();
+    t.is(energy.value?.score, 65);
+    memory.erase();
+    await client.close();
+  }
+});
