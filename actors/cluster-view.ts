@@ -5,6 +5,7 @@ import type { Committer } from './committer.ts';
 import type { Levels, Metrics } from './metrics.ts';
 import type { Placement } from './placement.ts';
 import type { NodeInfo, Owner } from './shard/leases.ts';
+import type { GoneNode } from './shard/members.ts';
 import { SLOTS } from './ids.ts';
 import type { Standing } from './standing.ts';
 import type { ActorSystem } from './system.ts';
@@ -24,6 +25,8 @@ export interface ClusterView {
   /** ms for which the node believes its lease; 0 on a single node */
   readonly leaseLeftMs: number;
   readonly nodes: readonly ClusterNodeView[];
+  /** nodes that have gone within the hour and are not back, as far as the asked node has seen it; the last one first */
+  readonly gone: readonly GoneNode[];
   /** [slot] -> owner; null when nobody was ever given the slot; empty on a single node, which serves all */
   readonly slots: readonly (Owner | null)[];
 }
@@ -121,7 +124,7 @@ export const workloadOf = (node: string, l: Levels, m: Pick<Metrics, 'fenceConfl
 /** @param own what a single node tells of itself */
 export function clusterView(own: NodeInfo, placement: Placement | undefined): ClusterView {
   if (placement === undefined)
-    return { node: own.id, mode: 'solo', roaming: false, leaseLeftMs: 0, nodes: [{ ...own, slots: SLOTS }], slots: [] };
+    return { node: own.id, mode: 'solo', roaming: false, leaseLeftMs: 0, nodes: [{ ...own, slots: SLOTS }], gone: [], slots: [] };
   const slots = Array.from({ length: SLOTS }, (_, slot) => placement.owner(slot) ?? null);
   const counts = new Map<string, number>();
   for (const owner of slots) if (owner !== null) counts.set(owner.node, (counts.get(owner.node) ?? 0) + 1);
@@ -130,7 +133,8 @@ export function clusterView(own: NodeInfo, placement: Placement | undefined): Cl
     mode: 'cluster',
     roaming: placement.roaming,
     leaseLeftMs: Math.round(placement.leaseLeft),
-    nodes: placement.nodes.map((info) => ({ ...info, slots: counts.get(info.id) ?? 0 })),
+    nodes: placement.members.list.map((info) => ({ ...info, slots: counts.get(info.id) ?? 0 })),
+    gone: placement.members.gone,
     slots,
   };
 }

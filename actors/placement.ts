@@ -71,7 +71,7 @@ export class Placement {
     this.#residents = residents;
     this.me = kernel.node;
     this.#started = kernel.clock.wall();
-    this.#members = new Members(kernel.log);
+    this.#members = new Members(kernel);
     this.#slots = new Slots(this.me);
     this.#suspicion = new Suspicion(kernel.clock, o.bus);
     this.#handover = new Handover(kernel, residents, o);
@@ -117,8 +117,8 @@ export class Placement {
     return this.#strangers.since;
   }
 
-  get nodes(): readonly NodeInfo[] {
-    return this.#members.list;
+  get members(): Pick<Members, 'list' | 'gone'> {
+    return this.#members;
   }
 
   /** ms for which the lease is still believed */
@@ -258,7 +258,7 @@ export class Placement {
   #meet(nodes: readonly NodeInfo[]): void {
     const heard = nodes.filter((n) => !this.#suspicion.shuns(n.id));
     const before = this.#members.ids;
-    if (!this.#members.meet(heard, this.#k.clock.mono())) return;
+    if (!this.#members.meet(heard)) return;
     const lives = this.#members.ids;
     for (const id of before) {
       if (lives.has(id)) continue;

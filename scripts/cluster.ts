@@ -35,16 +35,17 @@ async function main(): Promise<void> {
     PUBLIC_URL: balancer.url,
     TRUSTED_PROXIES: '1',
     DRAIN_MS: '2000',
+    DEMO: 'on',
   };
   const logOf = (port: number): string => join(dataDir, `node-${port}.log`);
-  const start = async (demo: 'on' | 'off'): Promise<ServerProcess> => {
+  const start = async (): Promise<ServerProcess> => {
     const port = await freePort();
-    return startServer({ port, dataDir, env: { ...common, DEMO: demo }, log: logOf(port) });
+    return startServer({ port, dataDir, env: common, log: logOf(port) });
   };
 
   // The first fills the database; the others find it so.
-  const first = await start('on');
-  const nodes = [first, ...(await Promise.all(Array.from({ length: count - 1 }, () => start('off'))))];
+  const first = await start();
+  const nodes = [first, ...(await Promise.all(Array.from({ length: count - 1 }, start)))];
   balancer.nodes(nodes.map((n) => n.url));
   say(`\n  ${count} nodes of Thrum behind ${balancer.url}\n`);
   for (const n of nodes)
@@ -58,7 +59,7 @@ async function main(): Promise<void> {
   );
   let ending = false;
   for (const n of nodes) {
-    const env = { ...common, DEMO: 'off', DATA_DIR: dataDir, PORT: String(n.port) };
+    const env = { ...common, DATA_DIR: dataDir, PORT: String(n.port) };
     const again = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
     void n.ended.then(
       (how) =>

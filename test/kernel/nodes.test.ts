@@ -150,6 +150,38 @@ test('no command is lost while the leases are down for a minute, whichever node 
   }
 });
 
+test('the nodes show for an hour who is gone, and whether it was stopped or lost, until it is back', async (t) => {
+  const c = await testCluster({ ...base, nodes: 3 });
+  const [a, b, x] = c.nodes as [TestNode, TestNode, TestNode];
+  await c.clock.advance(10_000);
+  const gone = () => a.system.inspect.cluster().gone.map(({ id, orderly }) => ({ id, orderly }));
+  t.deepEqual(gone(), []);
+  b.kill();
+  await c.clock.advance(10_000);
+  t.deepEqual(gone(), [{ id: b.id, orderly: false }]);
+  x.clock.pause();
+  await c.clock.advance(10_000);
+  t.deepEqual(
+    gone().map(({ id }) => id),
+    [x.id, b.id],
+  );
+  x.clock.resume();
+  await c.clock.advance(10_000);
+  t.deepEqual(
+    gone().map(({ id }) => id),
+    [b.id],
+  );
+  const over = x.system.drain(5_000);
+  await c.clock.advance(20_000);
+  await over;
+  t.deepEqual(gone(), [
+    { id: x.id, orderly: true },
+    { id: b.id, orderly: false },
+  ]);
+  await c.clock.advance(3_600_000);
+  t.deepEqual(gone(), []);
+});
+
 test('a lease store that comes back empty gets its slots back from those who had them, with greater epochs (K20)', async (t) => {
   const c = await testCluster(base);
   const refs = Array.from({ length: 20 }, (_, i) => `counter:${i}`);

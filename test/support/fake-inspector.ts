@@ -72,7 +72,10 @@ function cluster(now: number): object {
     load: answer,
   });
   const nodes = [node(1, { ...load, ...rest, roaming: false }), node(2, { ...load, ...rest, conflicts: 2, roaming: true }), node(3, null)];
-  return { mode: 'cluster', version: '0.1.0', nodes, slots: Array.from({ length: 1_024 }, (_, i) => (i < 2 ? [-1, 0] : [i % 3, 4])) };
+  const gone = [
+    { id: '0002f6447f499480', address: 'node0.studio.internal:3000', build: 41, at: new Date(now - 90_000).toISOString(), orderly: false },
+  ];
+  return { mode: 'cluster', version: '0.1.0', nodes, gone, slots: Array.from({ length: 1_024 }, (_, i) => (i < 2 ? [-1, 0] : [i % 3, 4])) };
 }
 
 /** Replies of the inspector's routes for one invented booking. */

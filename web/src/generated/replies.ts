@@ -417,6 +417,15 @@ export interface Replies {
         roaming: boolean;
       } | null;
     }[];
+    /** within the hour and not back, as far as the node that answers has seen it; the last one first */
+    gone: {
+      id: string;
+      address: string;
+      build: number;
+      at: string;
+      /** it was stopped; else it has died, stands still or cannot reach the others */
+      orderly: boolean;
+    }[];
     /** by number: index of the owner in nodes, -1 for nobody that lives, and the epoch of its ownership; empty where one node serves all */
     slots: [number, number][];
   };

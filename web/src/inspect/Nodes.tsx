@@ -1,5 +1,5 @@
 import type { ThrumError } from '@thrum/client';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { lasting } from '../lib/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { ErrorNote, RelTime, Skeleton } from '../ui/parts.tsx';
@@ -26,29 +26,20 @@ function wordOf(n: ClusterNode, alone: boolean): readonly [tone: 'good' | 'warn'
   return ['good', 'Fine'];
 }
 
-interface Seen {
-  readonly cluster?: Cluster;
-  /** nodes that this page has shown and that are there no more, newest first */
-  readonly gone: readonly { readonly id: string; readonly address: string; readonly at: number }[];
-}
-
 /** Reads the cluster again and again while it is shown. */
-function useCluster(): Seen & { readonly error: ThrumError | undefined } {
-  const [seen, setSeen] = useState<Seen>({ gone: [] });
+function useCluster(): { readonly cluster: Cluster | undefined; readonly error: ThrumError | undefined } {
+  const [cluster, setCluster] = useState<Cluster>();
   const [error, setError] = useState<ThrumError>();
-  const known = useRef<readonly ClusterNode[]>([]);
   useEffect(() => {
     let over = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const told = (cluster: Cluster): void => {
-      const left = known.current.filter((n) => !cluster.nodes.some(({ id }) => id === n.id));
-      known.current = cluster.nodes;
-      setSeen(({ gone }) => ({ cluster, gone: [...left.map(({ id, address }) => ({ id, address, at: Date.now() })), ...gone] }));
+    const told = (found: Cluster): void => {
+      setCluster(found);
       setError(undefined);
     };
     const read = (): void => {
       readCluster()
-        .then((cluster) => !over && told(cluster))
+        .then((found) => !over && told(found))
         .catch((e: ThrumError) => !over && setError(e))
         .finally(() => {
           if (!over) timer = setTimeout(read, document.visibilityState === 'hidden' ? POLL_MS * 10 : POLL_MS);
@@ -60,12 +51,13 @@ function useCluster(): Seen & { readonly error: ThrumError | undefined } {
       clearTimeout(timer);
     };
   }, []);
-  return { ...seen, error };
+  return { cluster, error };
 }
 
 /** Who serves the actors: every node as it is now, and what nobody serves. */
 export function Nodes() {
-  const { cluster, gone, error } = useCluster();
+  const { cluster, error } = useCluster();
+  const gone = cluster?.gone ?? [];
   const alone = cluster?.nodes.find((n) => n.self)?.load?.roaming === true;
   const orphaned = cluster?.slots.filter(([owner]) => owner < 0).length ?? 0;
   return (
@@ -94,7 +86,9 @@ export function Nodes() {
           <ul class="gone small muted" aria-label="Nodes that are gone">
             {gone.map((n) => (
               <li key={n.id}>
-                <span class="mono">{n.address || n.id}</span> was last seen <RelTime at={n.at} />
+                <span class="mono">{n.address || n.id}</span> {n.orderly ? 'was stopped' : 'was lost'} <RelTime at={Date.parse(n.at)} />
+                {' · '}
+                <span class="mono">{n.id}</span> · build {n.build}
               </li>
             ))}
           </ul>

@@ -37,10 +37,18 @@ const Node = z.strictObject({
   slots: z.int().describe('that it serves'),
   load: Load.nullable().describe('null: it did not answer within two seconds'),
 });
+const Gone = z.strictObject({
+  id: z.string(),
+  address: z.string(),
+  build: z.int(),
+  at: z.iso.datetime(),
+  orderly: z.boolean().describe('it was stopped; else it has died, stands still or cannot reach the others'),
+});
 const Cluster = z.strictObject({
   mode: z.enum(['solo', 'cluster']),
   version: z.string().describe('of this build'),
   nodes: z.array(Node),
+  gone: z.array(Gone).describe('within the hour and not back, as far as the node that answers has seen it; the last one first'),
   /** 1,024 pairs are a tenth of as many objects */
   slots: z
     .array(z.tuple([z.int(), z.int()]))
@@ -58,7 +66,7 @@ export function clusterRoutes({ inspect }: Pick<AdminDeps, 'inspect'>, version: 
       summary: 'Nodes with their builds, leases and loads, and the table of slots',
       reply: { 200: Cluster },
       run: async () => {
-        const { mode, node, nodes, slots } = inspect.cluster();
+        const { mode, node, nodes, gone, slots } = inspect.cluster();
         const loads = new Map((await inspect.workloads()).found.map(({ node: id, ...load }) => [id, { ...load, lanes: [...load.lanes] }]));
         const index = new Map(nodes.map((n, i) => [n.id, i]));
         return answer({
@@ -71,6 +79,7 @@ export function clusterRoutes({ inspect }: Pick<AdminDeps, 'inspect'>, version: 
             versions: { ...versions },
             load: loads.get(n.id) ?? null,
           })),
+          gone: gone.map(({ at, ...one }) => ({ ...one, at: iso(at) })),
           slots: slots.map((owner): [number, number] => (owner === null ? [-1, 0] : [index.get(owner.node) ?? -1, owner.epoch])),
         });
       },
