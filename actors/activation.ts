@@ -182,7 +182,7 @@ export class Activation implements UnitOwner {
     } catch (error) {
       this.#status = 'broken';
       this.#closed = this.#supervisor.unrestored(error, found);
-      if (found !== undefined && this.#k.placement?.handOn(this, found) === true) return;
+      if (found !== undefined && this.#k.placement?.moves.handOn(this, found) === true) return;
     }
     if (this.#k.freeze) deepFreeze(this.spec.latest?.state.context);
     this.#k.topics.activated(this);

@@ -13,11 +13,10 @@ import { fenceOff } from './fence-off.ts';
 import { grouped } from './grouped.ts';
 import type { Handed, HandedActor } from './bus/bus.ts';
 import { Handover } from './handover.ts';
-import { SLOTS } from './ids.ts';
 import type { Kernel } from './kernel.ts';
+import { Moves } from './moves.ts';
 import type { Residents } from './residents.ts';
 import { Members } from './shard/members.ts';
-import type { Loaded } from './store/store.ts';
 import type { Grant, NodeInfo, Owner, SlotTable } from './shard/leases.ts';
 import { GIVEN_MS, Slots } from './slots.ts';
 import { Strangers } from './strangers.ts';
@@ -32,10 +31,10 @@ const ANSWER_MS = 1_000;
 const TABLE_MS = 5_000;
 /** between two attempts to give the slots away: leases that are out of reach may say so at once */
 const AGAIN_MS = 50;
-const MOVES = 64;
 
 export class Placement {
   readonly me: string;
+  readonly moves: Moves;
   readonly #k: Kernel;
   readonly #o: ClusterOptions;
   readonly #residents: Residents;
@@ -60,8 +59,6 @@ export class Placement {
   #busy: Promise<void> | undefined;
   /** somebody has said that the table has changed, after it may have been read */
   #again = false;
-  #moving = false;
-  #movedAt = Number.NEGATIVE_INFINITY;
   #handle: unknown;
   #state: 'new' | 'running' | 'leaving' | 'stopped' = 'new';
 
@@ -75,6 +72,17 @@ export class Placement {
     this.#slots = new Slots(this.me);
     this.#suspicion = new Suspicion(kernel.clock, o.bus);
     this.#handover = new Handover(kernel, residents, o);
+    this.moves = new Moves({
+      kernel,
+      residents,
+      slots: this.#slots,
+      members: this.#members,
+      handover: this.#handover,
+      build: o.build,
+      cut: () => !this.#database.answers,
+      lose: (slots, reason) => this.#lose(slots, reason),
+      refresh: () => this.refresh(),
+    });
     this.#arrivals = new Arrivals(kernel, () => residents.room);
     this.#database = new DatabaseWatch(kernel);
     const slots = () => this.slots.map((slot) => [slot, this.#slots.gained(slot)] as const);
@@ -185,7 +193,7 @@ export class Placement {
     const until = this.#k.clock.mono() + ms;
     await this.#look();
     while (this.slots.length > 0 && this.#members.target.length > 0 && this.#k.clock.mono() < until) {
-      await this.#move(this.slots);
+      await this.moves.empty();
       if (this.slots.length > 0) await Promise.all([this.#look(), pause(this.#k.clock, AGAIN_MS)]);
     }
   }
@@ -234,7 +242,7 @@ export class Placement {
     this.#unheard = false;
     if (lapsed) this.#regained();
     await this.#claim();
-    if (this.#state === 'running') this.#rebalance();
+    if (this.#state === 'running') this.moves.rebalance();
   }
 
   #info(): NodeInfo {
@@ -414,62 +422,6 @@ export class Placement {
   /** A node has told where a slot is, or will be in a moment. @param epoch of the ownership that it knows of */
   hear(slot: number, node: string, epoch?: number): void {
     this.#slots.hear(slot, node, this.#k.clock.mono(), epoch);
-  }
-
-  // ---------------------------------------------------------------------------------------------------------------- moves
-
-  /** Slots that should be elsewhere, once the nodes have been the same for a while; never on an older build. */
-  #misplaced(): number[] {
-    const cut = !this.#database.answers;
-    if (!this.#members.stable(this.#k.clock.mono())) return [];
-    const older = new Set(this.#members.list.filter((n) => n.build < this.#o.build).map((n) => n.id));
-    return this.slots.filter((slot) => this.#members.target[slot] !== this.me && (cut || !older.has(this.#members.target[slot] ?? '')));
-  }
-
-  /** Renewals go on meanwhile. */
-  #rebalance(): void {
-    const now = this.#k.clock.mono();
-    if (this.#moving || now - this.#movedAt < TICK_MS) return;
-    const slots = this.#misplaced();
-    if (slots.length === 0) return;
-    this.#moving = true;
-    this.#movedAt = now;
-    void this.#move(slots.slice(0, this.#database.answers ? MOVES : SLOTS)).finally(() => (this.#moving = false));
-  }
-
-  async #move(slots: readonly number[]): Promise<void> {
-    const byNode = grouped(slots, (slot) => this.#members.target[slot]);
-    for (const [to, list] of byNode) {
-      if (to === undefined || to === this.me) continue;
-      for (let i = 0; i < list.length; i += MOVES) await this.#hand(list.slice(i, i + MOVES), to, 'moved');
-    }
-  }
-
-  async #hand(slots: readonly number[], to: string, reason: string): Promise<void> {
-    const given = this.#slots.leave(slots, to);
-    if (given.length === 0) return;
-    const leaving = given.map((g) => g.slot);
-    const moved = await this.#handover.run(given, to, () => this.#lose(leaving, reason));
-    this.#slots.left(given, moved, to, this.#k.clock.mono());
-    this.#k.interests?.moved(moved.map((g) => g.slot));
-    // What was not transferred, or nobody knows whether it was: the table will tell.
-    if (moved.length < given.length) this.refresh();
-  }
-
-  /** An actor was written by a newer build: a node that can run it gets the slot. False when this is not so, or there is none. */
-  handOn(a: Activation, found: Loaded): boolean {
-    const version = Math.max(found.snapshot?.mver ?? 0, ...found.tail.map((row) => row.mver));
-    if (version <= a.rt.def.version) return false;
-    const { slot } = a.at;
-    if (this.#slots.state(slot) === 'mine') {
-      const able = this.#members.list.filter((n) => n.build > this.#o.build && n.weight > 0 && (n.versions[a.kind] ?? 0) >= version);
-      const [to] = able.sort((x, y) => y.build - x.build || (x.id < y.id ? -1 : 1));
-      if (to === undefined) return false;
-      void this.#hand([slot], to.id, 'version');
-    } else if (this.#slots.state(slot) === 'none') return false;
-    for (const e of a.drain()) refuse(e, refusal('MOVED'));
-    this.#residents.leave(a);
-    return true;
   }
 
   /** An actor was read: timers that another node has armed since this one has read those of the slot. */

@@ -55,6 +55,12 @@ export class Members {
     return true;
   }
 
+  /** Where every slot should be when nodes of builds before `build` get none; like `target` when there are only such. */
+  targetFrom(build: number): readonly string[] {
+    const able = this.list.filter((n) => n.build >= build && n.weight > 0);
+    return able.length === 0 ? this.target : createAssigner()(able);
+  }
+
   stable(now: number): boolean {
     return now - this.#since >= STABLE_MS && this.target.length > 0;
   }

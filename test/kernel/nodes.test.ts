@@ -229,6 +229,17 @@ test('slots move to a newer build and never to an older one', async (t) => {
   await c.clock.advance(15_000);
   const owners = new Set([...c.leases.state().slots.values()].map((o) => o.node));
   t.deepEqual([...owners].toSorted(), ['n1', 'n3']);
+  const [first] = c.nodes as [TestNode];
+  const left = first.system.drain(10_000);
+  await c.clock.advance(2_000);
+  await left;
+  const heirs = () => new Set([...c.leases.state().slots.values()].map((o) => o.node));
+  t.deepEqual([...heirs()], ['n3'], 'nor does a node that stops give them to one, while there is another');
+  const [, , third] = c.nodes;
+  const last = third?.system.drain(10_000);
+  await c.clock.advance(2_000);
+  await last;
+  t.deepEqual([...heirs()], ['n2'], 'on the way back to the build before there is none');
 });
 
 test('a node that is drained under load hands its slots over, and no command fails (K29)', async (t) => {

@@ -15,6 +15,7 @@ export const FILES = [
   'keeper',
   'lanes',
   'loader',
+  'moves',
   'node',
   'outbox',
   'placement',
