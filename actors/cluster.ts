@@ -82,7 +82,10 @@ export const servingOf = (node: Node, interests: Interests): Serving => ({
     if (method === 'slice') interests.heard(from, [args[0] as string], true);
     if (method === 'refused') {
       const [topic, readers] = args as unknown as [string, readonly Principal[]];
-      return refusedBy(node, topic, readers) as unknown as Promise<Json>;
+      const refused = await refusedBy(node, topic, readers);
+      // who may follow is about to, and has to hear of what changes meanwhile
+      if (refused.length < readers.length) interests.heard(from, [topic], true);
+      return refused as unknown as Json;
     }
     const asked: object = method in node.glance ? node.glance : node;
     const run = asked[method as keyof typeof asked] as (...args: readonly unknown[]) => Promise<unknown>;
