@@ -5,10 +5,11 @@
 import type { Knex } from 'knex';
 import type { Counter, Registry } from 'prom-client';
 import { Counter as PromCounter } from 'prom-client';
+import { unstorable } from '../../actors/columns.ts';
 import type { ActorSystem } from '../../actors/system.ts';
 import type { Clock, Log, Principal } from '../../actors/types.ts';
 import { invalid, Problem } from '../problems.ts';
-import type { ParsedDelivery, Provider, Providers } from './provider.ts';
+import type { Parsed, ParsedDelivery, Provider, Providers } from './provider.ts';
 import { canonicalJson, digest } from './raw.ts';
 
 export interface IntakeDeps {
@@ -39,6 +40,12 @@ const principal = (provider: string): Principal => ({ kind: 'webhook', id: provi
 const ORPHAN_MS = 7 * 86_400_000;
 /** receipts of forged deliveries that are written per provider and minute; the counter goes on */
 const FORGED_PER_MINUTE = 10;
+
+/** A delivery that the database could not store would come again and again. JSON writes what is not storable as an escape. */
+function storable(parsed: Parsed, body: Buffer): Parsed {
+  if (!parsed.ok || !body.includes('\\u') || !parsed.deliveries.some((d) => unstorable(JSON.stringify(d)))) return parsed;
+  return { ok: false, reason: 'malformed', issues: [{ path: '', message: 'text holds U+0000 or half of a surrogate pair' }] };
+}
 
 interface Stored {
   readonly fresh: boolean;
@@ -153,7 +160,7 @@ export function createIntake({ knex, clock, newId, log, registry, providers, act
         );
       }
       slots.inc({ provider: name, slot: String(verified.slot) });
-      const parsed = provider.parse(body);
+      const parsed = storable(provider.parse(body), body);
       if (!parsed.ok && parsed.reason === 'malformed') {
         await receipt(name, 'rejected_malformed', 400, body, verified.ageS);
         throw invalid(parsed.issues, 'the body is not what the provider sends');

@@ -211,6 +211,7 @@ test('the intake refuses what is forged, stale, malformed, unknown or too large,
   t.is((await post(batch('x'), { at: Date.now() - 180_000 })).status, 200);
   t.is((await post('{"version":1', {})).status, 400);
   t.is((await post('{"version":2}', {})).body['code'], 'VALIDATION');
+  t.is((await post(batch('x').replace('"Ring 3"', '"Ring\\u0000"'), {})).body['code'], 'VALIDATION');
   t.is((await post(batch('x'), { provider: 'nobody' })).status, 404);
   t.is((await post('x'.repeat(11_000_000), {})).status, 413);
   t.deepEqual((await post('{"version":1,"user":"x","event":"ping"}', {})).body, { received: true, ignored: true });
@@ -232,7 +233,7 @@ test('the intake refuses what is forged, stale, malformed, unknown or too large,
   t.like(Object.fromEntries(receipts.rows.map((r) => [r.verdict, r.n])), {
     rejected_signature: 2,
     rejected_timestamp: 1,
-    rejected_malformed: 2,
+    rejected_malformed: 3,
     duplicate: 2,
   });
 

@@ -4,6 +4,7 @@ import type { ActorSystem } from '../../../actors/system.ts';
 import { DeviceHead, SyncView } from '../../../machines/biosync/schema.ts';
 import { EnergyView } from '../../../machines/user/schema.ts';
 import type { DevicesView } from '../../../machines/user/schema.ts';
+import { URL_NAMESPACE, uuid5 } from '../../../calc/uuid.ts';
 import type { Connector } from '../../biosync/connect.ts';
 import type { Intake } from '../../biosync/intake.ts';
 import type { Providers } from '../../biosync/provider.ts';
@@ -133,7 +134,7 @@ export const biosyncRoutes = ({ knex, providers, intake, connector, webhookBytes
       }),
     },
     problems: ['NOT_FOUND', 'NOT_ALLOWED'],
-    run: async ({ params, body, caller, actors, key }) => {
+    run: async ({ params, body, caller, actors, key, idempotencyKey }) => {
       const { value } = await actors.read(`user:${caller.id}`, 'profile', {}, { from: caller });
       const { timeZone } = value as unknown as { timeZone: string };
       // a device that is connected anew must be the caller's own
@@ -142,7 +143,10 @@ export const biosyncRoutes = ({ knex, providers, intake, connector, webhookBytes
         if ((known.value as unknown as SyncView).provider !== params.provider)
           throw new Problem('NOT_FOUND', 'this device belongs to another provider');
       }
-      return answer(await connector.start({ provider: params.provider, userId: caller.id, timeZone, key, ...body }), { status: 201 });
+      // a repeated request is about the device of the first one
+      const again = idempotencyKey === undefined ? {} : { deviceId: uuid5(URL_NAMESPACE, `device/${caller.id}/${idempotencyKey}`) };
+      const { provider } = params;
+      return answer(await connector.start({ provider, userId: caller.id, timeZone, key, ...again, ...body }), { status: 201 });
     },
   }),
   route({
