@@ -9,6 +9,7 @@ import { message } from './envelope.ts';
 import type { Envelope, Message } from './envelope.ts';
 import type { Feed } from './feed.ts';
 import { splitRef } from './ids.ts';
+import { payloadOf } from './inbox.ts';
 import type { Kernel } from './kernel.ts';
 import { pairKey } from './outbox.ts';
 import { journaled } from './rows.ts';
@@ -112,10 +113,10 @@ export class Fusion {
     const group = unit.group ?? { members: new Set([a]), events: unit.events.length };
     if (committer.full || b.crowded || !fits(group, b)) return 'bounds';
     if (!this.#wanted()) return 'off';
-    const parsed = declared.input.safeParse(tell.payload);
-    if (!parsed.success) return 'outcome';
+    const parsed = payloadOf(declared, tell.payload);
+    if ('code' in parsed) return 'outcome';
     const plain: Envelope & Message = {
-      ...message(tell, a.at.ref, parsed.data as object),
+      ...message(tell, a.at.ref, parsed.payload),
       kind: 'tell',
       frame: { broken: false },
       group,

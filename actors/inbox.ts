@@ -1,13 +1,14 @@
 /** Messages of other actors on their way into the mailbox of their receiver, at the node that serves it. */
 import { tooLarge } from './admission.ts';
 import type { RemoteTells } from './bus/bus.ts';
+import type { Command } from './define.ts';
 import { message } from './envelope.ts';
 import type { Envelope, Frame } from './envelope.ts';
-import { KernelProblem } from './errors.ts';
+import { KernelProblem, refusal } from './errors.ts';
 import { splitRef } from './ids.ts';
 import type { Kernel } from './kernel.ts';
 import { traced } from './spans.ts';
-import type { ActorRef, Json, Reply } from './types.ts';
+import type { ActorRef, Json, Refusal, Reply } from './types.ts';
 
 /** Brings a frame of messages to its receiver, which this node serves. */
 export const received = (k: Kernel, tells: RemoteTells): Promise<readonly Reply[]> => new Promise((resolve) => receive(k, tells, resolve));
@@ -23,6 +24,17 @@ export function receive(k: Kernel, { source, to, messages }: RemoteTells, done: 
       left -= 1;
       if (left === 0) done(replies);
     });
+  }
+}
+
+/** The payload of a message as the command's schema makes it, or why not. A schema that throws is a fault of its kind. */
+export function payloadOf({ input }: Command, payload: unknown): { readonly payload: object } | Refusal {
+  try {
+    const parsed = input.safeParse(payload);
+    if (parsed.success) return { payload: parsed.data as object };
+    return refusal('VALIDATION', undefined, { issues: parsed.error.issues.map((i) => ({ path: i.path.join('.'), message: i.message })) });
+  } catch (error) {
+    return refusal('ACTOR_FAULT', error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -44,10 +56,9 @@ function deliver(
   if (rt === undefined) return resolve(error('UNKNOWN_KIND'));
   if (declared === undefined) return resolve(error('UNKNOWN_COMMAND'));
   if (frame.broken) return resolve(error('RETRY'));
-  const parsed = declared.input.safeParse(m.payload);
-  if (!parsed.success)
-    return resolve(error('VALIDATION', { issues: parsed.error.issues.map((i) => ({ path: i.path.join('.'), message: i.message })) }));
-  if (tooLarge(JSON.stringify(parsed.data), k.limits)) return resolve(error('PAYLOAD_TOO_LARGE'));
+  const parsed = payloadOf(declared, m.payload);
+  if ('code' in parsed) return resolve(error(parsed.code, parsed.details));
+  if (tooLarge(JSON.stringify(parsed.payload), k.limits)) return resolve(error('PAYLOAD_TOO_LARGE'));
   let receiver;
   try {
     receiver = k.activation(to, rt);
@@ -56,7 +67,7 @@ function deliver(
   }
   if (receiver.mailboxLength >= rt.def.limits.mailbox) return resolve(error('MAILBOX_FULL'));
   const e: Envelope = {
-    ...message(m, source, parsed.data as object),
+    ...message(m, source, parsed.payload),
     kind: 'tell',
     frame,
     ...(m.min === undefined ? {} : { min: m.min }),

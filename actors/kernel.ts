@@ -68,6 +68,8 @@ export interface Kernel {
   passivate(list: readonly Activation[], reason: string): Promise<void>;
   /** Gives the activation a turn soon. */
   schedule(a: Activation): void;
+  /** Whether a turn of `ms` was long because the process stood still. */
+  stood(ms: number): boolean;
   /** Reads the actor's snapshot and journal tail, then calls `a.loaded` or `a.failedToLoad`. */
   load(a: Activation): void;
   /** Marks the actor for the tables that follow it and, if due, for a snapshot. */

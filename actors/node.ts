@@ -245,6 +245,10 @@ export class Node implements ActorSystem, Kernel {
     this.#scheduler.schedule(a);
   }
 
+  stood(ms: number): boolean {
+    return this.#scheduler.stood(ms);
+  }
+
   load(a: Activation): void {
     this.#loader.load(a);
     this.#loads += 1;

@@ -20,6 +20,8 @@ export class Scheduler {
   readonly #look: () => void;
   #ready: Activation[] = [];
   #planned = false;
+  /** what {@link Clock.computed} was when the slice began */
+  #computed: number | undefined;
 
   /** @param o.look called before the turns of a slice */
   constructor(o: { clock: Clock; deferral: Deferral; kick: () => void; look: () => void }) {
@@ -34,6 +36,12 @@ export class Scheduler {
     return this.#ready;
   }
 
+  /** Whether the process stood still for most of the last `ms`, which are of one turn: it was stopped, or the machine slept. */
+  stood(ms: number): boolean {
+    const computed = this.#clock.computed?.();
+    return computed !== undefined && this.#computed !== undefined && computed - this.#computed < ms / 2;
+  }
+
   schedule(a: Activation): void {
     if (a.scheduled) return;
     a.scheduled = true;
@@ -45,6 +53,7 @@ export class Scheduler {
 
   readonly #run = (): void => {
     this.#look();
+    this.#computed = this.#clock.computed?.();
     const until = this.#clock.mono() + SLICE_MS;
     let i = 0;
     for (; i < this.#ready.length; i += 1) {

@@ -122,8 +122,10 @@ export class Supervision {
 
   /** A turn kept the loop busy: it is reported, and an actor that does so for too long is closed. */
   slowTurn(e: Envelope, ms: number): void {
-    this.#k.log.warn({ ref: this.#a.at.ref, type: e.type, ms: Math.round(ms) }, 'slow turn');
-    if (ms > STUCK_TURN) this.#quarantine(`a turn took ${Math.round(ms)} ms`);
+    const stood = this.#k.stood(ms);
+    this.#k.log.warn({ ref: this.#a.at.ref, type: e.type, ms: Math.round(ms), stood }, 'slow turn');
+    // Nobody is to blame for a process that was stopped.
+    if (ms > STUCK_TURN && !stood) this.#quarantine(`a turn took ${Math.round(ms)} ms`);
   }
 
   #quarantine(reason: string): void {

@@ -67,6 +67,8 @@ export interface Clock {
   wall(): number;
   /** ms of a monotonic clock */
   mono(): number;
+  /** ms for which the process has computed; absent where time is made up */
+  computed?(): number;
   setTimer(ms: number, fn: () => void): TimerHandle;
   clearTimer(handle: TimerHandle): void;
 }

@@ -10,6 +10,10 @@ interface Handle {
 export const systemClock: Clock = {
   wall: () => Date.now(),
   mono: () => performance.now(),
+  computed: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
   setTimer(ms, fn) {
     const arm = (left: number): NodeJS.Timeout =>
       left > LONGEST_MS ? setTimeout(() => void (handle.timer = arm(left - LONGEST_MS)), LONGEST_MS) : setTimeout(fn, left);

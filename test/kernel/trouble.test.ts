@@ -6,7 +6,7 @@ import { actorIdOf } from '../../actors/ids.ts';
 import { command, defineActor, effect, effectRef, kernel, query } from '../../actors/define.ts';
 import type { EffectFunction } from '../../actors/effects.ts';
 import { StoreError } from '../../actors/store/store.ts';
-import { settle } from '../support/clock.ts';
+import { FakeClock, settle } from '../support/clock.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
 import { counter } from '../support/kinds.ts';
 
@@ -47,12 +47,16 @@ const machine = setup({
   },
 });
 
+/** called within turns */
+let during = (): void => undefined;
+
 const note = defineActor<Note>({
   kind: 'note',
   version: 1,
   machine,
   context: z.strictObject({ text: z.string(), found: z.string() }),
   visible: (_p, _ref, s) => {
+    during();
     if (s.context.text === 'gone') throw new Error('visible threw');
     return true;
   },
@@ -323,3 +327,41 @@ test('a dead letter whose command is no more is not the fault of its actor', asy
   const [letter] = await two.system.inspect.dead({ open: true, limit: 1 });
   t.like(await two.system.operate.retryDead(letter!.n, eve), { ok: false, error: { code: 'UNKNOWN_COMMAND' } });
 });
+
+for (const [what, computed, code] of [
+  ['computes', 1_500, 'ACTOR_QUARANTINED'],
+  ['stands still', 20, undefined],
+] as const) {
+  test.serial(`an actor in whose turn the process ${what} for one and a half seconds: ${code ?? 'it goes on'}`, async (t) => {
+    let used = 0;
+    const clock = Object.assign(new FakeClock(), { computed: () => used });
+    const k = await testKernel({ kinds: [note], effects: { note: { look: async () => null } }, clock });
+    await set(k, 'a', 'fine');
+    during = () => {
+      clock.sleep(1_500);
+      used += computed;
+      during = () => undefined;
+    };
+    t.like(await set(k, 'a', 'slow'), { ok: true });
+    const reply = await set(k, 'a', 'next');
+    t.is(reply.ok ? undefined : reply.error.code, code);
+  });
+}
+
+for (const fuse of [false, true]) {
+  test(`a schema that throws over a message is a fault of its kind, and the pair goes on (${fuse ? 'fused' : 'plain'})`, async (t) => {
+    const i = z.number().refine((n) => {
+      if (n === 0) throw new Error('the schema threw');
+      return true;
+    });
+    const take = command({ input: z.strictObject({ i }), reply: z.null(), fuse: true });
+    const kind = { ...counter, commands: { ...counter.commands, 'counter.take': take } };
+    const k = await testKernel({ kinds: [kind], effects, fuse: () => fuse });
+    await k.system.ask('counter:b', { type: 'counter.add', by: 1 }, as(alice));
+    t.like(await k.system.ask('counter:a', { type: 'counter.send', to: 'counter:b', times: 2 }, as(alice)), { ok: true });
+    await k.clock.advance(60_000);
+    const heard = async (id: string) => (await k.system.inspect.one(`counter:${id}`)).state.context['heard'];
+    t.deepEqual(await heard('a'), ['undelivered counter:b ACTOR_FAULT']);
+    t.deepEqual(await heard('b'), ['counter:a#1']);
+  });
+}
