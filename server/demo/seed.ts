@@ -16,8 +16,11 @@ export interface Step {
   run(): Promise<void>;
 }
 
+/** A busy machine may refuse a request now and then. */
+const TRIES = 3;
+
 /**
- * Runs what is not marked yet, in order. A step that fails is tried again at the next start; later ones do not wait for it.
+ * Runs what is not marked yet, in order. A step that fails three times is tried again at the next start; later ones do not wait for it.
  *
  * @param o.turn resolves when this node is the one that sets things up, or is stopped
  */
@@ -31,15 +34,20 @@ export async function runSteps(
   }: { readonly marks: Marks; readonly log: Log; readonly signal: AbortSignal; readonly turn: () => Promise<void> },
 ): Promise<void> {
   for (const step of steps) {
-    await turn();
-    if (signal.aborted) return;
-    if (await marks.has(step.name)) continue;
-    try {
-      await step.run();
-      await marks.set(step.name);
-    } catch (error) {
+    for (let tries = 1; tries <= TRIES; tries += 1) {
+      await turn();
       if (signal.aborted) return;
-      log.warn({ err: error, step: step.name }, 'a step of the demo failed');
+      try {
+        if (!(await marks.has(step.name))) {
+          await step.run();
+          await marks.set(step.name);
+        }
+        break;
+      } catch (err) {
+        if (signal.aborted) return;
+        const last = tries === TRIES;
+        log[last ? 'warn' : 'debug']({ err, step: step.name, tries }, 'a step of the demo failed');
+      }
     }
   }
 }

@@ -2,6 +2,7 @@ import test from 'ava';
 import { createLiveDemo, LIVE_EVERY_MS, LIVE_PER_DAY } from '../../server/demo/live.ts';
 import { startsOn, randomWish } from '../../server/demo/bookings.ts';
 import { pastUtilization } from '../../server/demo/history.ts';
+import { runSteps } from '../../server/demo/seed.ts';
 import { resources } from '../../server/demo/studio.ts';
 import { FakeClock } from '../support/clock.ts';
 import { KeptLog } from '../support/kernel.ts';
@@ -57,6 +58,25 @@ test('a day holds a bounded number of happenings, and what fails is logged and g
   await clock.advance(60 * MINUTE);
   t.is(log.lines.length, 20);
   await broken.stop();
+});
+
+test('a step of the set-up that is refused is tried again, three times in all; later ones do not wait for it', async (t) => {
+  const log = new KeptLog();
+  const done = new Set<string>();
+  const marks = { has: async (name: string) => done.has(name), set: async (name: string) => void done.add(name) };
+  const tried: string[] = [];
+  const step = (name: string, refusals: number) => ({
+    name,
+    run: async () => {
+      tried.push(name);
+      if (tried.filter((one) => one === name).length <= refusals) throw new Error('busy');
+    },
+  });
+  const steps = [step('twice', 1), step('never', 9), step('once', 0)];
+  await runSteps(steps, { marks, log, signal: new AbortController().signal, turn: async () => undefined });
+  t.deepEqual(tried, ['twice', 'twice', 'never', 'never', 'never', 'once']);
+  t.deepEqual([...done], ['twice', 'once']);
+  t.is(log.lines.filter((l) => l.level === 'warn').length, 1);
 });
 
 test('wishes lie on the grid inside the opening hours, in the time zone of the resource', (t) => {
