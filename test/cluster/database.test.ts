@@ -125,7 +125,7 @@ async function cutOff(t: ExecutionContext<Scene>): Promise<void> {
 
 if (!('skip' in stores)) {
   test.serial('a node of twice the weight has twice the slots, and none has more than 1.15 of its share', async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     const x = t.context;
     await shared(x);
     const nodes = await x.said();
@@ -143,13 +143,13 @@ if (!('skip' in stores)) {
   test.serial(
     'a node whose line to PostgreSQL has fallen silent leaves its slots to the others, and goes on over new connections',
     async (t) => {
-      t.timeout(300_000);
+      t.timeout(600_000);
       await cutOff(t);
     },
   );
 
   test.serial('when all nodes lose the database no slot moves', async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     const x = t.context;
     await shared(x);
     const before = await x.table();

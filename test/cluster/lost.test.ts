@@ -57,7 +57,7 @@ for (const adapter of ['classic', 'sharded']) {
   test.serial(
     `the last publication is lost between two nodes: the subscriber is right again by the tail probe, every item once (24, ${adapter})`,
     async (t) => {
-      t.timeout(300_000);
+      t.timeout(600_000);
       const proxies: Awaited<ReturnType<typeof redisProxy>>[] = [];
       const nodes = await testNodes({
         env: { REALTIME_ADAPTER: adapter },

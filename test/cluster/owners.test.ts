@@ -151,7 +151,7 @@ async function agreed(x: Installation, nodes: readonly Kernel[]): Promise<void> 
 run(
   'two nodes that both own a slot, as they believe: one row each, and the later one runs again on what the other has written (K4)',
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     const x = t.context;
     let held: (() => void)[] | undefined;
     const a = await x.start();
@@ -209,7 +209,7 @@ run(
 run(
   'a build that is older than the state answers VERSION_AHEAD, and hands the slot on as soon as a newer one is there (K22)',
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(600_000);
     const x = t.context;
     const old = await x.start();
     await agreed(x, [old]);
@@ -238,7 +238,7 @@ run(
 );
 
 run('a fail-over of Redis that takes the leases back by seconds: conflicts decide, every acknowledged command is there once', async (t) => {
-  t.timeout(300_000);
+  t.timeout(600_000);
   const x = t.context;
   const { commands } = x.redis;
   const [a, b] = [await x.start(), await x.start()];

@@ -120,7 +120,7 @@ async function histories(x: Processes): Promise<Map<string, { updates: number; r
 
 if (!('skip' in p)) {
   test.serial('a node that is killed loses nothing; its actors and subscribers go on at another (26)', async (t) => {
-    t.timeout(240_000);
+    t.timeout(600_000);
     const x = t.context;
     const l = await load(x);
     await l.further(3);
@@ -135,7 +135,7 @@ if (!('skip' in p)) {
   });
 
   test.serial('nodes that are replaced one after the other refuse no command, and no view has a gap (K29, 38)', async (t) => {
-    t.timeout(240_000);
+    t.timeout(600_000);
     const x = t.context;
     const l = await load(x);
     await l.further(2);
@@ -155,7 +155,7 @@ if (!('skip' in p)) {
   });
 
   test.serial('an owner that stands still for longer than its lease goes on without harm (K5)', async (t) => {
-    t.timeout(240_000);
+    t.timeout(600_000);
     const x = t.context;
     await x.settled();
     const l = await load(x);
@@ -175,7 +175,7 @@ if (!('skip' in p)) {
   test.serial(
     'Redis may go away, come back empty and stand still: commands go on, and one owner is left for each slot (K19, K20)',
     async (t) => {
-      t.timeout(240_000);
+      t.timeout(600_000);
       const x = t.context;
       const l = await load(x);
       await l.further(2);

@@ -88,7 +88,7 @@ async function liveOver(n: TestNodes): Promise<void> {
 }
 
 test.serial('the user of the deployment guide may do all that nodes do, and no command more, over TLS', async (t) => {
-  t.timeout(300_000);
+  t.timeout(600_000);
   const name = namespace();
   const keys = redisKeys(name);
   const user = await documentedUser(name);

@@ -29,7 +29,7 @@ if ('skip' in set || 'skip' in postgres) {
   for (const [name, act] of Object.entries(acts)) test.serial(`${name} of two nodes work in a Redis Cluster`, (t) => act(t, ends));
 
   test.serial('they work on when another server has become the primary', async (t) => {
-    t.timeout(240_000);
+    t.timeout(600_000);
     await set.handOver(keys.version);
     for (const { commands } of [ends.a, ends.b]) {
       await until(

@@ -61,7 +61,7 @@ for (const [kind, start] of [
   ['a Redis Cluster', startRedisCluster],
 ] as const) {
   test(`two nodes over ${kind} work together, and lose no acknowledged command when the primary dies`, async (t) => {
-    t.timeout(240_000);
+    t.timeout(600_000);
     const set = await start();
     if ('skip' in set) {
       t.log(`skipped: ${set.skip}`);
@@ -83,7 +83,7 @@ for (const [kind, start] of [
 }
 
 test('a connection that many answers tell to look elsewhere ends once, and is made anew', async (t) => {
-  t.timeout(240_000);
+  t.timeout(600_000);
   const set = await startSentinel();
   if ('skip' in set) {
     t.pass(`skipped: ${set.skip}`);

@@ -118,7 +118,7 @@ function counted(store: JournalStore): { store: JournalStore; readonly busy: num
 }
 
 run('effects, timers and messages of a dead node are done once by three that all roam', async (t) => {
-  t.timeout(180_000);
+  t.timeout(600_000);
   const database = await opened();
   await database.knex.raw(TABLES);
   const begun: string[] = [];

@@ -41,7 +41,7 @@ async function ended(process: ChildProcess): Promise<void> {
 
 const scenes = test.macro<[body: (t: ExecutionContext, scene: Scene) => Promise<void>]>(async (t, body) => {
   if ('skip' in server) throw new Error(server.skip);
-  t.timeout(120_000);
+  t.timeout(600_000);
   const url = await server.database();
   const database = await openDatabase({ url, dataDir: '' }, quiet);
   const holder = await database.connect();

@@ -15,7 +15,7 @@ else {
   test.after.always(() => server.stop());
 
   test.serial('a lane that was at rest while the line fell silent does not wait for it when it is needed again', async (t) => {
-    t.timeout(120_000);
+    t.timeout(600_000);
     const link = await openDatabaseLink(await server.database());
     const database = await openDatabase({ url: link.url, dataDir: '' }, quiet);
     const store = createPgStore(database, registry);
@@ -40,7 +40,7 @@ else {
   });
 
   test.serial('a lane gives up a connection that falls silent as soon as it is opened, or while a statement is forgotten', async (t) => {
-    t.timeout(120_000);
+    t.timeout(600_000);
     const link = await openDatabaseLink(await server.database());
     const database = await openDatabase({ url: link.url, dataDir: '' }, quiet);
     let silent = true;

@@ -63,7 +63,7 @@ async function rooms(dataDir: string): Promise<void> {
 }
 
 test('a database with bookings is clean; damage to it is named line by line, and ends the command with 1', async (t) => {
-  t.timeout(120_000);
+  t.timeout(600_000);
   const dataDir = await embeddedDir();
   t.teardown(() => rm(dataDir, { recursive: true, force: true }));
   await rooms(dataDir);

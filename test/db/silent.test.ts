@@ -13,7 +13,7 @@ else {
   test.after.always(() => server.stop());
 
   test('a statement that is never answered fails, and its connection goes out of the pool with it', async (t) => {
-    t.timeout(120_000);
+    t.timeout(600_000);
     const link = await openDatabaseLink(await server.database());
     const database = await openDatabase({ url: link.url, dataDir: '', pool: POOL, statementTimeout: 5_000 }, quiet);
     const { knex } = database;

@@ -4,7 +4,7 @@ import { mutants } from './mutants.ts';
 
 for (const mutant of mutants) {
   test.serial(`it is noticed when ${mutant.name}`, async (t) => {
-    t.timeout(180_000);
+    t.timeout(900_000);
     const found = await hunt(mutant);
     t.not(found, undefined, 'the mutant lives');
     t.log(found?.slice(0, 200));

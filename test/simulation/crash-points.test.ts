@@ -10,7 +10,7 @@ let kernel: KernelCopy;
 let reached: Awaited<ReturnType<typeof survey>>;
 
 test.before(async (t) => {
-  t.timeout(600_000);
+  t.timeout(1_800_000);
   kernel = await askingKernel();
   reached = await survey(kernel, SEEDS);
 });
@@ -28,7 +28,7 @@ test('every crash point that is said not to be reached exists', (t) => {
 for (const name of crashPoints) {
   if (name in UNREACHED) continue;
   test.serial(`killed at ${name}`, async (t) => {
-    t.timeout(120_000);
+    t.timeout(600_000);
     const deaths = deathsAt(name, reached.get(name) ?? [], DEATHS);
     t.true(deaths.length > 0, `no run of ${SEEDS} seeds gets there: let one do so, or say in UNREACHED why not`);
     let died = 0;

@@ -7,7 +7,7 @@ import { embeddedDir } from '../support/embedded.ts';
 const MOST_BYTES = 10_240;
 
 test('clients that come and go, orderly or not, leave no connection, subscription, room or timer behind, and no memory (R18)', async (t) => {
-  t.timeout(300_000);
+  t.timeout(600_000);
   const plan = { ms: 3_000, perSecond: 100, steady: 20, lookMs: 1_000, dataDir: await embeddedDir() };
   const { opened, before, after } = await churn(plan, (line) => t.log(line));
   t.deepEqual(left(before, after), []);

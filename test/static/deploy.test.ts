@@ -202,7 +202,7 @@ test('dashboards and alerts ask only for metrics that the server has, with label
 });
 
 test('the command of the image and the settings of the compose file make two nodes that are healthy and stop in order', async (t) => {
-  t.timeout(300_000);
+  t.timeout(600_000);
   const postgres = await startPostgres({ fsync: 'off' });
   const redis = await startRedis();
   if (postgres === undefined || redis === undefined) {

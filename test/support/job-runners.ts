@@ -66,7 +66,7 @@ export interface Runners {
   readonly sets: (title: string, body: Body) => void;
 }
 
-const PATIENT_MS = 240_000;
+const PATIENT_MS = 600_000;
 
 /** What is not installed is skipped with the reason. */
 export async function openRunners(test: TestFn): Promise<Runners> {
