@@ -64,6 +64,8 @@ export function createHttp(d: HttpDeps): Koa<State> {
   const metrics = httpMetrics(d.registry);
   const limiter = d.newLimiter('http', { perSecond: d.config.requestsPerMinute / 60, burst: Math.ceil(d.config.requestsPerMinute / 4) });
 
+  /** how each probe was last answered: balancers ask several times a second, and only a change is news */
+  const probed = new Map<string, number>();
   app.use(async (ctx) => {
     const started = d.clock.mono();
     const sent = ctx.req.headers['x-request-id'];
@@ -87,7 +89,8 @@ export function createHttp(d: HttpDeps): Koa<State> {
     metrics.seconds.observe({ route: found?.path ?? 'none' }, ms / 1_000);
     const { caller } = ctx.state;
     const fields = { requestId, method, path, status, ms: Math.round(ms * 10) / 10 };
-    const level = PROBES.has(path) && status === 200 ? 'debug' : 'info';
+    const level = PROBES.has(path) && (probed.get(path) ?? 200) === status ? 'debug' : 'info';
+    if (PROBES.has(path)) probed.set(path, status);
     d.log[level](caller?.session === undefined ? fields : { ...fields, userId: caller.session.userId }, 'request');
   });
   app.on('error', (error: NodeJS.ErrnoException) =>

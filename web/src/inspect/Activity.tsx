@@ -59,7 +59,7 @@ export function Activity() {
           </label>
         </form>
         {rows.length === 0 && (
-          <Empty icon="clock" title="Nothing has happened yet">
+          <Empty icon="clock" title="Nothing has happened since you look">
             Events appear as soon as they are durable.
           </Empty>
         )}
