@@ -164,7 +164,7 @@ export class Outbox {
     for (const row of found) {
       if (!this.#k.works(row.slot)) continue;
       const key = effectKey(row);
-      if (this.#known.has(key) || this.#over.has(key) || gone.has(key)) continue;
+      if (this.#takenUp(key) || gone.has(key)) continue;
       this.#begin(row, row.op === 'effect' && elsewhere(row));
     }
   }
@@ -188,10 +188,11 @@ export class Outbox {
     // Whoever serves the slot now finds the rows.
     if (!this.#k.works(a.at.slot)) return;
     const source = { ref: a.at.ref, actorId: a.actorId };
-    for (const tell of s.tells) if (tell.fused !== true) this.#enqueue({ tell, source, traceparent });
+    for (const tell of s.tells) if (tell.fused !== true && !this.#takenUp(effectKey(tell.id))) this.#enqueue({ tell, source, traceparent });
     if (s.effects.length === 0) return;
     const nextAt = s.next.at + aheadOf(this.#k.placement);
-    for (const e of s.effects)
+    for (const e of s.effects) {
+      if (this.#takenUp(effectKey(e.id))) continue;
       this.#effect({
         id: e.id,
         ref: a.at.ref,
@@ -203,6 +204,12 @@ export class Outbox {
         nextAt,
         traceparent,
       });
+    }
+  }
+
+  /** Whether it is under way or over. While a commit was in doubt a reading of the outbox may have found what it wrote. */
+  #takenUp(key: string): boolean {
+    return this.#known.has(key) || this.#over.has(key);
   }
 
   /** Nobody works on it any more: its row has gone, or will be found again. */

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { NonRetryable } from '../../actors/errors.ts';
-import { actorIdOf } from '../../actors/ids.ts';
+import { actorIdOf, slotOf } from '../../actors/ids.ts';
 import { settle } from '../support/clock.ts';
 import { as, testKernel, user } from '../support/kernel.ts';
 import type { TestKernelOptions } from '../support/kernel.ts';
@@ -165,5 +165,39 @@ test('an effect that is still running when its state is left is aborted', async 
   await k.system.ask('counter:a', { type: 'counter.stop' }, as(alice));
   await k.clock.advance(500);
   t.true(signals[0]!.aborted);
+  t.deepEqual(k.store.outbox(), []);
+});
+
+test('what a sweep finds of a commit in doubt is not taken up again when the commit turns out to be there', async (t) => {
+  let away: 'no' | 'begins' | 'yes' = 'no';
+  let runs = 0;
+  const fault = async ({ lane }: { lane: number }) => {
+    if (away === 'no' || lane !== 0) return 'ok';
+    const fate = away === 'begins' ? 'lost-applied' : 'lost-unapplied';
+    away = 'yes';
+    return fate;
+  };
+  const k = await start(async () => ({ done: (runs += 1) }), { fault, lanes: 2 });
+  type Event = Parameters<typeof k.system.ask>[1];
+  const tell = (id: string, event: Event) => k.system.ask(`counter:${id}`, event, as(alice));
+  const lane = (id: string) => slotOf(actorIdOf(`counter:${id}`)) % 2;
+  t.deepEqual(['a', 'b', 'c'].map(lane), [0, 1, 0]);
+  await tell('b', { type: 'counter.sleep' });
+  away = 'begins';
+  const sent = [tell('a', { type: 'counter.send', to: 'counter:b', times: 1 }), tell('c', { type: 'counter.start' })];
+  await k.clock.advance(8_000);
+  const woken = tell('b', { type: 'counter.back' });
+  await k.clock.advance(0);
+  away = 'no';
+  await k.clock.advance(10_000);
+  t.deepEqual(
+    (await Promise.all([...sent, woken])).map((r) => r.ok),
+    [true, true, true],
+  );
+  t.deepEqual(
+    [(await context(k, 'counter:a'))['heard'], (await context(k, 'counter:b'))['heard']],
+    [['undelivered counter:b NOT_ALLOWED'], []],
+  );
+  t.is(runs, 1);
   t.deepEqual(k.store.outbox(), []);
 });

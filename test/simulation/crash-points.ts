@@ -75,6 +75,7 @@ export const UNREACHED: { readonly [name: string]: string } = {
   'cluster: await this.#placement.leave(ms / 2)': 'an orderly stop; it waits for handovers, and those are killed',
   'placement: await this.#look() (2)': 'an orderly stop; it waits for handovers, and those are killed',
   'cluster: await node.refused(topic, readers)': 'a question; the node does nothing after it',
+  'cluster: await refusedBy(node, topic, readers)': 'a question; nothing that lasts comes after it',
   "cluster: await this.#question(slotOfTopic(topic), { method: 'refused', args }, () => refused...":
     'a question; the node does nothing after it',
   'projector: await projectionReport(this.#k.store.projections, this.#k.kinds.values())': 'an operator asks; it changes nothing',
