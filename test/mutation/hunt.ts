@@ -6,7 +6,7 @@ import { kernelCopy } from '../simulation/kernel-copy.ts';
 import type { Mutant } from './mutants.ts';
 
 /** @throws when the text to replace does not stand there exactly once: the safeguard was reworded, or is gone */
-function mutated({ name, file, edits }: Mutant, whole: string): string {
+export function mutated({ name, file, edits }: Mutant, whole: string): string {
   let text = whole;
   for (const [wanted, instead] of edits) {
     const parts = text.split(wanted);

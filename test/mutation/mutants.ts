@@ -311,8 +311,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a relaxed lane of the database does not look at the history',
     file: 'actors/statement.js',
-    edits: [['const before = whole ?', 'const before = false ?']],
+    edits: [['const follows = batch.follows !== undefined && batch.follows.length > 0;', 'const follows = false;']],
     found: { suites: ['contract/relaxed.test.js'] },
+  },
+  {
+    name: 'a relaxed batch does not say what it follows',
+    file: 'actors/committer.js',
+    edits: [['this.#o.relaxed ? { ...rows, follows: followedBy(units) } : rows', 'rows']],
+    found: { suites: ['kernel/relaxed.test.js'] },
+  },
+  {
+    name: 'what a sweep has found of a commit in doubt is sent again',
+    file: 'actors/outbox.js',
+    edits: [['tell.fused !== true && !this.#takenUp(effectKey(tell.id))', 'tell.fused !== true']],
+    found: { suites: ['kernel/outbox.test.js'] },
   },
   {
     name: 'cursors of an actor that lost events are believed',
