@@ -3,7 +3,7 @@ import type { TestFn } from 'ava';
 import { FakeClock } from '../support/clock.ts';
 import type { Person, World } from '../support/world.ts';
 import { makeWorld } from '../support/world.ts';
-import { ROOM } from '../support/bookings.ts';
+import { makeRoom, ROOM } from '../support/bookings.ts';
 import { until } from '../support/until.ts';
 
 /** Acceptance cases of booking.md 22. Room in Berlin, nine to five; now is 2027-03-01 08:00Z. */
@@ -27,12 +27,7 @@ type Ctx = { world: World; clock: FakeClock; ada: Person; admin: Person };
 async function room(c: Ctx, more: object = {}): Promise<string> {
   rooms += 1;
   const resourceId = `room-${rooms}`;
-  const r = await c.world.inject({
-    method: 'POST',
-    url: '/v1/booking/resources',
-    token: c.admin.token,
-    payload: { ...ROOM, resourceId, ...more },
-  });
+  const r = await makeRoom(c.world, c.admin.token, { resourceId, ...more });
   if (r.statusCode !== 201) throw new Error(r.body);
   return resourceId;
 }

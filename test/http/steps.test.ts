@@ -2,7 +2,7 @@ import anyTest from 'ava';
 import type { TestFn } from 'ava';
 import type { Response } from 'light-my-request';
 import { FakeClock } from '../support/clock.ts';
-import { ROOM } from '../support/bookings.ts';
+import { makeRoom } from '../support/bookings.ts';
 import { until } from '../support/until.ts';
 import { makeWorld } from '../support/world.ts';
 import type { Person, World } from '../support/world.ts';
@@ -34,12 +34,7 @@ test.before(async (t) => {
   const w = await makeWorld({ clock: new FakeClock() });
   const ada = await w.person();
   const admin = await w.person({ roles: ['staff', 'admin'] });
-  const resource = await w.inject({
-    method: 'POST',
-    url: '/v1/booking/resources',
-    token: admin.token,
-    payload: { ...ROOM, resourceId: 'room-1' },
-  });
+  const resource = await makeRoom(w, admin.token, { resourceId: 'room-1' });
   t.is(resource.statusCode, 201, resource.body);
   const payload = { resourceId: 'room-1', start: '2027-03-10T10:00:00Z', durationMin: 60 };
   const booked = await w.inject({ method: 'POST', url: '/v1/booking/bookings', token: ada.token, payload });

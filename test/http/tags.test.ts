@@ -1,6 +1,6 @@
 import test from 'ava';
 import { ifMatch } from '../../server/http/input.ts';
-import { ROOM } from '../support/bookings.ts';
+import { makeRoom } from '../support/bookings.ts';
 import { FakeClock } from '../support/clock.ts';
 import { makeWorld } from '../support/world.ts';
 
@@ -29,12 +29,7 @@ test('an answer that changes with the time alone is not one that was seen', asyn
   const w = await makeWorld({ clock });
   t.teardown(w.close);
   const admin = await w.person({ roles: ['staff', 'admin'] });
-  const made = await w.inject({
-    method: 'POST',
-    url: '/v1/booking/resources',
-    token: admin.token,
-    payload: { ...ROOM, resourceId: 'late' },
-  });
+  const made = await makeRoom(w, admin.token, { resourceId: 'late' });
   t.is(made.statusCode, 201, made.body);
   const url = '/v1/booking/availability?resourceId=late&start=2027-03-01T10:00:00Z&durationMin=60';
   const before = await w.inject({ url });

@@ -10,6 +10,7 @@ import { anomaly } from '../../machines/anomaly/kind.ts';
 import type { Outcome } from '../../machines/booking/kind.ts';
 import { as, system, testKernel } from './kernel.ts';
 import type { TestKernel, TestKernelOptions } from './kernel.ts';
+import type { World } from './world.ts';
 
 /** The least that a person does here: keeps the log of their bookings. */
 export const person = defineActor({
@@ -76,6 +77,10 @@ export const ROOM = {
   timeZone: 'Europe/Berlin',
   openingRules: [{ days: [1, 2, 3, 4, 5, 6, 7], from: '09:00', to: '17:00' }],
 };
+
+/** Makes ROOM, with changes, over HTTP. */
+export const makeRoom = (w: Pick<World, 'inject'>, token: string, more: object) =>
+  w.inject({ method: 'POST', url: '/v1/booking/resources', token, payload: { ...ROOM, ...more } });
 
 /** The kinds of these tests: the people stand for the users of the product. */
 export const kinds = [anomaly, booking, resource, person];
