@@ -119,6 +119,7 @@ function eventRows(a: Activation, s: Step, e: Envelope | undefined, reply: Reply
       meta: e === undefined ? null : kept(metaText(e, s), 'sender', s.type),
     },
     outbox: outboxRows(s, slot, aheadOf(a.placement)),
+    // after all that can throw, because the activation notes what it writes
     timers: s.patch.t === undefined && e?.kind !== 'timer' ? none : timerRows(a, s, e),
     outboxDone: finishedBy(a, s, e),
     companions: e?.from.kind === 'operator' ? [...s.companions, audited(actorId, s, e)] : s.companions,

@@ -58,7 +58,7 @@ export class Members {
   /** Where every slot should be when nodes of builds before `build` get none; like `target` when there are only such. */
   targetFrom(build: number): readonly string[] {
     const able = this.list.filter((n) => n.build >= build && n.weight > 0);
-    return able.length === 0 ? this.target : createAssigner()(able);
+    return able.length === 0 ? this.target : this.#assign(able);
   }
 
   stable(now: number): boolean {

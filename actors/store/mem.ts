@@ -93,6 +93,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
   const items = (): Map<string, MemRow> => companions.get(builtins.items.table) ?? new Map();
   const ended = (actorId: string): boolean => ENDED.has(actors.get(actorId)?.status ?? '');
   const rowsOf = (actorId: string): Stored[] => [...(journal.get(actorId)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
+  const cidAt = (actorId: string, seq: number): string | undefined => journal.get(actorId)?.get(seq)?.cid;
   const ofActor = (actorId: string): { kind: string; id: string } => {
     const { kind, id } = actors.get(actorId) ?? { kind: '', id: '' };
     return { kind, id };
@@ -120,8 +121,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
       seen.add(`${actorId}/${seq}`).add(key);
     }
     for (const { actorId, seq, cid } of batch.follows ?? []) {
-      if (cid === undefined || journal.get(actorId)?.get(seq)?.cid !== cid)
-        throw new StoreError('fence', `${actorId} has another row ${seq}`);
+      if (cid === undefined || cidAt(actorId, seq) !== cid) throw new StoreError('fence', `${actorId} has another row ${seq}`);
     }
     const overlay = companionChanges(batch, registry, companions, tables);
 
@@ -222,7 +222,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     },
     tails: async (actorIds) =>
       new Map(actorIds.flatMap((id) => (journal.has(id) ? [[id, Math.max(...(journal.get(id)?.keys() ?? []))]] : []))),
-    cidAt: async (actorId, seq) => journal.get(actorId)?.get(seq)?.cid,
+    cidAt: async (actorId, seq) => cidAt(actorId, seq),
     byIdem: async (actorId, idem) => {
       const row = journal.get(actorId)?.get(idems.get(`${actorId}/${idem}`) ?? -1);
       return row ? ringEntry(row) : refused.get(`${actorId}/${idem}`);
@@ -237,7 +237,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
 
     saveSnapshots: async (rows) => {
       for (const row of rows) {
-        if (row.cid !== undefined && journal.get(row.actorId)?.get(row.seq)?.cid !== row.cid) continue;
+        if (row.cid !== undefined && cidAt(row.actorId, row.seq) !== row.cid) continue;
         const standing = snapshots.get(row.actorId) ?? [];
         if (ended(row.actorId) || standing.filter((other) => other.seq > row.seq).length > 1) continue;
         const base = standing.find((other) => other.seq === row.seq)?.base ?? false;
@@ -248,7 +248,7 @@ export function createMemoryStore({ registry, tables = {}, fault, dataId = '0'.r
     touch: async (rows) => {
       const lost: string[] = [];
       for (const { actorId, state, lastSeq, lastAt, done, mver, cid } of rows) {
-        if (cid !== undefined && journal.get(actorId)?.get(lastSeq)?.cid !== cid) {
+        if (cid !== undefined && cidAt(actorId, lastSeq) !== cid) {
           lost.push(actorId);
           continue;
         }

@@ -81,9 +81,9 @@ export function ended(client: Client, why: unknown): unknown {
   return why;
 }
 
-/** The settings of a new connection. A server that accepts connections and says nothing is as good as none. */
-export async function setUp(client: Client, text: string): Promise<void> {
-  const query: TimedQuery = { text, query_timeout: TIMEOUT };
+/** The settings of a new connection. A server that accepts connections and says nothing is as good as none. @param limit ms; 0: none */
+export async function setUp(client: Client, text: string, limit = TIMEOUT): Promise<void> {
+  const query: TimedQuery = { text, query_timeout: limit };
   try {
     await client.query(query);
   } catch (error) {

@@ -42,7 +42,7 @@ const ORPHAN_MS = 7 * 86_400_000;
 const FORGED_PER_MINUTE = 10;
 
 /** A delivery that the database could not store would come again and again. JSON writes what is not storable as an escape. */
-function storable(parsed: Parsed, body: Buffer): Parsed {
+function orMalformed(parsed: Parsed, body: Buffer): Parsed {
   if (!parsed.ok || !body.includes('\\u') || !parsed.deliveries.some((d) => unstorable(JSON.stringify(d)))) return parsed;
   return { ok: false, reason: 'malformed', issues: [{ path: '', message: 'text holds U+0000 or half of a surrogate pair' }] };
 }
@@ -160,7 +160,7 @@ export function createIntake({ knex, clock, newId, log, registry, providers, act
         );
       }
       slots.inc({ provider: name, slot: String(verified.slot) });
-      const parsed = storable(provider.parse(body), body);
+      const parsed = orMalformed(provider.parse(body), body);
       if (!parsed.ok && parsed.reason === 'malformed') {
         await receipt(name, 'rejected_malformed', 400, body, verified.ageS);
         throw invalid(parsed.issues, 'the body is not what the provider sends');

@@ -8,7 +8,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Client } from 'pg';
-import type { ClientConfig, QueryConfig } from 'pg';
+import type { ClientConfig } from 'pg';
+import { setUp } from '../../actors/store/pg-lane.ts';
 import type { Clock, Log } from '../../actors/types.ts';
 import { pause } from '../../actors/within.ts';
 import { systemClock } from '../clock.ts';
@@ -136,14 +137,8 @@ async function open(
     const client = new Client({ ...settings, pipeline, ...(name === undefined ? {} : { application_name: name }) });
     client.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
     await client.connect();
-    try {
-      // A server may accept a connection and say nothing from then on; the driver knows of this limit, its types do not.
-      const text = [`set search_path to ${SEARCH_PATH.join(', ')}`, ...(readOnly ? [READ_ONLY] : [])].join('; ');
-      await client.query({ text, query_timeout: WAITS[engine].connect } as QueryConfig);
-    } catch (error) {
-      client.end().catch(() => undefined);
-      throw error;
-    }
+    const text = [`set search_path to ${SEARCH_PATH.join(', ')}`, ...(readOnly ? [READ_ONLY] : [])].join('; ');
+    await setUp(client, text, WAITS[engine].connect);
     return client;
   };
   const first = await patiently(connect, log, systemClock);
